@@ -1,0 +1,54 @@
+# The commands of the README. `make` alone builds the library.
+
+BUILD := build
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+SWIFT ?= swift
+CC := clang
+
+# The engine as Embedded Swift has a scratch folder of its own, so that switching to the tests recompiles nothing.
+SCRATCH := .build-embedded
+OBJECTS := $(SCRATCH)/release
+TARGETS := SasukaABI Sasuka KernelsAVX512 KernelsAVX2 KernelsBaseline
+
+LIBRARY := $(BUILD)/libsasuka.so
+# The same library with its symbols: what the gates look at, and what a debugger wants.
+UNSTRIPPED := $(BUILD)/libsasuka.debug.so
+EXPORTS := Scripts/exports.map
+
+# The tables that Swift's String needs to compare and normalise text without the Swift runtime.
+TOOLCHAIN = $(dir $(realpath $(shell command -v $(SWIFT))))..
+UNICODE = $(wildcard $(TOOLCHAIN)/lib/swift/embedded/$(shell uname -m)-unknown-linux-gnu/libswiftUnicodeDataTables.a)
+
+LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
+  -Wl,--gc-sections,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro
+
+.PHONY: all library test bench install clean format lint
+
+all: library
+
+# SwiftPM knows what has changed; linking takes a fraction of a second. `sources` lists what each target is made of
+# today, so that the object of a deleted file is left out.
+library:
+	SASUKA_EMBEDDED=1 $(SWIFT) build --configuration release --scratch-path $(SCRATCH) --target SasukaABI
+	@mkdir -p $(BUILD)
+	@for target in $(TARGETS); do \
+	  sed "s,.*/\(.*\)$$,$(OBJECTS)/$$target.build/\1.o," $(OBJECTS)/$$target.build/sources; \
+	done > $(BUILD)/objects.txt
+	$(CC) $(LINK_FLAGS) -o $(UNSTRIPPED) @$(BUILD)/objects.txt $(UNICODE) -lm
+	strip --strip-unneeded -o $(LIBRARY) $(UNSTRIPPED)
+	@ls -l $(LIBRARY)
+
+# Optimised, because the engine's tests do a lot of arithmetic; what they look at is `package`, so nothing is lost.
+test: library
+	$(SWIFT) test --configuration release
+
+clean:
+	rm -rf $(BUILD) $(SCRATCH) .build
+
+format:
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+
+lint:
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests

@@ -1,0 +1,17 @@
+// The kernels for AVX2 with FMA: vectors of 8 floats.
+import CSystem
+
+/// The vector that every kernel of this target computes with; its width is the channel block of the blocked layout.
+typealias Vector = SIMD8<Float>
+
+/// a · b + c, rounded once: one `vfmadd` instruction.
+@inline(__always)
+func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
+  c.addingProduct(a, b)
+}
+
+/// Fills `table` with this target's kernels.
+@_cdecl("sasuka_kernels_avx2")
+func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
+  fillTable(table)
+}

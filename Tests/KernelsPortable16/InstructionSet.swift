@@ -1,0 +1,17 @@
+// The 16-wide kernels without AVX-512 instructions, for tests: their arithmetic is checked on every machine.
+import CSystem
+
+/// The vector that every kernel of this target computes with; its width is the channel block of the blocked layout.
+typealias Vector = SIMD16<Float>
+
+/// a · b + c, rounded twice: without FMA instructions \`addingProduct\` would call fmaf for every lane.
+@inline(__always)
+func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
+  a * b + c
+}
+
+/// Fills `table` with this target's kernels.
+@_cdecl("sasuka_kernels_portable16")
+func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
+  fillTable(table)
+}
