@@ -25,7 +25,7 @@ func kernels(_ name: String, path: String? = nil, instructions: [String]) -> Tar
     path: path,
     swiftSettings: [
       .unsafeFlags(
-        ["-Ounchecked", "-wmo", "-Xllvm", "-unroll-threshold=20000"] + instructions.flatMap { ["-Xcc", $0] })
+        ["-Ounchecked", "-Xllvm", "-unroll-threshold=20000"] + instructions.flatMap { ["-Xcc", $0] })
     ])
 }
 
