@@ -5,12 +5,213 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* ---- Convolution ----------------------------------------------------------------------------------------------------
+
+   Every convolution runs as a "valid" one over an image that `pad` has copied into a scratch with its border (when there
+   is no border, the image itself serves). The same kernel computes the forward result, the gradient of the input (flipped,
+   transposed weights: see `convolution_pack`) and transposed convolution. Groups need no care of the caller: output
+   channels of one vector that belong to different groups get zero weights for each other's inputs. Only depthwise
+   convolution (one input and one output channel per group) has kernels of its own, which `convolution_depthwise_*` names;
+   the general ones are right for it too, but waste a factor of V.
+
+   V = vector_width; lanes beyond the last channel ("padding lanes") are written as 0 when the bias is NULL or given, so
+   that they are finite; they are never read as inputs of a sum. */
+
+/** What `pad` does: destination [channel_blocks][padded_height][padded_width][V] <- source [channel_blocks][height][width][V].
+    Source pixel (y, x) lands on (top + y * step_height, left + x * step_width) if that lies inside the destination; all
+    other pixels become 0. Negative top or left crops. A step > 1 inserts zeros between the pixels. */
+typedef struct sasuka_padding {
+  int64_t height, width;
+  int64_t padded_height, padded_width;
+  int64_t top, left;
+  int64_t step_height, step_width;
+} sasuka_padding;
+
+/** One convolution of one image. Input [ceil(groups * input_channels / V)][input_height][input_width][V], padded already.
+    Output pixel (y, x), y < output_height, x < output_width, reads input row y * stride_height + i * dilation_height for the
+    kernel's row i, and columns alike; all of them must lie inside the input. Kernel sizes of 0 are allowed: the result is
+    the bias. */
+typedef struct sasuka_convolution {
+  int64_t groups;
+  /** Channels of one group: real ones, no padding. */
+  int64_t input_channels, output_channels;
+  int64_t kernel_height, kernel_width;
+  int64_t stride_height, stride_width;
+  int64_t dilation_height, dilation_width;
+  int64_t input_height, input_width;
+  int64_t output_height, output_width;
+  /** Where output pixel (y, x) of channel block b lies, in floats from the output's start:
+      b * output_block_stride + y * output_row_stride + x * output_pixel_stride.
+      Dense: height * width * V, width * V, V. Larger strides write one phase of a strided convolution's input gradient. */
+  int64_t output_block_stride, output_row_stride, output_pixel_stride;
+} sasuka_convolution;
+
+/** Where the weights lie that `convolution_pack` reads, in floats: the weight of group g, output channel o and input channel i
+    of that group, kernel row y, column x is source[g * group + o * output + i * input + y * row + x * column].
+    Plain weights W[groups * O][I][KH][KW] (PyTorch's Conv2d):
+      forward         group = O*I*KH*KW, output = I*KH*KW, input = KH*KW, row = KW, column = 1, source = W.
+      input gradient  (output_channels = I, input_channels = O) group = O*I*KH*KW, output = KH*KW, input = I*KH*KW,
+                      row = -KW, column = -1, source = W + KH*KW - 1: transposed and flipped.
+   The input gradient of a convolution of stride s, padding p, dilation d (rows; columns alike): either one stride-1
+   convolution over dy with step s in `pad`, top = d*(KH-1) - p, padded_height = height + d*(KH-1); or, without multiplying
+   zeros, one convolution per phase r = 0..<s, which writes rows r, r+s, ... of dx (output = dx + r * row, output_row_stride
+   = s * row): it uses the kernel rows k with (r + p - k*d) % s == 0, an arithmetic sequence of step t = s / gcd(s, d) from
+   its greatest member k1 downwards (so row = -t*KW, source at k1); dilation d*t/s; dy unspread, padded so that output
+   row q reads dy row q + (r + p - k1*d) / s first: top = -(r + p - k1*d) / s. If no k fits, kernel_height = 0. */
+typedef struct sasuka_weight_strides {
+  int64_t group, output, input, row, column;
+} sasuka_weight_strides;
+
+/** C = A B (+ bias): A [rows][depth] at a[row * a_row_stride + k * a_depth_stride], B packed by `matrix_pack`,
+    C at c[row * c_row_stride + column]. */
+typedef struct sasuka_matrix_product {
+  int64_t rows, columns, depth;
+  int64_t a_row_stride, a_depth_stride;
+  int64_t c_row_stride;
+} sasuka_matrix_product;
+
+/** Flags of an epilogue, or 0. */
+enum {
+  /** max(x, 0) after the bias. */
+  SASUKA_EPILOGUE_RELU = 1,
+  /** Add to what the destination holds instead of overwriting it. */
+  SASUKA_EPILOGUE_ADD = 2
+};
+
 /* Every slot is a C function over pointers and sizes. Sizes are counts of elements unless a name says bytes.
    Activations are blocked: [batch][channel block][height][width][V], V = vector_width. */
 typedef struct sasuka_kernel_table {
   /** Floats in one vector, and channels in one block of the blocked layout. */
   int32_t vector_width;
+  /* Convolution: see sasuka_convolution. A unit of work never writes what another unit writes. */
+
+  /** Output-channel blocks that one unit computes together, at most; see sasuka_convolution_columns. */
+  int32_t convolution_columns;
+
+  /** Copies channel blocks [first_block, end_block) of one image into its padded form. Unit: one channel block. */
+  void (*pad)(const sasuka_padding *padding, const float *source, float *destination, int64_t first_block,
+              int64_t end_block);
+
+  /** Packs weights for convolution_forward: sasuka_convolution_packed_floats floats, of which units [first_unit, end_unit)
+      (sasuka_convolution_units of them, independent) are written, each a stretch of its own. */
+  void (*convolution_pack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides, const float *source,
+                           float *packed, int64_t first_unit, int64_t end_unit);
+
+  /** One image, rows [first_row, end_row) of the output, output channels of unit `unit` of sasuka_convolution_units.
+      `packed` and `output` point at their starts, whatever the unit. `bias` [groups * output_channels] or NULL. */
+  void (*convolution_forward)(const sasuka_convolution *shape, const float *input, const float *packed, const float *bias,
+                              float *output, int64_t unit, int64_t first_row, int64_t end_row, int32_t epilogue);
+
+  /** Adds one image's share of the weight gradient, from output rows [first_row, end_row), to `sums`
+      (sasuka_convolution_gradient_floats floats, zeroed by the caller first; blocked, see convolution_gradient_unpack).
+      `input` is padded as for the forward convolution; `output_gradient` is dense, [blocks][output_height][output_width][V]
+      (the shape's output strides are not used). Unit: `unit` of sasuka_convolution_units and `input_block` of
+      sasuka_convolution_gradient_blocks. */
+  void (*convolution_weight_gradient)(const sasuka_convolution *shape, const float *input, const float *output_gradient,
+                                      float *sums, int64_t unit, int64_t input_block, int64_t first_row,
+                                      int64_t end_row);
+
+  /** gradient (= or += with SASUKA_EPILOGUE_ADD) the sum, in order, of `count` buffers of sums, `sums_stride` floats apart,
+      written at the strides of the weights. Unit: one of sasuka_convolution_units. */
+  void (*convolution_gradient_unpack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
+                                      const float *sums, int64_t sums_stride, int64_t count, float *gradient,
+                                      int64_t first_unit, int64_t end_unit, int32_t epilogue);
+
+  /** Depthwise (input_channels = output_channels = 1): weights packed as [channel blocks][kernel_height][kernel_width][V].
+      Unit: one channel block. strides.output and .input are not used. */
+  void (*convolution_depthwise_pack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
+                                     const float *source, float *packed, int64_t first_block, int64_t end_block);
+
+  /** One image, one channel block, a range of output rows. */
+  void (*convolution_depthwise_forward)(const sasuka_convolution *shape, const float *input, const float *packed,
+                                        const float *bias, float *output, int64_t block, int64_t first_row,
+                                        int64_t end_row, int32_t epilogue);
+
+  /** Adds one image's share to sums [channel blocks][kernel_height][kernel_width][V]. Unit: one channel block. */
+  void (*convolution_depthwise_weight_gradient)(const sasuka_convolution *shape, const float *input,
+                                                const float *output_gradient, float *sums, int64_t block,
+                                                int64_t first_row, int64_t end_row);
+
+  /** As convolution_gradient_unpack. Unit: one channel block. */
+  void (*convolution_depthwise_gradient_unpack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
+                                                const float *sums, int64_t sums_stride, int64_t count, float *gradient,
+                                                int64_t first_block, int64_t end_block, int32_t epilogue);
+
+  /** sums[lane] (= or +=), lane < lanes <= V, the sum over `images` and `pixels` of one channel block of a blocked map:
+      map[image * image_stride + pixel * V + lane]. Accumulated in float64. The bias gradient. Unit: one channel block;
+      `map` and `sums` point at that block. */
+  void (*channel_sums)(const float *map, int64_t images, int64_t image_stride, int64_t pixels, int64_t lanes, float *sums,
+                       int32_t epilogue);
+
+  /** Packs columns of B [depth][columns], whose element (k, column) is source[k * depth_stride + column * column_stride],
+      into sasuka_matrix_packed_floats floats. Unit: one of sasuka_matrix_units groups of columns. */
+  void (*matrix_pack)(int64_t columns, int64_t depth, int64_t depth_stride, int64_t column_stride, const float *source,
+                      float *packed, int64_t first_unit, int64_t end_unit);
+
+  /** Rows [first_row, end_row) of the columns of unit `unit`. `bias` [columns] or NULL. Linear with W [out][in]:
+      forward  y = x W^T + b: pack W with depth_stride 1, column_stride in (columns = out, depth = in).
+      dx = dy W: pack W with depth_stride in, column_stride 1 (columns = in, depth = out).
+      dW = dy^T x: pack x with depth_stride in, column_stride 1 (columns = in, depth = batch);
+                   A = dy with a_row_stride 1, a_depth_stride out (rows = out). */
+  void (*matrix_multiply)(const sasuka_matrix_product *product, const float *a, const float *packed, const float *bias,
+                          float *c, int64_t unit, int64_t first_row, int64_t end_row, int32_t epilogue);
 } sasuka_kernel_table;
+
+/* Sizes that both sides of the door must agree on. `v` is vector_width, `columns` convolution_columns. */
+
+static inline int64_t sasuka_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/** Output-channel blocks per unit: all `columns` unless a unit would then mix groups for nothing. */
+static inline int64_t sasuka_convolution_columns(const sasuka_convolution *shape, int64_t v, int64_t columns) {
+  return shape->groups == 1 || shape->output_channels % (v * columns) == 0 ? columns : 1;
+}
+
+/** Units of work over the output channels: units of sasuka_convolution_columns blocks, the last may have fewer. */
+static inline int64_t sasuka_convolution_units(const sasuka_convolution *shape, int64_t v, int64_t columns) {
+  return sasuka_divide_up(shape->groups * shape->output_channels, v * sasuka_convolution_columns(shape, v, columns));
+}
+
+/** Groups that the output channels of one unit belong to, at most. */
+static inline int64_t sasuka_convolution_unit_groups(const sasuka_convolution *shape, int64_t v, int64_t columns) {
+  int64_t width = v * sasuka_convolution_columns(shape, v, columns);
+  int64_t spanned = shape->output_channels % width == 0   ? 1
+                    : width % shape->output_channels == 0 ? width / shape->output_channels
+                                                          : (width - 2) / shape->output_channels + 2;
+  return spanned < shape->groups ? spanned : shape->groups;
+}
+
+/** Floats of one unit's packed weights: [input channel block][kernel row][kernel column][input channel][columns * V]. */
+static inline int64_t sasuka_convolution_unit_floats(const sasuka_convolution *shape, int64_t v, int64_t columns) {
+  return sasuka_convolution_unit_groups(shape, v, columns) * shape->input_channels * shape->kernel_height *
+         shape->kernel_width * v * sasuka_convolution_columns(shape, v, columns);
+}
+
+static inline int64_t sasuka_convolution_packed_floats(const sasuka_convolution *shape, int64_t v, int64_t columns) {
+  return sasuka_convolution_units(shape, v, columns) * sasuka_convolution_unit_floats(shape, v, columns);
+}
+
+/** Input-channel blocks that the weight gradient of one unit spans, at most; a unit that has fewer ignores the rest. */
+static inline int64_t sasuka_convolution_gradient_blocks(const sasuka_convolution *shape, int64_t v, int64_t columns) {
+  int64_t channels = sasuka_convolution_unit_groups(shape, v, columns) * shape->input_channels;
+  int64_t all = sasuka_divide_up(shape->groups * shape->input_channels, v);
+  int64_t spanned = shape->input_channels % v == 0 ? channels / v : (channels + v - 2) / v + 1;
+  return spanned < all ? spanned : all;
+}
+
+/** Floats of the sums of the weight gradient:
+    [unit][input block][kernel row][kernel column][V input channels][columns * V output channels]. */
+static inline int64_t sasuka_convolution_gradient_floats(const sasuka_convolution *shape, int64_t v, int64_t columns) {
+  return sasuka_convolution_units(shape, v, columns) * sasuka_convolution_gradient_blocks(shape, v, columns) *
+         shape->kernel_height * shape->kernel_width * v * v * sasuka_convolution_columns(shape, v, columns);
+}
+
+static inline int64_t sasuka_matrix_units(int64_t columns_of_b, int64_t v, int64_t columns) {
+  return sasuka_divide_up(columns_of_b, v * columns);
+}
+
+static inline int64_t sasuka_matrix_packed_floats(int64_t columns_of_b, int64_t depth, int64_t v, int64_t columns) {
+  return sasuka_matrix_units(columns_of_b, v, columns) * depth * v * columns;
+}
 
 void sasuka_kernels_avx512(sasuka_kernel_table *table);
 void sasuka_kernels_avx2(sasuka_kernel_table *table);
