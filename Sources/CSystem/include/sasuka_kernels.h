@@ -155,6 +155,15 @@ typedef struct sasuka_kernel_table {
                    A = dy with a_row_stride 1, a_depth_stride out (rows = out). */
   void (*matrix_multiply)(const sasuka_matrix_product *product, const float *a, const float *packed, const float *bias,
                           float *c, int64_t unit, int64_t first_row, int64_t end_row, int32_t epilogue);
+
+  /** Gathers `channels` (at most V) rows of `area` floats into one channel block [area][V]; lanes without a channel
+      become 0. */
+  void (*layout_block)(const float *plain, float *blocked, ptrdiff_t channels, ptrdiff_t area);
+  /** The inverse: scatters one channel block [area][V] into `channels` rows of `area` floats. */
+  void (*layout_unblock)(const float *blocked, float *plain, ptrdiff_t channels, ptrdiff_t area);
+
+  /** result[i] = left[i] + right[i]; the arrays may be the same. */
+  void (*add)(const float *left, const float *right, float *result, ptrdiff_t count);
 } sasuka_kernel_table;
 
 /* Sizes that both sides of the door must agree on. `v` is vector_width, `columns` convolution_columns. */

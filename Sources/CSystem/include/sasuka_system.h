@@ -2,10 +2,13 @@
 #ifndef SASUKA_SYSTEM_H
 #define SASUKA_SYSTEM_H
 
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +19,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <xmmintrin.h>
 
 /** The calling thread's errno; Swift does not import the macro. */
 static inline int sasuka_errno(void) { return errno; }
@@ -36,5 +40,42 @@ static inline void *sasuka_allocate_aligned(size_t bytes) {
 
 /** open(2) for reading; variadic functions are not imported by Swift. */
 static inline int sasuka_open_for_reading(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
+
+/** Tells the core that this is a loop that waits. */
+static inline void sasuka_pause(void) { _mm_pause(); }
+
+/** Makes the calling thread treat denormal numbers as zero; returns the mode it had. */
+static inline unsigned sasuka_flush_denormals(void) {
+  unsigned mode = _mm_getcsr();
+  _mm_setcsr(mode | 0x8040u);
+  return mode;
+}
+
+/** Restores what sasuka_flush_denormals() returned. */
+static inline void sasuka_restore_denormals(unsigned mode) { _mm_setcsr(mode); }
+
+/** Starts a thread on which no signal of the host is delivered. */
+static inline int sasuka_start_thread(pthread_t *thread, void *(*body)(void *), void *argument) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int status = pthread_create(thread, NULL, body, argument);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return status;
+}
+
+/** The instruction sets that the processor and the system offer: 0 baseline, 1 AVX2 with FMA, 2 AVX-512 F, BW, DQ, VL. */
+static inline int sasuka_detect_instruction_set(void) {
+  unsigned a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
+  if (!(c & bit_FMA) || !(c & bit_OSXSAVE) || !(c & bit_AVX)) return 0;
+  unsigned low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  if ((low & 0x6u) != 0x6u) return 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+  if (!(b & bit_AVX2)) return 0;
+  unsigned wanted = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+  return (low & 0xe6u) == 0xe6u && (b & wanted) == wanted ? 2 : 1;
+}
 
 #endif

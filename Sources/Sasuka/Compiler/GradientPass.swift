@@ -1,0 +1,84 @@
+/// What an operator's gradient rule sees: the node, the gradients of its outputs, and the graph that it appends to.
+package struct GradientContext {
+  package private(set) var graph: Graph
+  package let node: Node
+  /// Gradient of the loss with respect to each output; nil where the loss does not depend on it.
+  package let outputGradients: [Value?]
+  /// Whether the gradient of each input is wanted. What is not wanted should not be computed.
+  package let needs: [Bool]
+  package private(set) var inputGradients: [Value?]
+
+  init(graph: Graph, node: Node, outputGradients: [Value?], needs: [Bool]) {
+    self.graph = graph
+    self.node = node
+    self.outputGradients = outputGradients
+    self.needs = needs
+    inputGradients = [Value?](repeating: nil, count: node.inputs.count)
+  }
+
+  /// Gradient of the first output; rules of operators with one output are called only where it exists.
+  package var outputGradient: Value { outputGradients[0]! }
+  package func shape(_ value: Value) -> Shape { graph.shape(value) }
+
+  /// Appends a node; its name is the forward node's.
+  package mutating func append(_ operation: any Operator, _ inputs: [Value]) throws(SasukaError) -> [Value] {
+    try graph.append(operation, name: node.name, inputs: inputs)
+  }
+
+  /// States the gradient of one input. Where an input stands in several places, the pass adds them up.
+  package mutating func setGradient(ofInput input: Int, _ gradient: Value) {
+    inputGradients[input] = gradient
+  }
+}
+
+/// Appends to a graph the nodes that compute the gradients of a scalar.
+struct GradientPass {
+  /// Gradient by index of the tensor it belongs to.
+  private var gradients: [Int: Value] = [:]
+  private var graph: Graph
+
+  /// The graph with backward nodes, and for each wanted value its gradient, nil where the loss does not depend on it.
+  static func run(
+    _ graph: Graph, loss: Value, with seed: Value, wanted: [Value]
+  ) throws(SasukaError) -> (Graph, [Value?]) {
+    var pass = GradientPass(graph: graph)
+    pass.gradients[loss.index] = seed
+    let reachable = pass.tensorsThatDependOn(wanted)
+    for node in graph.nodes.reversed() {
+      try pass.visit(node, reachable)
+    }
+    var result: [Value?] = []
+    for value in wanted { result.append(pass.gradients[value.index]) }
+    return (pass.graph, result)
+  }
+
+  private init(graph: Graph) { self.graph = graph }
+
+  private func tensorsThatDependOn(_ wanted: [Value]) -> [Bool] {
+    var depends = [Bool](repeating: false, count: graph.tensors.count)
+    for value in wanted { depends[value.index] = true }
+    for node in graph.nodes where node.inputs.contains(where: { depends[$0.index] }) {
+      for output in node.outputs { depends[output.index] = true }
+    }
+    return depends
+  }
+
+  private mutating func visit(_ node: Node, _ reachable: [Bool]) throws(SasukaError) {
+    var outputGradients: [Value?] = []
+    for output in node.outputs { outputGradients.append(gradients[output.index]) }
+    var needs: [Bool] = []
+    for input in node.inputs { needs.append(reachable[input.index]) }
+    guard outputGradients.contains(where: { $0 != nil }), needs.contains(true) else { return }
+    var context = GradientContext(graph: graph, node: node, outputGradients: outputGradients, needs: needs)
+    try node.operation.appendGradient(&context)
+    graph = context.graph
+    for (input, gradient) in zip(node.inputs, context.inputGradients) {
+      guard let gradient else { continue }
+      guard let earlier = gradients[input.index] else {
+        gradients[input.index] = gradient
+        continue
+      }
+      gradients[input.index] = try graph.append(Add(), name: node.name, inputs: [earlier, gradient])[0]
+    }
+  }
+}

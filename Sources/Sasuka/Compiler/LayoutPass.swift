@@ -1,0 +1,90 @@
+/// Chooses the memory layout of every tensor and inserts the conversions between them.
+struct LayoutPass {
+  /// The graph with conversions, and the layout of each of its tensors by index.
+  static func run(_ graph: Graph, lanes: Int) throws(SasukaError) -> (Graph, [Layout]) {
+    var pass = LayoutPass(graph, lanes: lanes)
+    for node in graph.nodes { try pass.visit(node) }
+    for output in graph.outputs { try pass.makeOutputPlain(output) }
+    let result = pass.rewriter.finish()
+    return (result, pass.layouts(of: result))
+  }
+
+  private let original: Graph
+  private let blocked: Layout
+  private var rewriter: GraphRewriter
+  /// Layouts of the copy's tensors by index, where they are not plain.
+  private var blockedTensors: Set<Int> = []
+  /// The converted twin of a tensor of the copy.
+  private var twins: [Int: Value] = [:]
+
+  private init(_ graph: Graph, lanes: Int) {
+    original = graph
+    blocked = .blocked(lanes: lanes)
+    rewriter = GraphRewriter(graph)
+  }
+
+  private func layouts(of graph: Graph) -> [Layout] {
+    var result = [Layout](repeating: .plain, count: graph.tensors.count)
+    for index in blockedTensors { result[index] = blocked }
+    return result
+  }
+
+  private func canBlock(_ value: Value) -> Bool {
+    let info = original[value]
+    if case .parameter = info.role { return false }
+    return info.shape.rank == 4 && info.element == .float32
+  }
+
+  private mutating func visit(_ node: Node) throws(SasukaError) {
+    var inputs: [Value] = []
+    let anyBlocked = node.inputs.contains { canBlock($0) && blockedTensors.contains(rewriter.mapped($0).index) }
+    for (place, input) in node.inputs.enumerated() {
+      let value = rewriter.mapped(input)
+      guard canBlock(input) else {
+        inputs.append(value)
+        continue
+      }
+      inputs.append(try converted(value, toBlocked: wantsBlocked(node, input: place, anyBlocked), name: node.name))
+    }
+    try rewriter.copy(node, operation: node.operation, inputs: inputs)
+    for (place, output) in node.outputs.enumerated() where canBlock(output) {
+      if wantsBlocked(node, output: place, anyBlocked) { blockedTensors.insert(rewriter.mapped(output).index) }
+    }
+  }
+
+  private func wantsBlocked(_ node: Node, input place: Int, _ anyBlocked: Bool) -> Bool {
+    switch node.operation.layoutRule {
+    case .plain: return false
+    case .blocked: return true
+    case .alike: return anyBlocked
+    case .mixed(let inputs, _): return inputs[place]
+    }
+  }
+
+  private func wantsBlocked(_ node: Node, output place: Int, _ anyBlocked: Bool) -> Bool {
+    switch node.operation.layoutRule {
+    case .plain: return false
+    case .blocked: return true
+    case .alike: return anyBlocked
+    case .mixed(_, let outputs): return outputs[place]
+    }
+  }
+
+  /// The value in the wanted layout, converted once however many nodes want it.
+  private mutating func converted(_ value: Value, toBlocked: Bool, name: String) throws(SasukaError) -> Value {
+    guard blockedTensors.contains(value.index) != toBlocked else { return value }
+    if let twin = twins[value.index] { return twin }
+    let operation = ConvertLayout(toBlocked: toBlocked)
+    let twin = try rewriter.append(operation, name: name, inputs: [value])[0]
+    if toBlocked { blockedTensors.insert(twin.index) }
+    twins[value.index] = twin
+    twins[twin.index] = value
+    return twin
+  }
+
+  private mutating func makeOutputPlain(_ output: Value) throws(SasukaError) {
+    guard canBlock(output) else { return }
+    let plain = try converted(rewriter.mapped(output), toBlocked: false, name: "output")
+    rewriter.replace(output, with: plain)
+  }
+}

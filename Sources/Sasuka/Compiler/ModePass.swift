@@ -1,0 +1,61 @@
+/// Puts in place of each operator the one for the mode of the run, and drops those that do nothing in it.
+enum ModePass {
+  static func run(_ graph: Graph, mode: Mode) throws(SasukaError) -> Graph {
+    var rewriter = GraphRewriter(graph)
+    for node in graph.nodes {
+      guard let operation = node.operation.specialized(for: mode) else {
+        rewriter.replace(node.outputs[0], with: rewriter.mapped(node.inputs[0]))
+        continue
+      }
+      try rewriter.copy(node, operation: operation)
+    }
+    return rewriter.finish()
+  }
+}
+
+/// Builds a changed copy of a graph, node by node.
+struct GraphRewriter {
+  private let original: Graph
+  private(set) var graph = Graph()
+  private var places: [Int: Value] = [:]
+
+  /// Begins a copy that holds the original's inputs and parameters.
+  init(_ original: Graph) {
+    self.original = original
+    for value in original.inputs {
+      let info = original[value]
+      places[value.index] = graph.addInput(name: info.name, shape: info.shape, element: info.element)
+    }
+    for parameter in original.parameters {
+      places[parameter.value.index] = graph.adoptParameter(parameter)
+    }
+  }
+
+  /// What a value of the original became in the copy.
+  func mapped(_ value: Value) -> Value { places[value.index]! }
+
+  mutating func replace(_ value: Value, with new: Value) { places[value.index] = new }
+
+  /// Copies a node with another operator; outputs are matched in order.
+  mutating func copy(_ node: Node, operation: any Operator) throws(SasukaError) {
+    var inputs: [Value] = []
+    for input in node.inputs { inputs.append(mapped(input)) }
+    try copy(node, operation: operation, inputs: inputs)
+  }
+
+  mutating func copy(_ node: Node, operation: any Operator, inputs: [Value]) throws(SasukaError) {
+    let outputs = try graph.append(operation, name: node.name, inputs: inputs)
+    for (old, new) in zip(node.outputs, outputs) { places[old.index] = new }
+  }
+
+  mutating func append(_ operation: any Operator, name: String, inputs: [Value]) throws(SasukaError) -> [Value] {
+    try graph.append(operation, name: name, inputs: inputs)
+  }
+
+  /// The finished copy, with the original's outputs.
+  consuming func finish() -> Graph {
+    var result = graph
+    for output in original.outputs { result.outputs.append(places[output.index]!) }
+    return result
+  }
+}

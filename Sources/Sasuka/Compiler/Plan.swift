@@ -1,0 +1,56 @@
+/// A graph compiled for given input shapes and a mode: layouts chosen, memory placed, ready to be lowered.
+package struct Plan {
+  package let graph: Graph
+  package let mode: Mode
+  package let layouts: [Layout]
+  /// Place of each tensor in the arena in floats; -1 where it does not lie there.
+  let offsets: [Int]
+  /// Size of the arena in floats.
+  package let arenaFloatCount: Int
+  /// The first node that changes the model; from there on a run is no longer cancelled.
+  let firstUpdate: Int
+
+  /// Compiles a network for running.
+  package static func evaluation(
+    of graph: Graph, inputShapes: [Shape], lanes: Int
+  ) throws(SasukaError) -> Plan {
+    let specialized = try ModePass.run(graph.specialized(to: inputShapes), mode: .evaluation)
+    return try finish(specialized, mode: .evaluation, lanes: lanes)
+  }
+
+  /// Compiles a network for one training step: forward, loss, backward; gradients of the `trainable` parameters (places
+  /// in `Graph.parameters`) are added to the gradient store, running statistics are updated last.
+  ///
+  /// The graph's inputs become the network's own and then the target's; its outputs the loss and the network's own.
+  package static func training(
+    of graph: Graph, inputShapes: [Shape], loss: Loss, targetShape: Shape, trainable: Set<Int>, lanes: Int
+  ) throws(SasukaError) -> Plan {
+    var working = try ModePass.run(graph.specialized(to: inputShapes), mode: .training)
+    let prediction = working.outputs[0]
+    let forwardNodes = working.nodes
+    let target = working.addInput(name: "target", shape: targetShape, element: loss.targetElement)
+    let lossValue = try working.append(loss.operation, name: "loss", inputs: [prediction, target])[0]
+    let seed = try working.append(Fill(shape: Shape([]), value: 1), name: "loss", inputs: [])[0]
+    var wanted: [Value] = []
+    for place in trainable.sorted() { wanted.append(working.parameters[place].value) }
+    var (complete, gradients) = try GradientPass.run(working, loss: lossValue, with: seed, wanted: wanted)
+    for (value, gradient) in zip(wanted, gradients) {
+      guard let gradient, case .parameter(let place) = complete[value].role else { continue }
+      let name = complete.parameters[place].name
+      _ = try complete.append(StoreGradient(parameter: place), name: name, inputs: [gradient])
+    }
+    complete.outputs = [lossValue] + complete.outputs
+    for node in forwardNodes { try node.operation.appendUpdates(of: node, to: &complete) }
+    return try finish(complete, mode: .training, lanes: lanes)
+  }
+
+  /// Compiles a graph as it stands: the last passes, common to every mode.
+  package static func finish(_ graph: Graph, mode: Mode, lanes: Int) throws(SasukaError) -> Plan {
+    let (converted, layouts) = try LayoutPass.run(graph, lanes: lanes)
+    let memory = MemoryPlan(converted, layouts: layouts)
+    let firstUpdate = converted.nodes.firstIndex { $0.operation.changesModel } ?? converted.nodes.count
+    return Plan(
+      graph: converted, mode: mode, layouts: layouts, offsets: memory.offsets, arenaFloatCount: memory.floatCount,
+      firstUpdate: firstUpdate)
+  }
+}

@@ -1,0 +1,168 @@
+/// A tensor of a graph, named by its place in `Graph.tensors`.
+package struct Value: Hashable, Sendable {
+  package let index: Int
+  package init(index: Int) { self.index = index }
+}
+
+/// What a graph knows of one tensor.
+package struct TensorInfo: Sendable {
+  /// Where a tensor's elements come from and go to.
+  package enum Role: Equatable, Sendable {
+    /// Written by the host before a run: the network's input, the loss's target.
+    case input
+    /// Lives in the model's `Parameters` at this place: a weight, or a statistic such as a running mean.
+    case parameter(Int)
+    /// Written by one node, read by others.
+    case activation
+  }
+
+  /// Labels are integers; everything else is float32. Both take four bytes.
+  package enum Element: Equatable, Sendable { case float32, int32 }
+
+  package let name: String
+  package let shape: Shape
+  package let role: Role
+  package let element: Element
+}
+
+/// One application of an operator.
+package struct Node {
+  /// The module's name as torchvision has it, such as `layer1.0.conv1`.
+  package let name: String
+  package let operation: any Operator
+  package let inputs: [Value]
+  package let outputs: [Value]
+}
+
+/// What a graph knows of one parameter or buffer of its state dict.
+package struct ParameterInfo: Sendable {
+  package enum Kind: Equatable, Sendable {
+    /// Learnt by gradient descent.
+    case weight
+    /// Gathered in training, such as BatchNorm's running mean; part of the state dict, without a gradient.
+    case statistic
+    /// A count kept as a 64-bit integer, such as BatchNorm's num_batches_tracked.
+    case counter
+  }
+
+  package let name: String
+  package let shape: Shape
+  package let kind: Kind
+  package let initializer: Initializer
+  package let value: Value
+}
+
+/// A network: nodes in an order in which they can be computed, and the tensors between them.
+///
+/// A graph is built once, at a nominal input shape, with every parameter's shape fixed; `specialized(to:)` infers all
+/// shapes again for the shape of a run.
+package struct Graph {
+  package private(set) var tensors: [TensorInfo] = []
+  package private(set) var nodes: [Node] = []
+  package private(set) var parameters: [ParameterInfo] = []
+  package private(set) var inputs: [Value] = []
+  package var outputs: [Value] = []
+  private var parameterPlaces: [String: Int] = [:]
+  private var nodeNames: Set<String> = []
+
+  package init() {}
+
+  package subscript(value: Value) -> TensorInfo { tensors[value.index] }
+  package func shape(_ value: Value) -> Shape { tensors[value.index].shape }
+
+  /// Whether a value that came from outside names a tensor of this graph.
+  package func contains(_ value: Value) -> Bool { tensors.indices.contains(value.index) }
+
+  /// The place of a parameter in `parameters`, or nil.
+  package func parameterIndex(_ name: String) -> Int? { parameterPlaces[name] }
+
+  /// Adds an input that the host writes before each run.
+  package mutating func addInput(name: String, shape: Shape, element: TensorInfo.Element = .float32) -> Value {
+    let value = addTensor(TensorInfo(name: name, shape: shape, role: .input, element: element))
+    inputs.append(value)
+    return value
+  }
+
+  /// Adds a parameter of the state dict.
+  ///
+  /// - Throws: `invalidArgument` when the name is taken.
+  package mutating func addParameter(
+    _ name: String, shape: Shape, kind: ParameterInfo.Kind = .weight, initializer: Initializer
+  ) throws(SasukaError) -> Value {
+    guard parameterPlaces[name] == nil else {
+      throw SasukaError(.invalidArgument, "parameter \"\(name)\" exists already; each module needs a name of its own")
+    }
+    let checked = try Shape(checking: shape.dimensions, of: "parameter \"\(name)\"")
+    return adoptParameter(
+      ParameterInfo(name: name, shape: checked, kind: kind, initializer: initializer, value: Value(index: -1)))
+  }
+
+  /// Adds a parameter of another graph, whose names are known to differ from each other.
+  mutating func adoptParameter(_ parameter: ParameterInfo) -> Value {
+    let place = parameters.count
+    let value = addTensor(
+      TensorInfo(name: parameter.name, shape: parameter.shape, role: .parameter(place), element: .float32))
+    parameters.append(
+      ParameterInfo(
+        name: parameter.name, shape: parameter.shape, kind: parameter.kind, initializer: parameter.initializer,
+        value: value))
+    parameterPlaces[parameter.name] = place
+    return value
+  }
+
+  /// Applies an operator and returns its outputs, with shapes inferred.
+  ///
+  /// - Throws: what the operator's shape rule throws, with the node's name in front.
+  package mutating func append(
+    _ operation: any Operator, name: String, inputs: [Value]
+  ) throws(SasukaError) -> [Value] {
+    var shapes: [Shape] = []
+    for input in inputs { shapes.append(shape(input)) }
+    let outputShapes: [Shape]
+    do {
+      outputShapes = try operation.outputShapes(of: shapes)
+    } catch {
+      throw SasukaError(error.code, "\(operation.kind) \"\(name)\": \(error.message)")
+    }
+    var outputs: [Value] = []
+    for shape in outputShapes {
+      _ = try Shape(checking: shape.dimensions, of: "output of \(operation.kind) \"\(name)\"")
+      outputs.append(addTensor(TensorInfo(name: name, shape: shape, role: .activation, element: .float32)))
+    }
+    nodes.append(Node(name: name, operation: operation, inputs: inputs, outputs: outputs))
+    nodeNames.insert(name)
+    return outputs
+  }
+
+  /// A name for a node whose caller gave none: the kind and a number, as in `relu3`.
+  package func uniqueName(_ kind: String) -> String {
+    var number = nodes.count
+    while nodeNames.contains("\(kind)\(number)") { number += 1 }
+    return "\(kind)\(number)"
+  }
+
+  /// The same network with all shapes inferred anew for these shapes of its inputs.
+  ///
+  /// - Throws: what a shape rule throws where the network cannot take such an input.
+  package func specialized(to inputShapes: [Shape]) throws(SasukaError) -> Graph {
+    var result = Graph()
+    var places: [Int: Value] = [:]
+    for (value, shape) in zip(inputs, inputShapes) {
+      places[value.index] = result.addInput(name: self[value].name, shape: shape, element: self[value].element)
+    }
+    for parameter in parameters { places[parameter.value.index] = result.adoptParameter(parameter) }
+    for node in nodes {
+      var mapped: [Value] = []
+      for input in node.inputs { mapped.append(places[input.index]!) }
+      let outputs = try result.append(node.operation, name: node.name, inputs: mapped)
+      for (old, new) in zip(node.outputs, outputs) { places[old.index] = new }
+    }
+    for output in outputs { result.outputs.append(places[output.index]!) }
+    return result
+  }
+
+  private mutating func addTensor(_ info: TensorInfo) -> Value {
+    tensors.append(info)
+    return Value(index: tensors.count - 1)
+  }
+}

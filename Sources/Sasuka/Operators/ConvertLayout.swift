@@ -1,0 +1,33 @@
+import CSystem
+
+/// Copies a feature map between the row-major and the blocked layout. The compiler inserts it.
+package final class ConvertLayout: Operator {
+  package let kind = "convert_layout"
+  package let layoutRule: LayoutRule
+  private let toBlocked: Bool
+
+  package init(toBlocked: Bool) {
+    self.toBlocked = toBlocked
+    layoutRule = .mixed(inputs: [!toBlocked], outputs: [toBlocked])
+  }
+
+  package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] { [inputs[0]] }
+
+  package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
+    let shape = lowering.shape(node.inputs[0])
+    let lanes = lowering.lanes
+    let blocks = Layout.blocks(of: shape[1], lanes: lanes)
+    let (channels, area) = (shape[1], shape[2] * shape[3])
+    let from = UnsafePointer(lowering.pointer(node.inputs[0]))
+    let to = lowering.pointer(node.outputs[0])
+    let kernel = toBlocked ? lowering.kernels.pointee.layout_block : lowering.kernels.pointee.layout_unblock
+    let toBlocked = toBlocked
+    lowering.step(units: shape[0] * blocks) { unit, _ in
+      let (image, block) = (unit / blocks, unit % blocks)
+      let plain = (image * channels + block * lanes) * area
+      let blocked = unit * area * lanes
+      let count = min(lanes, channels - block * lanes)
+      kernel!(from + (toBlocked ? plain : blocked), to + (toBlocked ? blocked : plain), count, area)
+    }
+  }
+}

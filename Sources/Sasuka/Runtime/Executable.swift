@@ -1,0 +1,91 @@
+import CSystem
+
+/// A plan with its memory and its kernel calls: what a session or a trainer runs. One run at a time.
+package final class Executable {
+  package let plan: Plan
+  private let parameters: Parameters
+  private let gradients: GradientStore?
+  private let kernels: KernelTable
+  private let pool: ThreadPool
+  private let arena: Buffer
+  private let scratch: Buffer
+  private let workerScratch: Buffer
+  private let workerScratchBytes: Int
+  private let persistentBuffers: [Buffer]
+  private let steps: [Step]
+  private let preparations: [Step]
+  private var preparedVersion = 0
+
+  package init(
+    _ plan: Plan, parameters: Parameters, gradients: GradientStore? = nil, kernels: KernelTable, pool: ThreadPool
+  ) throws(SasukaError) {
+    self.plan = plan
+    self.parameters = parameters
+    self.gradients = gradients
+    self.kernels = kernels
+    self.pool = pool
+    arena = try Buffer(floatCount: plan.arenaFloatCount, purpose: "activations")
+    var lowering = Lowering(
+      plan, arena: arena.floats, parameters: parameters, gradients: gradients, kernels: kernels.slots)
+    try lowering.lowerAll()
+    steps = lowering.steps
+    preparations = lowering.preparations
+    persistentBuffers = lowering.persistentBuffers
+    workerScratchBytes = lowering.workerScratchBytes
+    scratch = try Buffer(byteCount: lowering.scratchBytes, purpose: "scratch")
+    workerScratch = try Buffer(byteCount: workerScratchBytes * pool.threadCount, purpose: "scratch of the workers")
+  }
+
+  /// Bytes that this executable holds beside the parameters.
+  package var memoryBytes: Int {
+    var total = arena.byteCount + scratch.byteCount + workerScratch.byteCount
+    for buffer in persistentBuffers { total += buffer.byteCount }
+    return total
+  }
+
+  /// Where the host's data for input `place` goes, row-major.
+  package func inputPointer(_ place: Int) -> UnsafeMutablePointer<Float> { pointer(plan.graph.inputs[place]) }
+
+  /// Where output `place` lies after a run, row-major.
+  package func outputPointer(_ place: Int) -> UnsafeMutablePointer<Float> { pointer(plan.graph.outputs[place]) }
+
+  private func pointer(_ value: Value) -> UnsafeMutablePointer<Float> {
+    if case .parameter(let place) = plan.graph[value].role { return parameters.buffers[place].floats }
+    return arena.floats + plan.offsets[value.index]
+  }
+
+  /// Runs all steps. `isCancelled` is asked between steps until the model begins to change.
+  ///
+  /// - Parameter nanoseconds: where given, the time of each step is added at the place of its node.
+  /// - Throws: `cancelled`; the model is then as it was, gradients and outputs are not.
+  package func run(
+    random: RandomState = RandomState(seed: 0, iteration: 0), isCancelled: (() -> Bool)? = nil,
+    nanoseconds: UnsafeMutablePointer<UInt64>? = nil
+  ) throws(SasukaError) {
+    let mode = sasuka_flush_denormals()
+    defer { sasuka_restore_denormals(mode) }
+    if preparedVersion != parameters.version {
+      for step in preparations { perform(step, random) }
+      preparedVersion = parameters.version
+    }
+    for step in steps {
+      if let isCancelled, step.node < plan.firstUpdate, isCancelled() {
+        throw SasukaError(.cancelled, "the caller's callback asked to stop; weights and statistics are unchanged")
+      }
+      let start = nanoseconds == nil ? 0 : sasuka_nanoseconds()
+      perform(step, random)
+      if let nanoseconds { nanoseconds[step.node] += sasuka_nanoseconds() - start }
+    }
+    if plan.firstUpdate < plan.graph.nodes.count { parameters.markChanged() }
+  }
+
+  private func perform(_ step: Step, _ random: RandomState) {
+    let body = step.body
+    let shared = scratch.raw
+    let own = workerScratch.raw
+    let ownBytes = workerScratchBytes
+    pool.run(units: step.units) { unit, worker in
+      body(unit, StepContext(scratch: shared, workerScratch: own + worker * ownBytes, random: random))
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import CSystem
+
+/// What a step of a plan sees when it runs.
+package struct StepContext {
+  /// Memory that the steps of one node share; nothing is kept in it from node to node.
+  package let scratch: UnsafeMutableRawPointer
+  /// Memory of the worker that runs the unit.
+  package let workerScratch: UnsafeMutableRawPointer
+  /// Where random numbers of this run begin.
+  package let random: RandomState
+}
+
+/// A piece of work of a plan, divided into units that may run at the same time.
+package struct Step {
+  package typealias Body = (_ unit: Int, _ context: StepContext) -> Void
+  /// Place of the node in the plan's graph.
+  let node: Int
+  let units: Int
+  let body: Body
+}
+
+/// Collects the steps of a plan while its nodes are lowered, one after the other, to kernel calls.
+///
+/// Every pointer handed out stays valid for as long as the steps do.
+package struct Lowering {
+  package let mode: Mode
+  package let kernels: UnsafeMutablePointer<sasuka_kernel_table>
+  private let plan: Plan
+  private let arena: UnsafeMutablePointer<Float>
+  private let parameters: Parameters
+  private let gradients: GradientStore?
+  private(set) var steps: [Step] = []
+  private(set) var preparations: [Step] = []
+  private(set) var persistentBuffers: [Buffer] = []
+  private(set) var scratchBytes = 64
+  private(set) var workerScratchBytes = 64
+  private var node = 0
+
+  init(
+    _ plan: Plan, arena: UnsafeMutablePointer<Float>, parameters: Parameters, gradients: GradientStore?,
+    kernels: UnsafeMutablePointer<sasuka_kernel_table>
+  ) {
+    self.plan = plan
+    self.arena = arena
+    self.parameters = parameters
+    self.gradients = gradients
+    self.kernels = kernels
+    mode = plan.mode
+  }
+
+  mutating func lowerAll() throws(SasukaError) {
+    for (place, node) in plan.graph.nodes.enumerated() {
+      self.node = place
+      try node.operation.lower(node, &self)
+    }
+  }
+
+  /// Channels in a block of the blocked layout.
+  package var lanes: Int { Int(kernels.pointee.vector_width) }
+  package func shape(_ value: Value) -> Shape { plan.graph.shape(value) }
+  package func layout(_ value: Value) -> Layout { plan.layouts[value.index] }
+  /// Number of floats that a value occupies, padding lanes included.
+  package func storageCount(_ value: Value) -> Int { layout(value).storageCount(of: shape(value)) }
+
+  /// Where a value lies.
+  package func pointer(_ value: Value) -> UnsafeMutablePointer<Float> {
+    switch plan.graph[value].role {
+    case .parameter(let place): return parameters.buffers[place].floats
+    case .input, .activation: return arena + plan.offsets[value.index]
+    }
+  }
+
+  /// Where a parameter's gradient is gathered, in the parameter's own layout; nil outside training.
+  package func gradientPointer(ofParameter place: Int) -> UnsafeMutablePointer<Float>? {
+    gradients?.pointer(toParameter: place)
+  }
+
+  /// Adds a step of `units` pieces that may run at the same time, after all steps added before.
+  package mutating func step(units: Int, _ body: @escaping Step.Body) {
+    steps.append(Step(node: node, units: units, body: body))
+  }
+
+  /// Adds a step that depends on parameters only, such as packing weights: it runs before the first run and again
+  /// when the parameters have changed.
+  package mutating func prepare(units: Int, _ body: @escaping Step.Body) {
+    preparations.append(Step(node: node, units: units, body: body))
+  }
+
+  /// Zeroed memory of this node that lives as long as the steps, such as packed weights.
+  package mutating func persistent(floats: Int) throws(SasukaError) -> UnsafeMutablePointer<Float> {
+    let buffer = try Buffer(floatCount: floats, purpose: "packed weights of \"\(plan.graph.nodes[node].name)\"")
+    persistentBuffers.append(buffer)
+    return buffer.floats
+  }
+
+  /// Makes `StepContext.scratch` at least so large.
+  package mutating func needScratch(bytes: Int) { scratchBytes = max(scratchBytes, bytes) }
+
+  /// Makes `StepContext.workerScratch` at least so large.
+  package mutating func needWorkerScratch(bytes: Int) { workerScratchBytes = max(workerScratchBytes, (bytes + 63) / 64 * 64) }
+}

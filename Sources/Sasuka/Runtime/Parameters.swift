@@ -1,0 +1,53 @@
+/// The numbers of a model: one buffer to a parameter, in PyTorch's layout and order.
+package final class Parameters {
+  package let infos: [ParameterInfo]
+  package let buffers: [Buffer]
+  /// Grows whenever numbers change, so that whoever derived something from them knows to do it again.
+  package private(set) var version = 1
+
+  /// Parameters of a graph, all zero.
+  package init(of graph: Graph) throws(SasukaError) {
+    infos = graph.parameters
+    var buffers: [Buffer] = []
+    for info in graph.parameters {
+      let width = info.kind == .counter ? MemoryLayout<Int64>.stride : MemoryLayout<Float>.stride
+      let purpose = "parameter \"\(info.name)\""
+      buffers.append(try Buffer(byteCount: info.shape.count * width, purpose: purpose))
+    }
+    self.buffers = buffers
+  }
+
+  /// Says that numbers have changed.
+  package func markChanged() { version += 1 }
+
+  /// The count held by a parameter of kind `counter`.
+  package func counter(_ place: Int) -> UnsafeMutablePointer<Int64> {
+    buffers[place].raw.assumingMemoryBound(to: Int64.self)
+  }
+}
+
+/// The gradients of a model's parameters, in one contiguous buffer in the parameters' order.
+///
+/// Statistics and counters have no place in it.
+package final class GradientStore {
+  package let buffer: Buffer
+  /// Place of each parameter's gradient in the buffer, in floats; -1 for those without.
+  package let offsets: [Int]
+  package let floatCount: Int
+
+  package init(for parameters: Parameters) throws(SasukaError) {
+    var offsets: [Int] = []
+    var total = 0
+    for info in parameters.infos {
+      offsets.append(info.kind == .weight ? total : -1)
+      if info.kind == .weight { total += info.shape.count }
+    }
+    self.offsets = offsets
+    floatCount = total
+    buffer = try Buffer(floatCount: total, purpose: "gradients")
+  }
+
+  package func pointer(toParameter place: Int) -> UnsafeMutablePointer<Float>? {
+    offsets[place] < 0 ? nil : buffer.floats + offsets[place]
+  }
+}

@@ -1,0 +1,29 @@
+import CSystem
+
+/// Zeroed memory for numbers, aligned to 64 bytes, freed with the object that owns it.
+///
+/// Swift's own arrays trap when memory is out; sizes that come from a caller or a file go through here instead.
+package final class Buffer {
+  package let raw: UnsafeMutableRawPointer
+  package let byteCount: Int
+
+  /// - Throws: `outOfMemory`, naming `purpose` and the number of bytes.
+  package init(byteCount: Int, purpose: String) throws(SasukaError) {
+    guard byteCount >= 0, let memory = sasuka_allocate_aligned(byteCount) else {
+      throw SasukaError(.outOfMemory, "\(purpose): \(byteCount) bytes of memory could not be had")
+    }
+    memset(memory, 0, byteCount)
+    raw = memory
+    self.byteCount = byteCount
+  }
+
+  package convenience init(floatCount: Int, purpose: String) throws(SasukaError) {
+    let (bytes, overflow) = floatCount.multipliedReportingOverflow(by: MemoryLayout<Float>.stride)
+    try self.init(byteCount: overflow ? -1 : bytes, purpose: purpose)
+  }
+
+  package var floats: UnsafeMutablePointer<Float> { raw.assumingMemoryBound(to: Float.self) }
+  package var floatCount: Int { byteCount / MemoryLayout<Float>.stride }
+
+  deinit { free(raw) }
+}
