@@ -4,4 +4,6 @@ import CSystem
 /// Sets every slot of `table`. Each family of kernels fills its own slots in a function of its own.
 func fillTable(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.vector_width = Int32(Vector.scalarCount)
+  fillLayout(table)
+  fillElementwise(table)
 }

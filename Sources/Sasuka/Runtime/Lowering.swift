@@ -97,5 +97,7 @@ package struct Lowering {
   package mutating func needScratch(bytes: Int) { scratchBytes = max(scratchBytes, bytes) }
 
   /// Makes `StepContext.workerScratch` at least so large.
-  package mutating func needWorkerScratch(bytes: Int) { workerScratchBytes = max(workerScratchBytes, (bytes + 63) / 64 * 64) }
+  package mutating func needWorkerScratch(bytes: Int) {
+    workerScratchBytes = max(workerScratchBytes, (bytes + 63) / 64 * 64)
+  }
 }

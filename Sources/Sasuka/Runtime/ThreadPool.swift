@@ -11,10 +11,11 @@ package final class ThreadPool {
 
   /// A host's own way to run `body(context, 0)` to `body(context, count - 1)`, in any order and at any time before it
   /// returns.
-  package typealias HostParallelFor = @convention(c) (
-    _ count: Int, _ body: @convention(c) (UnsafeMutableRawPointer?, Int) -> Void, _ context: UnsafeMutableRawPointer?,
-    _ userData: UnsafeMutableRawPointer?
-  ) -> Void
+  package typealias HostParallelFor =
+    @convention(c) (
+      _ count: Int, _ body: @convention(c) (UnsafeMutableRawPointer?, Int) -> Void, _ context: UnsafeMutableRawPointer?,
+      _ userData: UnsafeMutableRawPointer?
+    ) -> Void
 
   package static let maximumThreads = 256
 
@@ -112,11 +113,13 @@ private final class Crew {
     for worker in 1...workers {
       var thread = pthread_t()
       let start = Unmanaged.passRetained(Start(crew: self, worker: worker)).toOpaque()
-      let status = sasuka_start_thread(&thread, { argument in
-        let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-        start.crew.work(as: start.worker)
-        return nil
-      }, start)
+      let status = sasuka_start_thread(
+        &thread,
+        { argument in
+          let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+          start.crew.work(as: start.worker)
+          return nil
+        }, start)
       guard status == 0 else {
         Unmanaged<Start>.fromOpaque(start).release()
         dismiss()

@@ -23,7 +23,8 @@ package struct Shape: Equatable, Sendable {
       guard !overflow, product <= Shape.maximumCount else {
         throw SasukaError(
           .invalidArgument,
-          "\(what): shape \(Shape(dimensions)) has more than \(Shape.maximumCount) elements, the most a tensor can have")
+          "\(what): shape \(Shape(dimensions)) has more than \(Shape.maximumCount) elements, the most a tensor can have"
+        )
       }
       count = product
     }

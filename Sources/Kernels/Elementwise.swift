@@ -1,0 +1,51 @@
+// Arithmetic on single elements of arrays of any length; results may lie where an operand lies.
+import CSystem
+
+func fillElementwise(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
+  table.pointee.add = { left, right, result, count in
+    mapPairs(left!, right!, result!, count) { $0 + $1 }
+  }
+}
+
+/// Reads a vector from memory of any alignment.
+@inline(__always)
+func load(_ pointer: UnsafePointer<Float>) -> Vector {
+  UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self)
+}
+
+/// Writes a vector to memory of any alignment.
+@inline(__always)
+func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
+  UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: Vector.self)
+}
+
+/// result[i] = operation(left[i], right[i]). The tail goes through the same vector code, so that an element's result
+/// does not depend on its place.
+@inline(__always)
+func mapPairs(
+  _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, _ result: UnsafeMutablePointer<Float>, _ count: Int,
+  _ operation: (Vector, Vector) -> Vector
+) {
+  let width = Vector.scalarCount
+  var index = 0
+  while index + width <= count {
+    store(operation(load(left + index), load(right + index)), result + index)
+    index += width
+  }
+  guard index < count else { return }
+  var (a, b) = (Vector(repeating: 0), Vector(repeating: 0))
+  for lane in 0..<(count - index) {
+    a[lane] = left[index + lane]
+    b[lane] = right[index + lane]
+  }
+  let tail = operation(a, b)
+  for lane in 0..<(count - index) { result[index + lane] = tail[lane] }
+}
+
+/// result[i] = operation(input[i]).
+@inline(__always)
+func mapEach(
+  _ input: UnsafePointer<Float>, _ result: UnsafeMutablePointer<Float>, _ count: Int, _ operation: (Vector) -> Vector
+) {
+  mapPairs(input, input, result, count) { value, _ in operation(value) }
+}
