@@ -22,7 +22,7 @@ TOOLCHAIN = $(dir $(realpath $(shell command -v $(SWIFT))))..
 UNICODE = $(wildcard $(TOOLCHAIN)/lib/swift/embedded/$(shell uname -m)-unknown-linux-gnu/libswiftUnicodeDataTables.a)
 
 LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
-  -Wl,--gc-sections,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro
+  -Wl,--gc-sections,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro -Wl,-Map=$(BUILD)/libsasuka.map
 
 .PHONY: all library test bench install clean format lint
 

@@ -12,6 +12,6 @@ func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
 
 /// Fills `table` with this target's kernels.
 @_cdecl("sasuka_kernels_portable16")
-func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
+package func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   fillTable(table)
 }
