@@ -1,0 +1,1 @@
+"""The golden cases, one module per kind of operation."""
