@@ -5,6 +5,13 @@ func fillElementwise(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.add = { left, right, result, count in
     mapPairs(left!, right!, result!, count) { $0 + $1 }
   }
+  table.pointee.sum_rows = { matrix, rows, rowStride, columns, sums in
+    for column in 0..<columns {
+      var sum = 0.0
+      for row in 0..<rows { sum += Double(matrix![row * rowStride + column]) }
+      sums![column] = Float(sum)
+    }
+  }
 }
 
 /// Reads a vector from memory of any alignment.

@@ -164,6 +164,8 @@ typedef struct sasuka_kernel_table {
 
   /** result[i] = left[i] + right[i]; the arrays may be the same. */
   void (*add)(const float *left, const float *right, float *result, ptrdiff_t count);
+  /** sums[column] = the sum over `rows` of matrix[row * row_stride + column], column < columns, gathered in float64. */
+  void (*sum_rows)(const float *matrix, ptrdiff_t rows, ptrdiff_t row_stride, ptrdiff_t columns, float *sums);
 } sasuka_kernel_table;
 
 /* Sizes that both sides of the door must agree on. `v` is vector_width, `columns` convolution_columns. */

@@ -62,6 +62,11 @@ package struct Lowering {
   /// Number of floats that a value occupies, padding lanes included.
   package func storageCount(_ value: Value) -> Int { layout(value).storageCount(of: shape(value)) }
 
+  package func isParameter(_ value: Value) -> Bool {
+    if case .parameter = plan.graph[value].role { return true }
+    return false
+  }
+
   /// Where a value lies.
   package func pointer(_ value: Value) -> UnsafeMutablePointer<Float> {
     switch plan.graph[value].role {

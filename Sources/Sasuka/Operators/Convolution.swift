@@ -1,0 +1,163 @@
+/// Two-dimensional convolution (cross-correlation, as PyTorch's Conv2d) with an optional bias.
+///
+/// Inputs: feature map [N, C, H, W], weight [O, C / groups, KH, KW], bias [O] where there is one.
+package final class Convolution: Operator {
+  package let kind = "convolution"
+  package let layoutRule = LayoutRule.blocked
+  let attributes: ConvolutionAttributes
+
+  package init(_ attributes: ConvolutionAttributes) { self.attributes = attributes }
+
+  package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
+    let geometry = try attributes.geometry(input: inputs[0], weight: inputs[1])
+    return [Shape([inputs[0][0], geometry.outputChannels, geometry.output.height, geometry.output.width])]
+  }
+
+  package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+    let kernel = inputs[1]
+    return outputs[0].count * kernel[1] * kernel[2] * kernel[3]
+  }
+
+  package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
+    let (input, weight) = (context.node.inputs[0], context.node.inputs[1])
+    let gradient = context.outputGradient
+    if context.needs[0] {
+      let operation = ConvolutionInputGradient(attributes, inputShape: context.shape(input))
+      context.setGradient(ofInput: 0, try context.append(operation, [gradient, weight])[0])
+    }
+    if context.needs[1] {
+      let (attributes, weightShape) = (attributes, context.shape(weight))
+      let operation = ConvolutionWeightGradient(weightShape: weightShape) {
+        (input, _) throws(SasukaError) in try attributes.geometry(input: input, weight: weightShape)
+      }
+      context.setGradient(ofInput: 1, try context.append(operation, [input, gradient])[0])
+    }
+    if context.needs.count > 2, context.needs[2] {
+      context.setGradient(ofInput: 2, try context.append(ChannelSums(), [gradient])[0])
+    }
+  }
+
+  package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
+    let (input, weight) = (node.inputs[0], node.inputs[1])
+    let geometry = try attributes.geometry(input: lowering.shape(input), weight: lowering.shape(weight))
+    try lowering.convolve(
+      [.forward(geometry, lanes: lowering.lanes)], input: input, weight: weight,
+      bias: node.inputs.count > 2 ? node.inputs[2] : nil, output: node.outputs[0])
+  }
+}
+
+/// Gradient of a convolution's input from the output's gradient and the weight.
+final class ConvolutionInputGradient: Operator {
+  let kind = "convolution_input_gradient"
+  let layoutRule = LayoutRule.blocked
+  private let attributes: ConvolutionAttributes
+  private let inputShape: Shape
+
+  init(_ attributes: ConvolutionAttributes, inputShape: Shape) {
+    self.attributes = attributes
+    self.inputShape = inputShape
+  }
+
+  func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] { [inputShape] }
+
+  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+    inputs[0].count * inputs[1][1] * inputs[1][2] * inputs[1][3]
+  }
+
+  func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
+    let geometry = try attributes.geometry(input: inputShape, weight: lowering.shape(node.inputs[1]))
+    try lowering.convolve(
+      ConvolutionPass.inputGradient(geometry, lanes: lowering.lanes), input: node.inputs[0], weight: node.inputs[1],
+      bias: nil, output: node.outputs[0])
+  }
+}
+
+/// What a convolution is told when it is made; sizes follow from the shapes of its inputs.
+package struct ConvolutionAttributes: Sendable {
+  package var stride: Extent
+  package var padding: PaddingMode
+  package var dilation: Extent
+  package var groups: Int
+
+  package init(
+    stride: Extent = Extent(1), padding: PaddingMode = .valid,
+    dilation: Extent = Extent(1), groups: Int = 1
+  ) {
+    self.stride = stride
+    self.padding = padding
+    self.dilation = dilation
+    self.groups = groups
+  }
+
+  /// - Throws: `invalidArgument` where the shapes do not fit each other or the attributes.
+  func geometry(input: Shape, weight: Shape) throws(SasukaError) -> ConvolutionGeometry {
+    guard input.rank == 4 else {
+      throw SasukaError(
+        .invalidArgument, "input has shape \(input); rank 4, [batch, channels, height, width], is expected")
+    }
+    guard groups >= 1, weight[0] % groups == 0, weight[1] * groups == input[1] else {
+      throw SasukaError(
+        .invalidArgument,
+        "input \(input) has \(input[1]) channels; weight \(weight) in \(groups) groups expects \(weight[1] * groups)")
+    }
+    let (size, kernel) = (Extent(height: input[2], width: input[3]), Extent(height: weight[2], width: weight[3]))
+    let padding = try self.padding.resolved(input: size, kernel: kernel, stride: stride, dilation: dilation)
+    let window = Window(kernel: kernel, stride: stride, dilation: dilation, padding: padding)
+    return ConvolutionGeometry(
+      groups: groups, inputChannels: input[1], outputChannels: weight[0], kernel: kernel, stride: stride,
+      dilation: dilation, padding: padding, input: size, output: try window.outputSize(of: size))
+  }
+}
+
+extension Graph {
+  /// Adds a convolution with parameters `name.weight` and, where wanted, `name.bias`, initialised as PyTorch's Conv2d.
+  ///
+  /// - Throws: `invalidArgument` with the value and the expectation.
+  package mutating func convolution(
+    _ input: Value, name: String, outputChannels: Int, kernel: Extent, stride: Extent = Extent(1),
+    padding: PaddingMode = .valid, dilation: Extent = Extent(1), groups: Int = 1, bias: Bool = true
+  ) throws(SasukaError) -> Value {
+    let channels = try inputChannels(of: input, groups: groups, outputChannels: outputChannels, name: name)
+    let weightShape = try Shape(
+      checking: [outputChannels, channels / groups, kernel.height, kernel.width],
+      of: "weight of convolution \"\(name)\"")
+    let attributes = ConvolutionAttributes(
+      stride: stride, padding: padding, dilation: dilation, groups: groups)
+    do {
+      _ = try attributes.geometry(input: shape(input), weight: weightShape)
+    } catch {
+      throw SasukaError(error.code, "convolution \"\(name)\": \(error.message)")
+    }
+    let fanIn = weightShape.count / outputChannels
+    let inputs = try [input] + weights(name, weightShape, biasCount: bias ? outputChannels : nil, fanIn: fanIn)
+    return try append(Convolution(attributes), name: name, inputs: inputs)[0]
+  }
+
+  /// Weight and bias as PyTorch initialises them: uniform within 1 / √fanIn.
+  mutating func weights(
+    _ name: String, _ weightShape: Shape, biasCount: Int?, fanIn: Int
+  ) throws(SasukaError) -> [Value] {
+    let initializer = Initializer.uniform(bound: 1 / Float(fanIn).squareRoot())
+    var values = [try addParameter("\(name).weight", shape: weightShape, initializer: initializer)]
+    if let biasCount {
+      values.append(try addParameter("\(name).bias", shape: Shape([biasCount]), initializer: initializer))
+    }
+    return values
+  }
+
+  /// Channels of a feature map that is to be convolved in groups.
+  func inputChannels(of input: Value, groups: Int, outputChannels: Int, name: String) throws(SasukaError) -> Int {
+    let shape = shape(input)
+    guard shape.rank == 4 else {
+      throw SasukaError(
+        .invalidArgument,
+        "\"\(name)\": input has shape \(shape); rank 4, [batch, channels, height, width], is expected")
+    }
+    guard groups >= 1, shape[1] % groups == 0, outputChannels >= 1, outputChannels % groups == 0 else {
+      throw SasukaError(
+        .invalidArgument,
+        "\"\(name)\": \(groups) groups do not divide \(shape[1]) input channels and \(outputChannels) output channels")
+    }
+    return shape[1]
+  }
+}

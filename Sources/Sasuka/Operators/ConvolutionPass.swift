@@ -1,0 +1,162 @@
+import CSystem
+
+/// The sizes of a two-dimensional convolution, as the forward pass sees them.
+package struct ConvolutionGeometry: Equatable, Sendable {
+  package var groups: Int
+  /// Channels of all groups.
+  package var inputChannels, outputChannels: Int
+  package var kernel: Extent
+  package var stride: Extent
+  package var dilation: Extent
+  package var padding: Padding
+  package var input: Extent
+  package var output: Extent
+
+  var isDepthwise: Bool { groups > 1 && groups == inputChannels && groups == outputChannels }
+  var multiplyAddsPerImage: Int {
+    outputChannels * (inputChannels / groups) * kernel.height * kernel.width * output.height * output.width
+  }
+}
+
+/// One run of the convolution kernel over an image: a whole forward convolution, or one phase of the gradient of a
+/// strided one.
+struct ConvolutionPass {
+  var shape = sasuka_convolution()
+  /// How the source image is copied before; nil where it serves as it lies.
+  var padding: sasuka_padding?
+  var weightStrides = sasuka_weight_strides()
+  /// First weight that the packing reads, in floats.
+  var weightOffset = 0
+  /// First output element of the pass, in floats from the image's start.
+  var outputOffset = 0
+  let isDepthwise: Bool
+
+  /// The forward convolution.
+  static func forward(_ geometry: ConvolutionGeometry, lanes: Int) -> ConvolutionPass {
+    var pass = ConvolutionPass(geometry, lanes: lanes)
+    let (inputs, outputs) = (geometry.inputChannels / geometry.groups, geometry.outputChannels / geometry.groups)
+    let area = geometry.kernel.height * geometry.kernel.width
+    pass.shape.input_channels = Int64(inputs)
+    pass.shape.output_channels = Int64(outputs)
+    pass.weightStrides = sasuka_weight_strides(
+      group: Int64(outputs * inputs * area), output: Int64(inputs * area), input: Int64(area),
+      row: Int64(geometry.kernel.width), column: 1)
+    let padding = geometry.padding
+    pass.shape.input_height = Int64(geometry.input.height + padding.top + padding.bottom)
+    pass.shape.input_width = Int64(geometry.input.width + padding.left + padding.right)
+    if padding != Padding() {
+      pass.padding = sasuka_padding(
+        height: Int64(geometry.input.height), width: Int64(geometry.input.width),
+        padded_height: pass.shape.input_height, padded_width: pass.shape.input_width,
+        top: Int64(padding.top), left: Int64(padding.left), step_height: 1, step_width: 1)
+    }
+    return pass
+  }
+
+  /// The convolutions over the output's gradient that give the input's gradient: one for each phase of the stride, so
+  /// that no inserted zero is multiplied.
+  static func inputGradient(_ geometry: ConvolutionGeometry, lanes: Int) -> [ConvolutionPass] {
+    var passes: [ConvolutionPass] = []
+    for row in 0..<min(geometry.stride.height, geometry.input.height) {
+      let rows = Phase(
+        row, stride: geometry.stride.height, dilation: geometry.dilation.height, kernel: geometry.kernel.height,
+        before: geometry.padding.top, size: geometry.input.height)
+      for column in 0..<min(geometry.stride.width, geometry.input.width) {
+        let columns = Phase(
+          column, stride: geometry.stride.width, dilation: geometry.dilation.width, kernel: geometry.kernel.width,
+          before: geometry.padding.left, size: geometry.input.width)
+        passes.append(inputGradient(geometry, rows: rows, columns: columns, lanes: lanes))
+      }
+    }
+    return passes
+  }
+
+  private static func inputGradient(
+    _ geometry: ConvolutionGeometry, rows: Phase, columns: Phase, lanes: Int
+  ) -> ConvolutionPass {
+    var pass = ConvolutionPass(geometry, lanes: lanes)
+    let (inputs, outputs) = (geometry.inputChannels / geometry.groups, geometry.outputChannels / geometry.groups)
+    let (height, width) = (geometry.kernel.height, geometry.kernel.width)
+    pass.shape.input_channels = Int64(outputs)
+    pass.shape.output_channels = Int64(inputs)
+    pass.shape.kernel_height = Int64(columns.taps == 0 ? 0 : rows.taps)
+    pass.shape.kernel_width = Int64(rows.taps == 0 ? 0 : columns.taps)
+    pass.shape.stride_height = 1
+    pass.shape.stride_width = 1
+    pass.shape.dilation_height = Int64(rows.dilation)
+    pass.shape.dilation_width = Int64(columns.dilation)
+    pass.weightStrides = sasuka_weight_strides(
+      group: Int64(outputs * inputs * height * width), output: Int64(height * width),
+      input: Int64(inputs * height * width), row: Int64(-rows.tapStep * width), column: Int64(-columns.tapStep))
+    pass.weightOffset = rows.firstTap * width + columns.firstTap
+    pass.shape.output_height = Int64(rows.count)
+    pass.shape.output_width = Int64(columns.count)
+    pass.shape.output_block_stride = Int64(geometry.input.height * geometry.input.width * lanes)
+    pass.shape.output_row_stride = Int64(geometry.stride.height * geometry.input.width * lanes)
+    pass.shape.output_pixel_stride = Int64(geometry.stride.width * lanes)
+    pass.outputOffset = (rows.phase * geometry.input.width + columns.phase) * lanes
+    pass.shape.input_height = Int64(rows.sourceSize)
+    pass.shape.input_width = Int64(columns.sourceSize)
+    let fits = rows.top == 0 && columns.top == 0 && rows.sourceSize == geometry.output.height
+    if !(fits && columns.sourceSize == geometry.output.width) {
+      pass.padding = sasuka_padding(
+        height: Int64(geometry.output.height), width: Int64(geometry.output.width),
+        padded_height: pass.shape.input_height, padded_width: pass.shape.input_width,
+        top: Int64(rows.top), left: Int64(columns.top), step_height: 1, step_width: 1)
+    }
+    return pass
+  }
+
+  private init(_ geometry: ConvolutionGeometry, lanes: Int) {
+    isDepthwise = geometry.isDepthwise
+    shape.groups = Int64(geometry.groups)
+    shape.kernel_height = Int64(geometry.kernel.height)
+    shape.kernel_width = Int64(geometry.kernel.width)
+    shape.stride_height = Int64(geometry.stride.height)
+    shape.stride_width = Int64(geometry.stride.width)
+    shape.dilation_height = Int64(geometry.dilation.height)
+    shape.dilation_width = Int64(geometry.dilation.width)
+    shape.output_height = Int64(geometry.output.height)
+    shape.output_width = Int64(geometry.output.width)
+    shape.output_block_stride = Int64(geometry.output.height * geometry.output.width * lanes)
+    shape.output_row_stride = Int64(geometry.output.width * lanes)
+    shape.output_pixel_stride = Int64(lanes)
+  }
+}
+
+/// Along one axis, the elements phase, phase + stride, … of the gradient of a strided convolution's input.
+private struct Phase {
+  let phase: Int
+  /// Number of such elements.
+  let count: Int
+  /// Number of the kernel's taps that reach them.
+  let taps: Int
+  /// The greatest such tap; the others follow downwards, `tapStep` apart.
+  let firstTap: Int
+  let tapStep: Int
+  /// Distance between the gradients that neighbouring taps read.
+  let dilation: Int
+  /// Zeros before the output's gradient; negative where its beginning is cropped.
+  let top: Int
+  /// Size of the output's gradient with its zeros.
+  let sourceSize: Int
+
+  init(_ phase: Int, stride: Int, dilation: Int, kernel: Int, before: Int, size: Int) {
+    self.phase = phase
+    count = (size - phase + stride - 1) / stride
+    let step = stride / greatestCommonDivisor(stride, dilation)
+    tapStep = step
+    self.dilation = dilation * step / stride
+    let fitting = (0..<kernel).last { (phase + before - $0 * dilation) % stride == 0 }
+    firstTap = fitting ?? 0
+    taps = fitting.map { $0 / step + 1 } ?? 0
+    top = fitting == nil ? 0 : -((phase + before - firstTap * dilation) / stride)
+    sourceSize = count + self.dilation * max(taps - 1, 0)
+  }
+}
+
+private func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
+  var (a, b) = (a, b)
+  while b != 0 { (a, b) = (b, a % b) }
+  return a
+}
