@@ -6,4 +6,5 @@ func fillTable(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.vector_width = Int32(Vector.scalarCount)
   fillLayout(table)
   fillElementwise(table)
+  fillConvolution(table)
 }

@@ -1,0 +1,198 @@
+// Forward convolution of a padded image: direct, by register tiles of output pixels × output channels.
+import CSystem
+
+extension sasuka_convolution {
+  var columns: Int {
+    withUnsafePointer(to: self) { Int(sasuka_convolution_columns($0, Int64(lanes), Int64(tileColumns))) }
+  }
+  var units: Int {
+    withUnsafePointer(to: self) { Int(sasuka_convolution_units($0, Int64(lanes), Int64(tileColumns))) }
+  }
+  var unitFloats: Int {
+    withUnsafePointer(to: self) { Int(sasuka_convolution_unit_floats($0, Int64(lanes), Int64(tileColumns))) }
+  }
+  var gradientBlocks: Int {
+    withUnsafePointer(to: self) { Int(sasuka_convolution_gradient_blocks($0, Int64(lanes), Int64(tileColumns))) }
+  }
+}
+
+/// The output channels of one unit of work, and the input channels that their groups read.
+struct ConvolutionUnit {
+  /// First output channel, and how many are real.
+  let firstOutput: Int
+  let outputs: Int
+  /// Vectors of output channels.
+  let columns: Int
+  /// Input channels [firstInput, endInput) of all groups that the outputs belong to.
+  let firstInput: Int
+  let endInput: Int
+
+  init(_ shape: sasuka_convolution, _ unit: Int) {
+    let width = shape.columns &* lanes
+    let all = Int(shape.groups &* shape.output_channels)
+    firstOutput = unit &* width
+    outputs = min(width, all &- firstOutput)
+    columns = (outputs &+ lanes &- 1) / lanes
+    let perGroup = Int(shape.output_channels)
+    firstInput = firstOutput / perGroup &* Int(shape.input_channels)
+    endInput = ((firstOutput &+ outputs &- 1) / perGroup &+ 1) &* Int(shape.input_channels)
+  }
+}
+
+/// What all tiles of one unit share.
+struct ConvolutionPass {
+  let firstInput: Int
+  let endInput: Int
+  let kernelHeight: Int
+  let kernelWidth: Int
+  /// Strides in floats: of the input's channel blocks, of the kernel's rows and columns, of the output's pixels as the
+  /// input sees them.
+  let inputBlock: Int
+  let kernelRow: Int
+  let kernelColumn: Int
+  let pixel: Int
+  let outputBlock: Int
+  let outputPixel: Int
+  let packed: UnsafePointer<Float>
+  let bias: InlineArray<2, Vector>
+  let epilogue: Epilogue
+
+  init(
+    _ shape: sasuka_convolution, _ unit: ConvolutionUnit, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+    epilogue: Int32
+  ) {
+    firstInput = unit.firstInput
+    endInput = unit.endInput
+    kernelHeight = Int(shape.kernel_height)
+    kernelWidth = Int(shape.kernel_width)
+    inputBlock = Int(shape.input_height &* shape.input_width) &* lanes
+    kernelRow = Int(shape.dilation_height &* shape.input_width) &* lanes
+    kernelColumn = Int(shape.dilation_width) &* lanes
+    pixel = Int(shape.stride_width) &* lanes
+    outputBlock = Int(shape.output_block_stride)
+    outputPixel = Int(shape.output_pixel_stride)
+    self.packed = packed
+    self.epilogue = Epilogue(epilogue)
+    var vectors = InlineArray<2, Vector>(repeating: Vector())
+    if let bias {
+      for column in 0..<unit.columns {
+        vectors[column] = loadLanes(bias + unit.firstOutput + column &* lanes, unit.outputs &- column &* lanes)
+      }
+    }
+    self.bias = vectors
+  }
+}
+
+/// `rows` neighbouring pixels of an output row, all channels of the unit. `stride` is the convolution's, 0 if not known
+/// at compile time: a constant one lets every broadcast be a load with a constant offset.
+@inline(never)
+func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
+  _: Count<rows>, _: Count<columns>, _: Count<stride>, _ pass: UnsafePointer<ConvolutionPass>,
+  _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
+) {
+  var sums = RegisterTile<rows, columns>(repeating: InlineArray(repeating: Vector()))
+  for row in 0..<rows { for column in 0..<columns { sums[row][column] = pass.pointee.bias[column] } }
+  let run = Run(
+    rowStride: stride == 0 ? pass.pointee.pixel : stride &* lanes, rowStep: 1, columnStride: lanes,
+    columnStep: columns &* lanes)
+  var weights = pass.pointee.packed
+  var channel = pass.pointee.firstInput
+  while channel < pass.pointee.endInput {
+    let blockEnd = min((channel / lanes &+ 1) &* lanes, pass.pointee.endInput)
+    let count = blockEnd &- channel
+    let block = input + channel / lanes &* pass.pointee.inputBlock + channel % lanes
+    var kernelRow = 0
+    while kernelRow < pass.pointee.kernelHeight {
+      var pixels = block + kernelRow &* pass.pointee.kernelRow
+      var kernelColumn = 0
+      while kernelColumn < pass.pointee.kernelWidth {
+        accumulate(&sums, pixels, weights, run, count: count)
+        weights += count &* columns &* lanes
+        pixels += pass.pointee.kernelColumn
+        kernelColumn &+= 1
+      }
+      kernelRow &+= 1
+    }
+    channel = blockEnd
+  }
+  for row in 0..<rows {
+    for column in 0..<columns {
+      let place = output + row &* pass.pointee.outputPixel + column &* pass.pointee.outputBlock
+      storeVector(pass.pointee.epilogue.apply(sums[row][column], held: place), place)
+    }
+  }
+}
+
+/// Calls the tile compiled for `rows` pixels.
+@inline(__always)
+func convolutionTile<let columns: Int, let stride: Int>(
+  rows: Int, _ columnCount: Count<columns>, _ strideCount: Count<stride>, _ pass: UnsafePointer<ConvolutionPass>,
+  _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
+) {
+  // The comparisons with the tallest tile are constant: taller tiles are not compiled.
+  let tallest = tallestTile(columns: columns)
+  switch rows {
+  case 1: convolutionTile(Count<1>(), columnCount, strideCount, pass, input, output)
+  case 2: convolutionTile(Count<2>(), columnCount, strideCount, pass, input, output)
+  case 3: convolutionTile(Count<3>(), columnCount, strideCount, pass, input, output)
+  case 4: convolutionTile(Count<4>(), columnCount, strideCount, pass, input, output)
+  case 5 where tallest >= 5: convolutionTile(Count<5>(), columnCount, strideCount, pass, input, output)
+  case 6 where tallest >= 6: convolutionTile(Count<6>(), columnCount, strideCount, pass, input, output)
+  case 7 where tallest >= 7: convolutionTile(Count<7>(), columnCount, strideCount, pass, input, output)
+  case 8 where tallest >= 8: convolutionTile(Count<8>(), columnCount, strideCount, pass, input, output)
+  case 9 where tallest >= 9: convolutionTile(Count<9>(), columnCount, strideCount, pass, input, output)
+  case 10 where tallest >= 10: convolutionTile(Count<10>(), columnCount, strideCount, pass, input, output)
+  case 11 where tallest >= 11: convolutionTile(Count<11>(), columnCount, strideCount, pass, input, output)
+  case 12 where tallest >= 12: convolutionTile(Count<12>(), columnCount, strideCount, pass, input, output)
+  case 13 where tallest >= 13: convolutionTile(Count<13>(), columnCount, strideCount, pass, input, output)
+  case 14 where tallest >= 14: convolutionTile(Count<14>(), columnCount, strideCount, pass, input, output)
+  default: break
+  }
+}
+
+/// Output rows [firstRow, endRow) of one unit.
+@inline(__always)
+func convolutionRows<let columns: Int, let stride: Int>(
+  _ columnCount: Count<columns>, _ strideCount: Count<stride>, _ shape: sasuka_convolution,
+  _ pass: UnsafePointer<ConvolutionPass>, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>,
+  _ firstRow: Int, _ endRow: Int
+) {
+  let parts = EvenParts(Int(shape.output_width), limit: tallestTile(columns: columns))
+  let inputRow = Int(shape.stride_height &* shape.input_width) &* lanes
+  var row = firstRow
+  while row < endRow {
+    var from = input + row &* inputRow
+    var to = output + row &* Int(shape.output_row_stride)
+    var part = 0
+    while part < parts.count {
+      let rows = parts[part]
+      convolutionTile(rows: rows, columnCount, strideCount, pass, from, to)
+      from += rows &* pass.pointee.pixel
+      to += rows &* pass.pointee.outputPixel
+      part &+= 1
+    }
+    row &+= 1
+  }
+}
+
+/// The slot `convolution_forward`.
+func convolutionForward(
+  _ shapePointer: UnsafePointer<sasuka_convolution>?, _ input: UnsafePointer<Float>?, _ packed: UnsafePointer<Float>?,
+  _ bias: UnsafePointer<Float>?, _ output: UnsafeMutablePointer<Float>?, _ unit: Int64, _ firstRow: Int64,
+  _ endRow: Int64, _ epilogue: Int32
+) {
+  guard let shape = shapePointer?.pointee, let input, let packed, let output else { return }
+  let work = ConvolutionUnit(shape, Int(unit))
+  let pass = ConvolutionPass(
+    shape, work, packed: packed + Int(unit) &* shape.unitFloats, bias: bias, epilogue: epilogue)
+  let to = output + work.firstOutput / lanes &* Int(shape.output_block_stride)
+  let rows = (first: Int(firstRow), end: Int(endRow))
+  withUnsafePointer(to: pass) { pass in
+    switch (work.columns, shape.stride_width) {
+    case (1, 1): convolutionRows(Count<1>(), Count<1>(), shape, pass, input, to, rows.first, rows.end)
+    case (1, _): convolutionRows(Count<1>(), Count<0>(), shape, pass, input, to, rows.first, rows.end)
+    case (_, 1): convolutionRows(Count<2>(), Count<1>(), shape, pass, input, to, rows.first, rows.end)
+    case (_, _): convolutionRows(Count<2>(), Count<0>(), shape, pass, input, to, rows.first, rows.end)
+    }
+  }
+}

@@ -1,0 +1,184 @@
+// What surrounds a convolution: padding of images, packing of weights, unpacking of their gradients.
+import CSystem
+
+/// The slot `pad`.
+func padBlocks(
+  _ padding: UnsafePointer<sasuka_padding>?, _ source: UnsafePointer<Float>?,
+  _ destination: UnsafeMutablePointer<Float>?, _ firstBlock: Int64, _ endBlock: Int64
+) {
+  guard let shape = padding?.pointee, let source, let destination else { return }
+  let sourceBlock = Int(shape.height &* shape.width) &* lanes
+  let destinationRow = Int(shape.padded_width) &* lanes
+  var block = Int(firstBlock)
+  while block < Int(endBlock) {
+    let from = source + block &* sourceBlock
+    var to = destination + block &* Int(shape.padded_height) &* destinationRow
+    var row = 0
+    while row < Int(shape.padded_height) {
+      let offset = row &- Int(shape.top)
+      let sourceRow = offset / Int(shape.step_height)
+      if offset >= 0, sourceRow < Int(shape.height), sourceRow &* Int(shape.step_height) == offset {
+        padRow(shape, from + sourceRow &* Int(shape.width) &* lanes, to)
+      } else {
+        clear(to, Int(shape.padded_width))
+      }
+      to += destinationRow
+      row &+= 1
+    }
+    block &+= 1
+  }
+}
+
+/// One row of the map, `source`, into one row of the padded map.
+@inline(__always)
+private func padRow(
+  _ shape: sasuka_padding, _ source: UnsafePointer<Float>, _ destination: UnsafeMutablePointer<Float>
+) {
+  let width = Int(shape.width)
+  let paddedWidth = Int(shape.padded_width)
+  let left = Int(shape.left)
+  let step = Int(shape.step_width)
+  if step == 1 {
+    let begin = min(max(left, 0), paddedWidth)
+    let end = max(min(left &+ width, paddedWidth), begin)
+    clear(destination, begin)
+    var pixel = begin
+    while pixel < end {
+      storeVector(loadVector(source + (pixel &- left) &* lanes), destination + pixel &* lanes)
+      pixel &+= 1
+    }
+    clear(destination + end &* lanes, paddedWidth &- end)
+    return
+  }
+  clear(destination, paddedWidth)
+  var pixel = 0
+  while pixel < width {
+    let place = left &+ pixel &* step
+    if place >= 0, place < paddedWidth {
+      storeVector(loadVector(source + pixel &* lanes), destination + place &* lanes)
+    }
+    pixel &+= 1
+  }
+}
+
+/// Sets `count` vectors to zero.
+@inline(__always)
+private func clear(_ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
+  var index = 0
+  while index < count {
+    storeVector(Vector(), pointer + index &* lanes)
+    index &+= 1
+  }
+}
+
+extension sasuka_weight_strides {
+  /// Where the weight of an output channel and an input channel (both counted over all groups) lies; nil if they belong to
+  /// different groups.
+  @inline(__always)
+  func offset(_ shape: sasuka_convolution, output outputChannel: Int, input inputChannel: Int) -> Int? {
+    let group = outputChannel / Int(shape.output_channels)
+    guard inputChannel / Int(shape.input_channels) == group else { return nil }
+    return group &* Int(self.group) &+ outputChannel % Int(shape.output_channels) &* Int(output)
+      &+ inputChannel % Int(shape.input_channels) &* Int(input)
+  }
+}
+
+/// The slot `convolution_pack`.
+func convolutionPack(
+  _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
+  _ source: UnsafePointer<Float>?, _ packed: UnsafeMutablePointer<Float>?, _ firstUnit: Int64, _ endUnit: Int64
+) {
+  guard let shape = shapePointer?.pointee, let strides = strides?.pointee, let source, let packed else { return }
+  let taps = Int(shape.kernel_height &* shape.kernel_width)
+  var index = Int(firstUnit)
+  while index < Int(endUnit) {
+    let unit = ConvolutionUnit(shape, index)
+    let width = unit.columns &* lanes
+    var place = packed + index &* shape.unitFloats
+    var channel = unit.firstInput
+    while channel < unit.endInput {
+      let blockEnd = min((channel / lanes &+ 1) &* lanes, unit.endInput)
+      let count = blockEnd &- channel
+      // One output channel and input channel after the other: their taps are neighbours in plain weights.
+      var input = 0
+      while input < count {
+        var output = 0
+        while output < width {
+          let offset =
+            output < unit.outputs
+            ? strides.offset(shape, output: unit.firstOutput &+ output, input: channel &+ input) : nil
+          var tap = 0
+          while tap < taps {
+            var value: Float = 0
+            if let offset {
+              value =
+                source[
+                  offset &+ tap / Int(shape.kernel_width) &* Int(strides.row)
+                    &+ tap % Int(shape.kernel_width) &* Int(strides.column)]
+            }
+            place[(tap &* count &+ input) &* width &+ output] = value
+            tap &+= 1
+          }
+          output &+= 1
+        }
+        input &+= 1
+      }
+      place += count &* taps &* width
+      channel = blockEnd
+    }
+    index &+= 1
+  }
+}
+
+/// The slot `convolution_gradient_unpack`.
+func convolutionGradientUnpack(
+  _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
+  _ sums: UnsafePointer<Float>?, _ sumsStride: Int64, _ count: Int64, _ gradient: UnsafeMutablePointer<Float>?,
+  _ firstUnit: Int64, _ endUnit: Int64, _ epilogue: Int32
+) {
+  guard let shape = shapePointer?.pointee, let strides = strides?.pointee, let sums, let gradient else { return }
+  let taps = Int(shape.kernel_height &* shape.kernel_width)
+  let width = shape.columns &* lanes
+  let blockFloats = taps &* lanes &* width
+  let adds = Epilogue(epilogue).adds
+  var index = Int(firstUnit)
+  while index < Int(endUnit) {
+    let unit = ConvolutionUnit(shape, index)
+    let unitSums = sums + index &* shape.gradientBlocks &* blockFloats
+    let firstBlock = unit.firstInput / lanes
+    var input = unit.firstInput
+    while input < unit.endInput {
+      let block = unitSums + (input / lanes &- firstBlock) &* blockFloats + input % lanes &* width
+      var output = 0
+      while output < unit.outputs {
+        if let offset = strides.offset(shape, output: unit.firstOutput &+ output, input: input) {
+          var tap = 0
+          while tap < taps {
+            let place =
+              offset &+ tap / Int(shape.kernel_width) &* Int(strides.row)
+              &+ tap % Int(shape.kernel_width) &* Int(strides.column)
+            let from = block + tap &* lanes &* width + output
+            let total = sumOfBuffers(from, Int(sumsStride), Int(count))
+            gradient[place] = adds ? gradient[place] + total : total
+            tap &+= 1
+          }
+        }
+        output &+= 1
+      }
+      input &+= 1
+    }
+    index &+= 1
+  }
+}
+
+/// The sum, in order, of one float of each of `count` buffers.
+@inline(__always)
+func sumOfBuffers(_ first: UnsafePointer<Float>, _ stride: Int, _ count: Int) -> Float {
+  var total: Float = 0
+  var buffer = 0
+  while buffer < count {
+    total += first[buffer &* stride]
+    buffer &+= 1
+  }
+  return total
+}

@@ -1,0 +1,19 @@
+// The slots of convolution and matrix product.
+import CSystem
+
+/// Fills the slots that sasuka_kernels.h lists under convolution and matrix product.
+func fillConvolution(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
+  table.pointee.convolution_columns = Int32(tileColumns)
+  table.pointee.pad = padBlocks
+  table.pointee.convolution_pack = convolutionPack
+  table.pointee.convolution_forward = convolutionForward
+  table.pointee.convolution_weight_gradient = convolutionWeightGradient
+  table.pointee.convolution_gradient_unpack = convolutionGradientUnpack
+  table.pointee.convolution_depthwise_pack = depthwisePack
+  table.pointee.convolution_depthwise_forward = depthwiseForward
+  table.pointee.convolution_depthwise_weight_gradient = depthwiseWeightGradient
+  table.pointee.convolution_depthwise_gradient_unpack = depthwiseGradientUnpack
+  table.pointee.channel_sums = channelSums
+  table.pointee.matrix_pack = matrixPack
+  table.pointee.matrix_multiply = matrixMultiply
+}

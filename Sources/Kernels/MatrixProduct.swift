@@ -1,0 +1,148 @@
+// Matrix product of row-major matrices of any strides with a packed second operand.
+import CSystem
+
+/// The slot `matrix_pack`.
+func matrixPack(
+  _ columns: Int64, _ depth: Int64, _ depthStride: Int64, _ columnStride: Int64, _ source: UnsafePointer<Float>?,
+  _ packed: UnsafeMutablePointer<Float>?, _ firstUnit: Int64, _ endUnit: Int64
+) {
+  guard let source, let packed else { return }
+  var unit = Int(firstUnit)
+  while unit < Int(endUnit) {
+    let part = MatrixUnit(columns: Int(columns), unit)
+    let width = part.vectors &* lanes
+    let from = source + part.first &* Int(columnStride)
+    var to = packed + part.first &* Int(depth)
+    var k = 0
+    while k < Int(depth) {
+      var column = 0
+      while column < width {
+        to[column] = column < part.count ? from[k &* Int(depthStride) &+ column &* Int(columnStride)] : 0
+        column &+= 1
+      }
+      to += width
+      k &+= 1
+    }
+    unit &+= 1
+  }
+}
+
+/// The columns of one unit of work.
+private struct MatrixUnit {
+  let first: Int
+  let count: Int
+  let vectors: Int
+
+  init(columns: Int, _ unit: Int) {
+    first = unit &* tileColumns &* lanes
+    count = min(tileColumns &* lanes, columns &- first)
+    vectors = (count &+ lanes &- 1) / lanes
+  }
+}
+
+/// What all tiles of one unit share.
+struct MatrixPass {
+  let rowStride: Int
+  let depthStride: Int
+  let depth: Int
+  let resultRow: Int
+  /// Columns that are real.
+  let columns: Int
+  let packed: UnsafePointer<Float>
+  let bias: InlineArray<2, Vector>
+  let epilogue: Epilogue
+}
+
+/// `rows` rows of the result, the unit's columns.
+@inline(never)
+private func matrixTile<let rows: Int, let columns: Int>(
+  _: Count<rows>, _: Count<columns>, _ pass: UnsafePointer<MatrixPass>, _ a: UnsafePointer<Float>,
+  _ result: UnsafeMutablePointer<Float>
+) {
+  var sums = RegisterTile<rows, columns>(repeating: InlineArray(repeating: Vector()))
+  for row in 0..<rows { for column in 0..<columns { sums[row][column] = pass.pointee.bias[column] } }
+  let run = Run(
+    rowStride: pass.pointee.rowStride, rowStep: pass.pointee.depthStride, columnStride: lanes,
+    columnStep: columns &* lanes)
+  accumulate(&sums, a, pass.pointee.packed, run, count: pass.pointee.depth)
+  let epilogue = pass.pointee.epilogue
+  for row in 0..<rows {
+    for column in 0..<columns {
+      let place = result + row &* pass.pointee.resultRow + column &* lanes
+      let real = pass.pointee.columns &- column &* lanes
+      if real >= lanes {
+        storeVector(epilogue.apply(sums[row][column], held: place), place)
+      } else {
+        storeLanes(sums[row][column], place, real, epilogue)
+      }
+    }
+  }
+}
+
+/// Stores the first `count` lanes.
+@inline(never)
+private func storeLanes(
+  _ sum: Vector, _ place: UnsafeMutablePointer<Float>, _ count: Int, _ epilogue: Epilogue
+) {
+  for lane in 0..<lanes where lane < count {
+    var value = sum[lane]
+    if epilogue.adds { value += place[lane] }
+    place[lane] = epilogue.clamps && value < 0 ? 0 : value
+  }
+}
+
+@inline(__always)
+private func matrixRows<let columns: Int>(
+  _ columnCount: Count<columns>, _ pass: UnsafePointer<MatrixPass>, _ a: UnsafePointer<Float>,
+  _ result: UnsafeMutablePointer<Float>, _ first: Int, _ end: Int
+) {
+  var row = first
+  while row < end {
+    let from = a + row &* pass.pointee.rowStride
+    let to = result + row &* pass.pointee.resultRow
+    let left = end &- row
+    if lanes == 16 && left >= 12 {
+      matrixTile(Count<12>(), columnCount, pass, from, to)
+      row &+= 12
+    } else if lanes >= 8 && left >= 6 {
+      matrixTile(Count<6>(), columnCount, pass, from, to)
+      row &+= 6
+    } else if left >= 4 {
+      matrixTile(Count<4>(), columnCount, pass, from, to)
+      row &+= 4
+    } else if left >= 2 {
+      matrixTile(Count<2>(), columnCount, pass, from, to)
+      row &+= 2
+    } else {
+      matrixTile(Count<1>(), columnCount, pass, from, to)
+      row &+= 1
+    }
+  }
+}
+
+/// The slot `matrix_multiply`.
+func matrixMultiply(
+  _ productPointer: UnsafePointer<sasuka_matrix_product>?, _ a: UnsafePointer<Float>?,
+  _ packed: UnsafePointer<Float>?, _ bias: UnsafePointer<Float>?, _ result: UnsafeMutablePointer<Float>?,
+  _ unit: Int64, _ firstRow: Int64, _ endRow: Int64, _ epilogue: Int32
+) {
+  guard let product = productPointer?.pointee, let a, let packed, let result else { return }
+  let part = MatrixUnit(columns: Int(product.columns), Int(unit))
+  var vectors = InlineArray<2, Vector>(repeating: Vector())
+  if let bias {
+    for column in 0..<part.vectors {
+      vectors[column] = loadLanes(bias + part.first + column &* lanes, part.count &- column &* lanes)
+    }
+  }
+  let pass = MatrixPass(
+    rowStride: Int(product.a_row_stride), depthStride: Int(product.a_depth_stride), depth: Int(product.depth),
+    resultRow: Int(product.c_row_stride), columns: part.count,
+    packed: packed + part.first &* Int(product.depth), bias: vectors, epilogue: Epilogue(epilogue))
+  withUnsafePointer(to: pass) { pass in
+    if part.vectors == 1 {
+      matrixRows(Count<1>(), pass, a, result + part.first, Int(firstRow), Int(endRow))
+    } else {
+      matrixRows(Count<2>(), pass, a, result + part.first, Int(firstRow), Int(endRow))
+    }
+  }
+}

@@ -1,0 +1,114 @@
+// The register tile that convolution and matrix product share: rows × columns vectors of sums that stay in registers.
+import CSystem
+
+/// Sums of `rows` broadcast operands times `columns` vector operands. Loops over it unroll wholly, so it never touches memory.
+typealias RegisterTile<let rows: Int, let columns: Int> = InlineArray<rows, InlineArray<columns, Vector>>
+
+/// Passes a number to a generic function at compile time.
+struct Count<let value: Int> {}
+
+/// Floats in one vector: the channel block.
+@inline(__always) var lanes: Int { Vector.scalarCount }
+
+/// Output-channel blocks of one tile.
+@inline(__always) var tileColumns: Int { 2 }
+
+/// The tallest tile whose sums, with its vector operands, fit the registers: 32 of AVX-512, 16 of AVX2, and 16 of SSE,
+/// where the product needs one as well. A single column goes no higher than keeps the FMA units busy.
+@inline(__always)
+func tallestTile(columns: Int) -> Int {
+  switch (lanes, columns) {
+  case (16, _): 14
+  case (8, 1): 12
+  case (8, _): 5
+  case (_, 1): 8
+  default: 4
+  }
+}
+
+@inline(__always)
+func loadVector(_ pointer: UnsafePointer<Float>) -> Vector {
+  UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self)
+}
+
+@inline(__always)
+func storeVector(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
+  UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: Vector.self)
+}
+
+/// The first `count` floats at `pointer`, and zeros.
+@inline(__always)
+func loadLanes(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector {
+  var vector = Vector()
+  for lane in 0..<lanes where lane < count { vector[lane] = pointer[lane] }
+  return vector
+}
+
+/// Where the operands of a run of multiplications lie, in floats.
+struct Run {
+  /// From one row's broadcast operand to the next row's, and from one multiplication to the next.
+  var rowStride: Int
+  var rowStep: Int
+  /// From one column's vector operand to the next column's, and from one multiplication to the next.
+  var columnStride: Int
+  var columnStep: Int
+}
+
+/// sums[row][column] += Σ over `count` steps of rowOperand[row] · columnOperand[column].
+@inline(__always)
+func accumulate<let rows: Int, let columns: Int>(
+  _ sums: inout RegisterTile<rows, columns>, _ rowOperand: UnsafePointer<Float>, _ columnOperand: UnsafePointer<Float>,
+  _ run: Run, count: Int
+) {
+  var scalar = rowOperand
+  var vector = columnOperand
+  var remaining = count
+  while remaining > 0 {
+    var factors = InlineArray<columns, Vector>(repeating: Vector())
+    for column in 0..<columns { factors[column] = loadVector(vector + column &* run.columnStride) }
+    for row in 0..<rows {
+      let broadcast = Vector(repeating: scalar[row &* run.rowStride])
+      for column in 0..<columns {
+        sums[row][column] = multiplyAdd(broadcast, factors[column], sums[row][column])
+      }
+    }
+    scalar += run.rowStep
+    vector += run.columnStep
+    remaining &-= 1
+  }
+}
+
+/// What happens to a sum on its way to memory.
+struct Epilogue {
+  var adds: Bool
+  var clamps: Bool
+
+  init(_ flags: Int32) {
+    adds = flags & Int32(SASUKA_EPILOGUE_ADD) != 0
+    clamps = flags & Int32(SASUKA_EPILOGUE_RELU) != 0
+  }
+
+  /// `sum`, after adding `held`'s vector and clamping at zero where asked.
+  @inline(__always)
+  func apply(_ sum: Vector, held: UnsafePointer<Float>) -> Vector {
+    var value = sum
+    if adds { value += loadVector(held) }
+    if clamps { value = value.replacing(with: 0, where: value .< Vector()) }
+    return value
+  }
+}
+
+/// Splits `length` into the fewest parts of at most `limit`, as equal as can be: no part is a wasteful remainder.
+struct EvenParts {
+  let count: Int
+  private let size: Int
+  private let larger: Int
+
+  init(_ length: Int, limit: Int) {
+    count = (length &+ limit &- 1) / limit
+    size = count == 0 ? 0 : length / count
+    larger = count == 0 ? 0 : length % count
+  }
+
+  subscript(part: Int) -> Int { part < larger ? size &+ 1 : size }
+}

@@ -1,0 +1,112 @@
+// The convolution and matrix product kernels of every table the machine has, against plain loops in float64.
+import CSystem
+import KernelsPortable16
+import Testing
+
+@testable import Sasuka
+
+@Suite struct ConvolutionKernelTests {
+  @Test(arguments: ConvolutionCase.all)
+  func agreesWithPlainLoops(_ shape: ConvolutionCase) {
+    let reference = ConvolutionReference(shape)
+    for (name, table) in kernelTables() {
+      let driver = ConvolutionDriver(table: table)
+      let terms = shape.inputs * shape.taps
+      expectClose(driver.forward(reference), reference.output, terms: terms + 1, "\(name) forward, \(shape)")
+      let clamped = reference.output.map { max($0, 0) }
+      expectClose(
+        driver.forward(reference, epilogue: Int(SASUKA_EPILOGUE_RELU)), clamped, terms: terms + 1,
+        "\(name) forward and ReLU, \(shape)")
+      let gradientTerms = shape.outputs * shape.taps
+      expectClose(
+        driver.inputGradient(reference), reference.inputGradient, terms: gradientTerms,
+        "\(name) input gradient, \(shape)")
+      expectClose(
+        driver.inputGradientByPhases(reference), reference.inputGradient, terms: gradientTerms,
+        "\(name) input gradient by phases, \(shape)")
+      let pixels = shape.outputHeight * shape.outputWidth
+      expectClose(
+        driver.weightGradient(reference), reference.weightGradient, terms: pixels,
+        "\(name) weight gradient, \(shape)")
+      if shape.inputs == 1 && shape.outputs == 1 {
+        expectClose(driver.runDepthwise(reference), reference.output, terms: terms + 1, "\(name) depthwise, \(shape)")
+        expectClose(
+          driver.depthwiseWeightGradient(reference), reference.weightGradient, terms: pixels,
+          "\(name) depthwise weight gradient, \(shape)")
+      }
+    }
+  }
+
+  @Test(arguments: [(1, 1, 1), (64, 10, 64), (13, 33, 7), (5, 64, 100), (29, 17, 3)])
+  func matrixProduct(_ rows: Int, _ columns: Int, _ depth: Int) {
+    let a = (0..<rows * depth).map { Float($0 * 37 % 101) / 50 - 1 }
+    let b = (0..<depth * columns).map { Float($0 * 53 % 97) / 48 - 1 }
+    let bias = (0..<columns).map { Float($0) / 8 }
+    let expected = (0..<rows * columns).map { index in
+      (0..<depth).reduce(Double(bias[index % columns])) {
+        $0 + Double(a[index / columns * depth + $1]) * Double(b[$1 * columns + index % columns])
+      }
+    }
+    for (name, table) in kernelTables() {
+      let v = Int64(table.vector_width)
+      let units = sasuka_matrix_units(Int64(columns), v, Int64(table.convolution_columns))
+      var packed = [Float](
+        repeating: .nan,
+        count: Int(
+          sasuka_matrix_packed_floats(Int64(columns), Int64(depth), v, Int64(table.convolution_columns))))
+      var result = [Float](repeating: .nan, count: rows * columns)
+      var product = sasuka_matrix_product(
+        rows: Int64(rows), columns: Int64(columns), depth: Int64(depth), a_row_stride: Int64(depth),
+        a_depth_stride: 1, c_row_stride: Int64(columns))
+      for unit in 0..<units {
+        table.matrix_pack(Int64(columns), Int64(depth), Int64(columns), 1, b, &packed, unit, unit + 1)
+        table.matrix_multiply(&product, a, packed, bias, &result, unit, 0, Int64(rows), 0)
+      }
+      expectClose(result, expected, terms: depth + 1, "\(name) \(rows) x \(columns) x \(depth)")
+    }
+  }
+
+  @Test func channelSums() {
+    for (name, table) in kernelTables() {
+      let v = Int(table.vector_width)
+      let (images, pixels) = (3, 131)
+      let map = (0..<images * pixels * v).map { Float($0 * 29 % 103) / 51 - 1 }
+      var sums = [Float](repeating: 1, count: v)
+      table.channel_sums(
+        map, Int64(images), Int64(pixels * v), Int64(pixels), Int64(v - 1), &sums, Int32(SASUKA_EPILOGUE_ADD))
+      let expected = (0..<v).map { lane in
+        lane == v - 1 ? 1 : (0..<images * pixels).reduce(1.0) { $0 + Double(map[$1 * v + lane]) }
+      }
+      expectClose(sums, expected, terms: images * pixels, "\(name) channel sums")
+    }
+  }
+}
+
+/// The tables that this machine can run.
+private func kernelTables() -> [(String, sasuka_kernel_table)] {
+  var tables: [(String, sasuka_kernel_table)] = []
+  func add(_ name: String, _ fill: (UnsafeMutablePointer<sasuka_kernel_table>) -> Void) {
+    var table = sasuka_kernel_table()
+    fill(&table)
+    tables.append((name, table))
+  }
+  add("baseline", sasuka_kernels_baseline)
+  if sasuka_detect_instruction_set() >= 1 { add("AVX2", sasuka_kernels_avx2) }
+  if sasuka_detect_instruction_set() >= 2 { add("AVX-512", sasuka_kernels_avx512) }
+  add("portable, 16 wide") { KernelsPortable16.fill($0) }
+  return tables
+}
+
+/// Operands lie in [-1, 1]: every product and partial sum is rounded by at most half a unit in the last place of a value below
+/// the number of terms; its square root is what independent roundings come to, with a factor for the worst of many results.
+private func expectClose(_ got: [Float], _ expected: [Double], terms: Int, _ name: String) {
+  let tolerance = 16 * Double(Float.ulpOfOne) * Double(terms + 1).squareRoot() * 2
+  guard got.count == expected.count else {
+    Issue.record("\(name): \(got.count) values, expected \(expected.count)")
+    return
+  }
+  for index in got.indices where !(abs(Double(got[index]) - expected[index]) <= tolerance) {
+    Issue.record("\(name): at \(index) expected \(expected[index]), got \(got[index]), tolerance \(tolerance)")
+    return
+  }
+}
