@@ -32,13 +32,13 @@ package struct GradientContext {
 }
 
 /// Appends to a graph the nodes that compute the gradients of a scalar.
-struct GradientPass {
+package struct GradientPass {
   /// Gradient by index of the tensor it belongs to.
   private var gradients: [Int: Value] = [:]
   private var graph: Graph
 
   /// The graph with backward nodes, and for each wanted value its gradient, nil where the loss does not depend on it.
-  static func run(
+  package static func run(
     _ graph: Graph, loss: Value, with seed: Value, wanted: [Value]
   ) throws(SasukaError) -> (Graph, [Value?]) {
     var pass = GradientPass(graph: graph)

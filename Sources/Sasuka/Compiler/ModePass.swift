@@ -1,6 +1,6 @@
 /// Puts in place of each operator the one for the mode of the run, and drops those that do nothing in it.
-enum ModePass {
-  static func run(_ graph: Graph, mode: Mode) throws(SasukaError) -> Graph {
+package enum ModePass {
+  package static func run(_ graph: Graph, mode: Mode) throws(SasukaError) -> Graph {
     var rewriter = GraphRewriter(graph)
     for node in graph.nodes {
       guard let operation = node.operation.specialized(for: mode) else {

@@ -32,15 +32,20 @@ package final class KernelTable {
   package let instructionSet: InstructionSet
   package let slots: UnsafeMutablePointer<sasuka_kernel_table>
 
-  package init(_ instructionSet: InstructionSet) {
+  package convenience init(_ instructionSet: InstructionSet) {
+    switch instructionSet {
+    case .baseline: self.init(.baseline, fill: sasuka_kernels_baseline)
+    case .avx2: self.init(.avx2, fill: sasuka_kernels_avx2)
+    case .avx512: self.init(.avx512, fill: sasuka_kernels_avx512)
+    }
+  }
+
+  /// The kernels that `fill` sets; the tests have a table of their own.
+  package init(_ instructionSet: InstructionSet, fill: (UnsafeMutablePointer<sasuka_kernel_table>) -> Void) {
     self.instructionSet = instructionSet
     slots = .allocate(capacity: 1)
     memset(slots, 0, MemoryLayout<sasuka_kernel_table>.size)
-    switch instructionSet {
-    case .baseline: sasuka_kernels_baseline(slots)
-    case .avx2: sasuka_kernels_avx2(slots)
-    case .avx512: sasuka_kernels_avx512(slots)
-    }
+    fill(slots)
   }
 
   deinit { slots.deallocate() }
