@@ -1,9 +1,6 @@
 # The commands of the README. `make` alone builds the library.
 
 BUILD := build
-PREFIX ?= /usr/local
-DESTDIR ?=
-
 SWIFT ?= swift
 CC := clang
 
@@ -15,7 +12,7 @@ TARGETS := SasukaABI Sasuka KernelsAVX512 KernelsAVX2 KernelsBaseline
 LIBRARY := $(BUILD)/libsasuka.so
 # The same library with its symbols: what the gates look at, and what a debugger wants.
 UNSTRIPPED := $(BUILD)/libsasuka.debug.so
-EXPORTS := Scripts/exports.map
+EXPORTS := $(BUILD)/exports.map
 
 # The tables that Swift's String needs to compare and normalise text without the Swift runtime.
 TOOLCHAIN = $(dir $(realpath $(shell command -v $(SWIFT))))..
@@ -24,7 +21,7 @@ UNICODE = $(wildcard $(TOOLCHAIN)/lib/swift/embedded/$(shell uname -m)-unknown-l
 LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
   -Wl,--gc-sections,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro -Wl,-Map=$(BUILD)/libsasuka.map
 
-.PHONY: all library test bench install clean format lint
+.PHONY: all library test gates clean format lint
 
 all: library
 
@@ -34,15 +31,19 @@ library:
 	SASUKA_EMBEDDED=1 $(SWIFT) build --configuration release --scratch-path $(SCRATCH) --target SasukaABI
 	@mkdir -p $(BUILD)
 	@for target in $(TARGETS); do \
-	  sed "s,.*/\(.*\)$$,$(OBJECTS)/$$target.build/\1.o," $(OBJECTS)/$$target.build/sources; \
+	  sed "s,.*/\([^']*\).*,$(OBJECTS)/$$target.build/\1.o," $(OBJECTS)/$$target.build/sources; \
 	done > $(BUILD)/objects.txt
+	@Scripts/version-script.sh > $(EXPORTS)
 	$(CC) $(LINK_FLAGS) -o $(UNSTRIPPED) @$(BUILD)/objects.txt $(UNICODE) -lm
 	strip --strip-unneeded -o $(LIBRARY) $(UNSTRIPPED)
 	@ls -l $(LIBRARY)
 
 # Optimised, because the engine's tests do a lot of arithmetic; what they look at is `package`, so nothing is lost.
-test: library
+test: gates
 	$(SWIFT) test --configuration release
+
+gates: library
+	python3 Tests/Gates/library.py $(BUILD) $(OBJECTS)
 
 clean:
 	rm -rf $(BUILD) $(SCRATCH) .build

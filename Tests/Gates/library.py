@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What the shipped library must be, checked on the files that `make` left: exports, needs, size, instructions.
+"""What the shipped library must be, checked on the files that `make` left: needs, size, instructions.
 
-Usage: library.py BUILD OBJECTS HEADER
+Usage: library.py BUILD OBJECTS
 BUILD holds libsasuka.so, libsasuka.debug.so and libsasuka.map; OBJECTS holds the targets' object folders.
 """
 import bisect
@@ -12,7 +12,6 @@ from pathlib import Path
 
 SIZE_LIMIT = 1_000_000
 NEEDED = {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2"}
-VERSION = "SASUKA_1"
 
 # Each instruction-set target, with the C function that fills its table.
 KERNELS = {
@@ -33,24 +32,6 @@ AVX512 = re.compile(r"%zmm|%k[0-7]|%[xy]mm(1[6-9]|2\d|3[01])\b")
 
 def output_of(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-def declared_functions(header):
-    """The functions that the header declares."""
-    text = output_of("clang", "-E", "-P", str(header))
-    return set(re.findall(r"\b(sasuka_\w+)\s*\(", text))
-
-
-def check_exports(library, header):
-    exported = set()
-    for line in output_of("nm", "-D", "--defined-only", str(library)).splitlines():
-        name = line.split()[-1]
-        if name != VERSION:
-            exported.add(name)
-    declared = {f"{name}@@{VERSION}" for name in declared_functions(header)}
-    yield from (f"exported, but not declared in {header}: {name}" for name in sorted(exported - declared))
-    yield from (f"declared in {header}, but not exported: {name}" for name in sorted(declared - exported))
-    print(f"exports: {len(exported)} functions, {len(declared)} declared")
 
 
 def check_needs(library):
@@ -125,10 +106,9 @@ def check_instructions(library, link_map):
 
 
 def main():
-    build, objects, header = map(Path, sys.argv[1:])
+    build, objects = map(Path, sys.argv[1:])
     library, unstripped = build / "libsasuka.so", build / "libsasuka.debug.so"
     failures = [
-        *check_exports(library, header),
         *check_needs(library),
         *check_size(library),
         *check_kernel_objects(objects),
