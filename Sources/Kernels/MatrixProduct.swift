@@ -104,9 +104,9 @@ private func matrixRows<let columns: Int>(
     if lanes == 16 && left >= 12 {
       matrixTile(Count<12>(), columnCount, pass, from, to)
       row &+= 12
-    } else if lanes >= 8 && left >= 6 {
-      matrixTile(Count<6>(), columnCount, pass, from, to)
-      row &+= 6
+    } else if lanes >= 8 && left >= 5 {
+      matrixTile(Count<5>(), columnCount, pass, from, to)
+      row &+= 5
     } else if left >= 4 {
       matrixTile(Count<4>(), columnCount, pass, from, to)
       row &+= 4
