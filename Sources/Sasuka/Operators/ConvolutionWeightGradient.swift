@@ -5,7 +5,7 @@ import CSystem
 /// A transposed convolution's is the same with the two exchanged.
 final class ConvolutionWeightGradient: Operator {
   let kind = "convolution_weight_gradient"
-  let layoutRule = LayoutRule.blocked
+  let layoutRule = LayoutRule.mixed(inputs: [true, true], outputs: [false])
   private let weightShape: Shape
   private let geometryOf: (Shape, Shape) throws(SasukaError) -> ConvolutionGeometry
 

@@ -1,9 +1,8 @@
 // The convolution and matrix product kernels of every table the machine has, against plain loops in float64.
 import CSystem
 import KernelsPortable16
+import Sasuka
 import Testing
-
-@testable import Sasuka
 
 @Suite struct ConvolutionKernelTests {
   @Test(arguments: ConvolutionCase.all)

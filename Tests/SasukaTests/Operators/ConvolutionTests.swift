@@ -1,0 +1,117 @@
+// Convolution, transposed convolution and linear against PyTorch, and what they refuse.
+import Sasuka
+import Testing
+
+@Suite struct ConvolutionTests {
+  @Test(arguments: try Golden.cases(.operators, of: "convolution"))
+  func convolutionMatchesPyTorch(golden: GoldenCase) throws {
+    let (kernel, stride) = try (golden.extent("kernel_size"), golden.extent("stride"))
+    let (dilation, groups) = try (golden.extent("dilation"), golden.integer("groups"))
+    let (padding, channels) = try (golden.paddingMode(), golden.integer("out_channels"))
+    let hasBias = golden["bias"] != nil
+    try golden.expectMatch { (graph, inputs) throws(SasukaError) in
+      try graph.convolution(
+        inputs[0], name: "m", outputChannels: channels, kernel: kernel, stride: stride, padding: padding,
+        dilation: dilation, groups: groups, bias: hasBias)
+    }
+  }
+
+  @Test(arguments: try Golden.cases(.operators, of: "transposed_convolution"))
+  func transposedConvolutionMatchesPyTorch(golden: GoldenCase) throws {
+    let (kernel, channels) = try (golden.extent("kernel_size"), golden.integer("out_channels"))
+    let padding = try golden.padding()
+    let attributes = try TransposedConvolutionAttributes(
+      stride: golden.extent("stride"), padding: padding, outputPadding: golden.extent("output_padding"),
+      dilation: golden.extent("dilation"), groups: golden.integer("groups"))
+    let hasBias = golden["bias"] != nil
+    try golden.expectMatch { (graph, inputs) throws(SasukaError) in
+      try graph.transposedConvolution(
+        inputs[0], name: "m", outputChannels: channels, kernel: kernel, attributes: attributes, bias: hasBias)
+    }
+  }
+
+  @Test(arguments: try Golden.cases(.operators, of: "linear"))
+  func linearMatchesPyTorch(golden: GoldenCase) throws {
+    let features = try golden.integer("out_features")
+    let hasBias = golden["bias"] != nil
+    try golden.expectMatch { (graph, inputs) throws(SasukaError) in
+      try graph.linear(inputs[0], name: "m", outputFeatures: features, bias: hasBias)
+    }
+  }
+
+  /// What a builder is told, and a part of the message that it must answer with.
+  static let refused: [(kernel: Extent, stride: Extent, groups: Int, channels: Int, message: String)] = [
+    (Extent(0), Extent(1), 1, 4, "axis 2"), (Extent(-3), Extent(1), 1, 4, "-3"), (Extent(9), Extent(1), 1, 4, "9"),
+    (Extent(3), Extent(0), 1, 4, "stride 0"), (Extent(3), Extent(1), 2, 4, "2 groups"),
+    (Extent(3), Extent(1), 0, 4, "0 groups"), (Extent(3), Extent(1), 1, -1, "-1 output channels"),
+    (Extent(.max), Extent(1), 1, 4, "elements"), (Extent(3), Extent(.max), 1, 4, "stride"),
+  ]
+
+  @Test(arguments: refused.indices)
+  func refusesWhatMakesNoSense(index: Int) throws {
+    let bad = ConvolutionTests.refused[index]
+    var graph = Graph()
+    let input = graph.addInput(name: "input", shape: Shape([1, 3, 8, 8]))
+    do {
+      _ = try graph.convolution(
+        input, name: "conv1", outputChannels: bad.channels, kernel: bad.kernel, stride: bad.stride, groups: bad.groups)
+      Issue.record("no error for \(bad)")
+    } catch {
+      #expect(error.code == .invalidArgument)
+      #expect(error.message.contains("conv1") && error.message.contains(bad.message), "\(error.message)")
+    }
+  }
+}
+
+extension GoldenCase {
+  func extent(_ attribute: String) throws -> Extent {
+    let sizes = try integers(attribute)
+    return Extent(height: sizes[0], width: sizes[1])
+  }
+
+  func paddingMode() throws -> PaddingMode {
+    switch try string("padding_mode") {
+    case "valid": return .valid
+    case "same": return .same
+    case "same_upper": return .sameUpper
+    case "same_lower": return .sameLower
+    default: return .explicit(try padding())
+    }
+  }
+
+  func padding() throws -> Padding {
+    let sides = try integers("padding")
+    return Padding(top: sides[0], bottom: sides[1], left: sides[2], right: sides[3])
+  }
+
+  /// Runs the operator that `build` makes on every table of kernels and compares output and gradients with the case's.
+  ///
+  /// Parameters are named `m.weight` and so on. The references are rounded from float64, so what differs is this
+  /// library's rounding: a sum of n products has an error of about √n · 2⁻²⁴ of the largest magnitude, at most n · 2⁻²⁴;
+  /// the default allows sums of some hundred terms.
+  func expectMatch(
+    tolerance: Float = 1e-5, _ build: @escaping (inout Graph, [Value]) throws(SasukaError) -> Value
+  ) throws {
+    var run = OperatorRun(inputs: inputs.map { HostTensor($0.shape, $0.floats) }, build: build)
+    for name in ["weight", "bias"] { if let tensor = self[name] { run.parameters["m.\(name)"] = tensor.floats } }
+    let upstream = try tensor("grad_output")
+    run.upstream = HostTensor(upstream.shape, upstream.floats)
+    for (kernels, result) in try run.everywhere() {
+      expectClose(result.output, try host("output"), tolerance: tolerance, "\(name) output on \(kernels)")
+      for (place, gradient) in result.inputGradients.enumerated() {
+        let key = place == 0 ? "grad_input" : "grad_input\(place + 1)"
+        expectClose(gradient, try host(key), tolerance: tolerance, "\(name) \(key) on \(kernels)")
+      }
+      for name in ["weight", "bias"] where self[name] != nil {
+        expectClose(
+          result.parameterGradients["m.\(name)"], try host("grad_\(name)"), tolerance: tolerance,
+          "\(self.name) grad_\(name) on \(kernels)")
+      }
+    }
+  }
+
+  private func host(_ name: String) throws -> HostTensor {
+    let tensor = try tensor(name)
+    return HostTensor(tensor.shape, tensor.floats)
+  }
+}
