@@ -23,12 +23,7 @@ package final class TransposedConvolution: Operator {
     let gradient = context.outputGradient
     let (inputShape, weightShape) = (context.shape(input), context.shape(weight))
     if context.needs[0] {
-      let geometry = try attributes.geometry(input: inputShape, weight: weightShape)
-      let padding = PaddingMode.explicit(geometry.padding)
-      // The floor of the convolution's arithmetic drops the rows that output padding added.
-      let operation = Convolution(
-        ConvolutionAttributes(
-          stride: attributes.stride, padding: padding, dilation: attributes.dilation, groups: attributes.groups))
+      let operation = TransposedConvolutionInputGradient(attributes, inputShape: inputShape)
       context.setGradient(ofInput: 0, try context.append(operation, [gradient, weight])[0])
     }
     if context.needs[1] {
@@ -49,6 +44,33 @@ package final class TransposedConvolution: Operator {
     try lowering.convolve(
       ConvolutionPass.inputGradient(geometry, lanes: lowering.lanes), input: input, weight: weight,
       bias: node.inputs.count > 2 ? node.inputs[2] : nil, output: node.outputs[0])
+  }
+}
+
+/// Gradient of a transposed convolution's input from the output's gradient and the weight: a plain convolution, of which
+/// output padding may leave more places than the input has.
+final class TransposedConvolutionInputGradient: Operator {
+  let kind = "transposed_convolution_input_gradient"
+  let layoutRule = LayoutRule.blocked
+  private let attributes: TransposedConvolutionAttributes
+  private let inputShape: Shape
+
+  init(_ attributes: TransposedConvolutionAttributes, inputShape: Shape) {
+    self.attributes = attributes
+    self.inputShape = inputShape
+  }
+
+  func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] { [inputShape] }
+
+  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+    inputShape.count * inputs[1][1] * inputs[1][2] * inputs[1][3]
+  }
+
+  func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
+    let geometry = try attributes.geometry(input: inputShape, weight: lowering.shape(node.inputs[1]))
+    try lowering.convolve(
+      [.forward(geometry, lanes: lowering.lanes)], input: node.inputs[0], weight: node.inputs[1], bias: nil,
+      output: node.outputs[0])
   }
 }
 
