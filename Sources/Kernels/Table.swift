@@ -7,4 +7,5 @@ func fillTable(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   fillLayout(table)
   fillElementwise(table)
   fillConvolution(table)
+  fillBatchNorm(table)
 }

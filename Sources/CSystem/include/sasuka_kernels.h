@@ -166,6 +166,25 @@ typedef struct sasuka_kernel_table {
   void (*add)(const float *left, const float *right, float *result, ptrdiff_t count);
   /** sums[column] = the sum over `rows` of matrix[row * row_stride + column], column < columns, gathered in float64. */
   void (*sum_rows)(const float *matrix, ptrdiff_t rows, ptrdiff_t row_stride, ptrdiff_t columns, float *sums);
+
+  /* Batch normalisation: one channel block of a blocked map, `images` maps of `pixels` pixels, `image_stride` floats apart.
+     `epilogue` is 0 or SASUKA_EPILOGUE_RELU: the normalised value then went through max(x, 0). Lanes are independent.
+     `coefficients` are vectors of V floats one after another: mean, scale, shift, and for the gradient's map three more. */
+
+  /** moments[lane] = the mean, moments[V + lane] = the sum of squared deviations from it. */
+  void (*channel_moments)(const float *map, int64_t images, int64_t image_stride, int64_t pixels, double *moments);
+
+  /** result = (map - mean) * scale + shift, of one map. */
+  void (*channel_affine)(const float *map, const float *coefficients, float *result, int64_t pixels, int32_t epilogue);
+
+  /** sums[lane] = sum of the gradient g, sums[V + lane] = sum of g * (map - mean). With the ReLU, g counts where
+      (map - mean) * scale + shift is not <= 0. */
+  void (*channel_gradient_sums)(const float *map, const float *gradient, const float *coefficients, int64_t images,
+                                int64_t image_stride, int64_t pixels, double *sums, int32_t epilogue);
+
+  /** result = g * coefficient 3 + (map - mean) * coefficient 4 + coefficient 5, of one map; g as above. */
+  void (*channel_gradient_affine)(const float *map, const float *gradient, const float *coefficients, float *result,
+                                  int64_t pixels, int32_t epilogue);
 } sasuka_kernel_table;
 
 /* Sizes that both sides of the door must agree on. `v` is vector_width, `columns` convolution_columns. */

@@ -13,6 +13,8 @@ struct HostTensor: Sendable, Equatable {
     self.shape = shape
     self.floats = floats
   }
+
+  init(_ golden: GoldenTensor) { self.init(golden.shape, golden.floats) }
 }
 
 /// What a run is made of. `build` gets the inputs' values and returns the output.
@@ -167,6 +169,15 @@ extension OperatorRun {
     }
     return result
   }
+}
+
+/// Expects what a golden case holds; both may be missing.
+func expectClose(
+  _ actual: HostTensor?, _ expected: GoldenTensor?, tolerance: Float, floor: Float = 0, _ what: String,
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  expectClose(
+    actual, expected.map(HostTensor.init), tolerance: tolerance, floor: floor, what, sourceLocation: sourceLocation)
 }
 
 /// Expects numbers within `tolerance` times the largest magnitude of what is expected (at least `floor`).
