@@ -1,0 +1,655 @@
+/* sasuka.h: build, load, run, train and save convolutional networks inside your own program.
+
+   The simplest use:
+
+       sasuka_model *model = NULL;
+       if (sasuka_model_create("resnet18", NULL, &model) != SASUKA_OK) puts(sasuka_last_error());
+       sasuka_model_load_weights(model, "resnet18.safetensors", NULL);
+       sasuka_model_forward(model, &input, &logits);
+       sasuka_model_destroy(model);
+
+   Conventions, which hold at every declaration that does not say otherwise:
+
+   - Every function that can fail returns a sasuka_status; results go through pointers and are written on success only.
+   - Objects are opaque. `*_create` makes one that the caller destroys; `*_destroy` accepts NULL.
+   - Strings are UTF-8 and end with a zero. A `const char *` argument is copied before the function returns.
+   - An options struct begins with struct_size. Fill it with its `_init` function, then change what you want; NULL
+     options are the defaults. A library newer than your header reads only the part that your struct_size covers.
+   - Any thread may call. Two calls on one object at the same time, of which one changes it, are refused with SASUKA_BUSY.
+   - Nothing is printed, no signal is handled, no call exits or aborts the process. */
+#ifndef SASUKA_H
+#define SASUKA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Version and errors ------------------------------------------------------------------------------------------ */
+
+/** Grows when a declaration of this header changes its meaning; additions leave it alone. */
+#define SASUKA_ABI_VERSION 1
+
+/** The library's version, such as "0.1.0". Lives as long as the library. */
+const char *sasuka_version(void);
+
+/** SASUKA_ABI_VERSION of the library that is loaded. Bindings compare it with their own. */
+uint32_t sasuka_abi_version(void);
+
+/** What became of a call. */
+typedef int32_t sasuka_status;
+enum {
+  SASUKA_OK = 0,
+  /** An argument is NULL, out of range, or of the wrong shape or type. */
+  SASUKA_INVALID_ARGUMENT = 1,
+  SASUKA_OUT_OF_MEMORY = 2,
+  /** The operating system refused to open, read, write or rename a file. */
+  SASUKA_IO = 3,
+  /** A file's bytes are not what its format requires. */
+  SASUKA_FORMAT = 4,
+  /** Names or shapes in a file do not fit the model. */
+  SASUKA_MISMATCH = 5,
+  /** A valid request for something that the library does not do. */
+  SASUKA_UNSUPPORTED = 6,
+  /** A name is not known. */
+  SASUKA_NOT_FOUND = 7,
+  /** Calls came in an order that makes no sense. */
+  SASUKA_WRONG_STATE = 8,
+  /** The object is in use by another call. */
+  SASUKA_BUSY = 9,
+  /** A callback asked to stop. */
+  SASUKA_CANCELLED = 10,
+  /** The caller's buffer is too small. */
+  SASUKA_BUFFER_TOO_SMALL = 11
+};
+
+/** The constant's name, such as "SASUKA_BUSY"; "unknown status" for other numbers. Lives as long as the library. */
+const char *sasuka_status_name(sasuka_status status);
+
+/** The message of the calling thread's last failed call: which value was wrong, where, and what was expected. "" if none
+    failed. Lives until the thread's next failed call. */
+const char *sasuka_last_error(void);
+
+/** The instruction set that new objects of this process use: "avx512", "avx2" or "baseline": the machine's best, or a
+    lesser one named by the environment variable SASUKA_ISA. Lives as long as the library. */
+const char *sasuka_instruction_set(void);
+
+/* ---- Tensors ----------------------------------------------------------------------------------------------------- */
+
+typedef int32_t sasuka_dtype;
+enum { SASUKA_FLOAT32 = 0, SASUKA_FLOAT64 = 1, SASUKA_UINT8 = 2, SASUKA_INT32 = 3, SASUKA_INT64 = 4 };
+
+/** Most axes that a tensor can have. */
+#define SASUKA_MAX_RANK 8
+
+/** Numbers that lie in the caller's memory. The library borrows them for the duration of a call.
+
+    A batch of pictures has shape [batch, channels, height, width]; strides say how it lies in memory: NULL means
+    row-major, and a batch stored as [batch, height, width, channels] has strides [H*W*C, 1, W*C, C]. */
+typedef struct sasuka_tensor {
+  void *data;
+  sasuka_dtype dtype;
+  int32_t rank;
+  /** `rank` sizes, each at least 1. */
+  const int64_t *shape;
+  /** `rank` distances between neighbours in elements (not bytes), or NULL for row-major. May be negative. */
+  const int64_t *strides;
+} sasuka_tensor;
+
+/* ---- Callbacks --------------------------------------------------------------------------------------------------- */
+
+/** Asked between the steps of long work, at least every 100 ms on any layer that takes less. Returns false to stop: the
+    call then returns SASUKA_CANCELLED and the model's weights are as they were. It must not call into the library with
+    the same object. */
+typedef bool (*sasuka_continue_function)(void *user_data);
+
+/** Receives messages that a person might want to see. `level`: 0 error, 1 warning, 2 information. */
+typedef void (*sasuka_log_function)(int32_t level, const char *message, void *user_data);
+
+/** Sets the process-wide receiver of messages, or none with NULL. Not to be called while other calls run. */
+void sasuka_set_log_function(sasuka_log_function function, void *user_data);
+
+/* ---- Shape questions, answered without a network ------------------------------------------------------------------ */
+
+/** How a window's padding is given. */
+typedef int32_t sasuka_padding_mode;
+enum {
+  /** The four numbers given. */
+  SASUKA_PADDING_EXPLICIT = 0,
+  /** None. */
+  SASUKA_PADDING_VALID = 1,
+  /** PyTorch's "same": stride 1 only; the odd pixel goes to the bottom and the right. */
+  SASUKA_PADDING_SAME = 2,
+  /** ONNX's SAME_UPPER: ceil(input / stride) outputs; the odd pixel goes to the bottom and the right. */
+  SASUKA_PADDING_SAME_UPPER = 3,
+  /** ONNX's SAME_LOWER: the odd pixel goes to the top and the left. */
+  SASUKA_PADDING_SAME_LOWER = 4
+};
+
+/** floor((input + before + after - dilation * (kernel - 1) - 1) / stride) + 1, the size of a convolution's output along
+    one axis; with `ceil_mode` rounded up as in PyTorch's pooling. */
+sasuka_status sasuka_window_output_size(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t before,
+                                        int64_t after, bool ceil_mode, int64_t *output);
+
+/** (input - 1) * stride - before - after + dilation * (kernel - 1) + output_padding + 1. */
+sasuka_status sasuka_transposed_output_size(int64_t input, int64_t kernel, int64_t stride, int64_t dilation,
+                                            int64_t before, int64_t after, int64_t output_padding, int64_t *output);
+
+/** The padding before and after one axis that a padding mode other than SASUKA_PADDING_EXPLICIT gives. */
+sasuka_status sasuka_resolve_padding(sasuka_padding_mode mode, int64_t input, int64_t kernel, int64_t stride,
+                                     int64_t dilation, int64_t *before, int64_t *after);
+
+/** One layer of a stack along one axis. */
+typedef struct sasuka_window {
+  int64_t kernel, stride, dilation, before;
+} sasuka_window;
+
+/** What one value behind `count` layers sees of the input: `size` pixels from pixel `start` (negative in the padding);
+    neighbouring values' fields are `step` pixels apart. */
+sasuka_status sasuka_receptive_field(const sasuka_window *layers, size_t count, int64_t *size, int64_t *step,
+                                     int64_t *start);
+
+/* ---- Graph: a network of your own ---------------------------------------------------------------------------------- */
+
+/** A network under construction. Parameters are named after the layers: layer "conv1" has "conv1.weight". */
+typedef struct sasuka_graph sasuka_graph;
+
+/** A tensor of a graph: the input or a layer's output. Valid for its graph only. */
+typedef int32_t sasuka_value;
+
+/** Begins a network for inputs of `shape` without the batch: [channels, height, width] or [features]. Height and width
+    are nominal: the finished network takes any size that its layers can take. */
+sasuka_status sasuka_graph_create(const int64_t *shape, int32_t rank, sasuka_graph **graph, sasuka_value *input);
+void sasuka_graph_destroy(sasuka_graph *graph);
+
+/** The nominal shape of a value, batch (1) included. `rank` is the capacity of `shape` and becomes the value's rank. */
+sasuka_status sasuka_graph_shape(const sasuka_graph *graph, sasuka_value value, int64_t *shape, int32_t *rank);
+
+/** Says which value is the network's result. Before a model is made of the graph, this must have been called. */
+sasuka_status sasuka_graph_set_output(sasuka_graph *graph, sasuka_value output);
+
+/* Layers. `name` is the layer's name, unique in the graph and not NULL for layers with parameters; for the others NULL
+   invents one. Each writes the value of its output. Errors: SASUKA_INVALID_ARGUMENT, naming the layer. */
+
+typedef struct sasuka_convolution_options {
+  size_t struct_size;
+  /** [height, width]; default 1, 1. */
+  int64_t stride[2];
+  /** [height, width]; default 1, 1. */
+  int64_t dilation[2];
+  /** Default SASUKA_PADDING_EXPLICIT. */
+  sasuka_padding_mode padding_mode;
+  /** [top, bottom, left, right] for SASUKA_PADDING_EXPLICIT; default 0. */
+  int64_t padding[4];
+  /** Rows and columns added to a transposed convolution's output at the bottom and the right; default 0. */
+  int64_t output_padding[2];
+  /** Default 1. */
+  int64_t groups;
+  /** Default true. */
+  bool bias;
+} sasuka_convolution_options;
+void sasuka_convolution_options_init(sasuka_convolution_options *options);
+
+/** Convolution of a feature map with kernels of kernel_height x kernel_width; parameters name.weight [out_channels,
+    channels / groups, height, width] and name.bias [out_channels], initialised as PyTorch's Conv2d. */
+sasuka_status sasuka_graph_convolution(sasuka_graph *graph, sasuka_value input, const char *name, int64_t out_channels,
+                                       int64_t kernel_height, int64_t kernel_width,
+                                       const sasuka_convolution_options *options, sasuka_value *output);
+
+/** As PyTorch's ConvTranspose2d; name.weight is [channels, out_channels / groups, height, width]. Explicit padding only. */
+sasuka_status sasuka_graph_transposed_convolution(sasuka_graph *graph, sasuka_value input, const char *name,
+                                                  int64_t out_channels, int64_t kernel_height, int64_t kernel_width,
+                                                  const sasuka_convolution_options *options, sasuka_value *output);
+
+/** y = x W^T + b over the last axis; name.weight [out_features, features] and, if `bias`, name.bias. */
+sasuka_status sasuka_graph_linear(sasuka_graph *graph, sasuka_value input, const char *name, int64_t out_features,
+                                  bool bias, sasuka_value *output);
+
+typedef struct sasuka_pool_options {
+  size_t struct_size;
+  /** [height, width]; 0 (the default) means the kernel's size. */
+  int64_t stride[2];
+  /** [height, width]; default 1, 1; maximum pooling only. */
+  int64_t dilation[2];
+  sasuka_padding_mode padding_mode;
+  /** [top, bottom, left, right]; default 0. */
+  int64_t padding[4];
+  /** Round the output's size up; default false. */
+  bool ceil_mode;
+  /** Whether an average counts padding as zeros; default true. */
+  bool count_include_pad;
+} sasuka_pool_options;
+void sasuka_pool_options_init(sasuka_pool_options *options);
+
+sasuka_status sasuka_graph_max_pool(sasuka_graph *graph, sasuka_value input, const char *name, int64_t kernel_height,
+                                    int64_t kernel_width, const sasuka_pool_options *options, sasuka_value *output);
+sasuka_status sasuka_graph_average_pool(sasuka_graph *graph, sasuka_value input, const char *name,
+                                        int64_t kernel_height, int64_t kernel_width,
+                                        const sasuka_pool_options *options, sasuka_value *output);
+
+/** Averages over windows that divide the map into height x width parts, whatever its size; 1 x 1 is global average pooling. */
+sasuka_status sasuka_graph_adaptive_average_pool(sasuka_graph *graph, sasuka_value input, const char *name,
+                                                 int64_t height, int64_t width, sasuka_value *output);
+
+typedef struct sasuka_batch_norm_options {
+  size_t struct_size;
+  /** Added to the variance; default 1e-5. */
+  double epsilon;
+  /** Share of a batch in the running statistics; default 0.1. Negative: the average of all batches (PyTorch's None). */
+  double momentum;
+  /** Learn name.weight and name.bias; default true. */
+  bool affine;
+  /** Keep name.running_mean, name.running_var and name.num_batches_tracked; default true. */
+  bool track_running_statistics;
+} sasuka_batch_norm_options;
+void sasuka_batch_norm_options_init(sasuka_batch_norm_options *options);
+
+/** Normalises each channel over batch, height and width (Ioffe and Szegedy 2015, Batch Normalization). */
+sasuka_status sasuka_graph_batch_norm(sasuka_graph *graph, sasuka_value input, const char *name,
+                                      const sasuka_batch_norm_options *options, sasuka_value *output);
+
+typedef int32_t sasuka_dropout_kind;
+enum {
+  /** Single elements. */
+  SASUKA_DROPOUT_ELEMENTS = 0,
+  /** Whole feature maps (Tompson et al. 2015): PyTorch's Dropout2d. */
+  SASUKA_DROPOUT_FEATURE_MAPS = 1,
+  /** Keeps mean and variance of SELU's output (Klambauer et al. 2017): PyTorch's AlphaDropout. */
+  SASUKA_DROPOUT_ALPHA = 2
+};
+
+/** Drops with `probability` (0 to 1) in training; does nothing in evaluation. */
+sasuka_status sasuka_graph_dropout(sasuka_graph *graph, sasuka_value input, const char *name, double probability,
+                                   sasuka_dropout_kind kind, sasuka_value *output);
+
+/** x / (k + alpha / size * sum of squares over `size` neighbouring channels)^beta (Krizhevsky et al. 2012). */
+sasuka_status sasuka_graph_local_response_norm(sasuka_graph *graph, sasuka_value input, const char *name, int64_t size,
+                                               double alpha, double beta, double k, sasuka_value *output);
+
+typedef int32_t sasuka_activation;
+enum {
+  SASUKA_RELU = 0,
+  SASUKA_RELU6 = 1,
+  /** max(x, 0) + parameter * min(x, 0). */
+  SASUKA_LEAKY_RELU = 2,
+  SASUKA_SIGMOID = 3,
+  SASUKA_TANH = 4,
+  SASUKA_HARD_SWISH = 5,
+  SASUKA_SILU = 6,
+  SASUKA_HARD_SIGMOID = 7
+};
+
+/** `parameter`: the slope of SASUKA_LEAKY_RELU; not looked at by the others. */
+sasuka_status sasuka_graph_activation(sasuka_graph *graph, sasuka_value input, const char *name,
+                                      sasuka_activation kind, double parameter, sasuka_value *output);
+
+/** Softmax along one axis, or its logarithm. A negative axis counts from the end. */
+sasuka_status sasuka_graph_softmax(sasuka_graph *graph, sasuka_value input, const char *name, int32_t axis,
+                                   bool logarithm, sasuka_value *output);
+
+/** Sum and product, with NumPy's broadcasting. */
+sasuka_status sasuka_graph_add(sasuka_graph *graph, sasuka_value left, sasuka_value right, const char *name,
+                               sasuka_value *output);
+sasuka_status sasuka_graph_multiply(sasuka_graph *graph, sasuka_value left, sasuka_value right, const char *name,
+                                    sasuka_value *output);
+
+/** Joins `count` values along an axis; the other sizes must be equal. */
+sasuka_status sasuka_graph_concatenate(sasuka_graph *graph, const sasuka_value *inputs, size_t count, int32_t axis,
+                                       const char *name, sasuka_value *output);
+
+/** Joins all axes from `start_axis` on; 1 keeps the batch. */
+sasuka_status sasuka_graph_flatten(sasuka_graph *graph, sasuka_value input, const char *name, int32_t start_axis,
+                                   sasuka_value *output);
+
+/** New sizes of the axes behind the batch; one of them may be -1. */
+sasuka_status sasuka_graph_reshape(sasuka_graph *graph, sasuka_value input, const char *name, const int64_t *sizes,
+                                   int32_t count, sasuka_value *output);
+
+/** Reorders axes: axis i of the output is axis order[i] of the input. The batch stays first. */
+sasuka_status sasuka_graph_permute(sasuka_graph *graph, sasuka_value input, const char *name, const int32_t *order,
+                                   int32_t count, sasuka_value *output);
+
+/** Interleaves the channels of `groups` groups (Zhang et al. 2018, ShuffleNet). */
+sasuka_status sasuka_graph_channel_shuffle(sasuka_graph *graph, sasuka_value input, const char *name, int64_t groups,
+                                           sasuka_value *output);
+
+/** Elements start, start + step, ... below `end` of an axis; negative start and end count from the end; step at least 1. */
+sasuka_status sasuka_graph_slice(sasuka_graph *graph, sasuka_value input, const char *name, int32_t axis, int64_t start,
+                                 int64_t end, int64_t step, sasuka_value *output);
+
+typedef int32_t sasuka_pad_mode;
+enum { SASUKA_PAD_CONSTANT = 0, SASUKA_PAD_REFLECT = 1, SASUKA_PAD_REPLICATE = 2 };
+
+/** Pads a feature map by [top, bottom, left, right]; `value` fills for SASUKA_PAD_CONSTANT. */
+sasuka_status sasuka_graph_pad(sasuka_graph *graph, sasuka_value input, const char *name, const int64_t padding[4],
+                               sasuka_pad_mode mode, double value, sasuka_value *output);
+
+typedef struct sasuka_resize_options {
+  size_t struct_size;
+  /** Bilinear (the default) or nearest. */
+  bool nearest;
+  /** As PyTorch's interpolate; default false. */
+  bool align_corners;
+  /** Size of the result [height, width], or 0, 0 to use `scale`. */
+  int64_t size[2];
+  /** Factors for [height, width]. */
+  double scale[2];
+} sasuka_resize_options;
+void sasuka_resize_options_init(sasuka_resize_options *options);
+sasuka_status sasuka_graph_resize(sasuka_graph *graph, sasuka_value input, const char *name,
+                                  const sasuka_resize_options *options, sasuka_value *output);
+
+/** Mean over axes (not the batch's). */
+sasuka_status sasuka_graph_mean(sasuka_graph *graph, sasuka_value input, const char *name, const int32_t *axes,
+                                int32_t count, bool keep_axes, sasuka_value *output);
+
+/* ---- Model ------------------------------------------------------------------------------------------------------- */
+
+/** A network with its weights. */
+typedef struct sasuka_model sasuka_model;
+
+/** Runs body(context, 0) ... body(context, count - 1), in any order and on any threads, and returns when all are done. */
+typedef void (*sasuka_parallel_for)(int64_t count, void (*body)(void *context, int64_t index), void *context,
+                                    void *user_data);
+
+typedef struct sasuka_model_options {
+  size_t struct_size;
+  /** Classes of an architecture; 0: as published (1000 for those of ImageNet). */
+  int64_t num_classes;
+  /** Channels of the input; 0: as published. */
+  int64_t in_channels;
+  /** From which the first weights are drawn; default 0. */
+  uint64_t seed;
+  /** Threads of forward, sessions and trainers of this model; 0 (the default): one for each processor. */
+  int32_t threads;
+  /** The host's own threads, used instead of the library's; NULL for none. */
+  sasuka_parallel_for parallel_for;
+  void *parallel_for_user_data;
+} sasuka_model_options;
+void sasuka_model_options_init(sasuka_model_options *options);
+
+/** Number of architectures that sasuka_model_create knows, and the name of each (NULL past the end). */
+size_t sasuka_architecture_count(void);
+const char *sasuka_architecture_name(size_t index);
+
+/** A network by its torchvision name, such as "resnet18", with fresh weights. Errors: SASUKA_NOT_FOUND. */
+sasuka_status sasuka_model_create(const char *architecture, const sasuka_model_options *options, sasuka_model **model);
+
+/** A model of the graph as it is now; the graph stays the caller's. */
+sasuka_status sasuka_model_create_from_graph(const sasuka_graph *graph, const sasuka_model_options *options,
+                                             sasuka_model **model);
+
+/** Sessions and trainers keep what they need of their model; it may be destroyed before them. */
+void sasuka_model_destroy(sasuka_model *model);
+
+typedef struct sasuka_load_options {
+  size_t struct_size;
+  /** Refuse a file that lacks a parameter or has one too many; default true. Shapes must fit in any case. */
+  bool strict;
+} sasuka_load_options;
+void sasuka_load_options_init(sasuka_load_options *options);
+
+/** Loads a .safetensors or .npz file, told apart by content. On failure the model is as it was. Errors: SASUKA_IO,
+    SASUKA_FORMAT, SASUKA_MISMATCH (naming all missing, unexpected and misshapen parameters). */
+sasuka_status sasuka_model_load_weights(sasuka_model *model, const char *path, const sasuka_load_options *options);
+sasuka_status sasuka_model_load_weights_from_memory(sasuka_model *model, const void *bytes, size_t length,
+                                                    const sasuka_load_options *options);
+
+/** Saves as .npz where the path ends so, else as safetensors: a temporary file, synced and renamed. */
+sasuka_status sasuka_model_save_weights(const sasuka_model *model, const char *path);
+
+/** Saves as safetensors into `bytes`. `*needed` becomes the number of bytes in any case; if `capacity` is less, nothing
+    is written and SASUKA_BUFFER_TOO_SMALL is returned. */
+sasuka_status sasuka_model_save_weights_to_memory(const sasuka_model *model, void *bytes, size_t capacity,
+                                                  size_t *needed);
+
+/** Evaluates the network: dropout off, BatchNorm by running statistics. `input` [batch, ...]: any batch and any spatial size
+    that the network can take; plans for the last few shapes are kept. `output` must have the result's shape. */
+sasuka_status sasuka_model_forward(sasuka_model *model, const sasuka_tensor *input, sasuka_tensor *output);
+
+/** The shape of the result for an input shape. `output_rank` is the capacity of `output_shape` and becomes the rank. */
+sasuka_status sasuka_model_output_shape(const sasuka_model *model, const int64_t *input_shape, int32_t input_rank,
+                                        int64_t *output_shape, int32_t *output_rank);
+
+/** The table of layers: name, operator, output shape, parameters, multiply-adds at the nominal input. `*needed` becomes
+    the bytes needed, the final zero included; see sasuka_model_save_weights_to_memory. */
+sasuka_status sasuka_model_summary(const sasuka_model *model, char *text, size_t capacity, size_t *needed);
+
+typedef int32_t sasuka_parameter_kind;
+enum {
+  /** Learnt. */
+  SASUKA_PARAMETER_WEIGHT = 0,
+  /** Gathered, such as running means. */
+  SASUKA_PARAMETER_STATISTIC = 1,
+  /** A 64-bit count. */
+  SASUKA_PARAMETER_COUNTER = 2
+};
+
+/** One entry of the state dict. `name` and `shape` live as long as the model. */
+typedef struct sasuka_parameter_info {
+  const char *name;
+  const int64_t *shape;
+  int32_t rank;
+  sasuka_parameter_kind kind;
+  /** SASUKA_FLOAT32, or SASUKA_INT64 for a counter. */
+  sasuka_dtype dtype;
+} sasuka_parameter_info;
+
+/** Entries of the state dict, in PyTorch's order. */
+size_t sasuka_model_parameter_count(const sasuka_model *model);
+sasuka_status sasuka_model_parameter_info(const sasuka_model *model, size_t index, sasuka_parameter_info *info);
+
+/** Copies a parameter out to, or in from, a tensor of its shape. */
+sasuka_status sasuka_model_get_parameter(const sasuka_model *model, const char *name, sasuka_tensor *value);
+sasuka_status sasuka_model_set_parameter(sasuka_model *model, const char *name, const sasuka_tensor *value);
+
+typedef int32_t sasuka_initializer;
+enum {
+  SASUKA_INIT_DEFAULT = 0,
+  SASUKA_INIT_CONSTANT = 1,
+  SASUKA_INIT_UNIFORM = 2,
+  SASUKA_INIT_NORMAL = 3,
+  SASUKA_INIT_KAIMING_UNIFORM = 4,
+  SASUKA_INIT_KAIMING_NORMAL = 5,
+  SASUKA_INIT_XAVIER_UNIFORM = 6,
+  SASUKA_INIT_XAVIER_NORMAL = 7
+};
+
+/** Draws the weights whose names match `pattern` (`*` any text, `?` any letter) anew. `parameter`: the constant, the bound, the
+    standard deviation, or the gain of Kaiming (fan out: negative gain) and Xavier; not looked at by SASUKA_INIT_DEFAULT.
+    Errors: SASUKA_NOT_FOUND if nothing matches. */
+sasuka_status sasuka_model_initialize(sasuka_model *model, const char *pattern, sasuka_initializer kind,
+                                      double parameter, uint64_t seed);
+
+/* ---- Session: the network compiled for one input shape, one for each thread ----------------------------------------- */
+
+/** A compiled plan with its memory. The model's parameters are shared; after they change, the next run sees the new ones. */
+typedef struct sasuka_session sasuka_session;
+
+typedef struct sasuka_session_options {
+  size_t struct_size;
+  /** 0: as the model. */
+  int32_t threads;
+} sasuka_session_options;
+void sasuka_session_options_init(sasuka_session_options *options);
+
+sasuka_status sasuka_session_create(sasuka_model *model, const int64_t *input_shape, int32_t rank,
+                                    const sasuka_session_options *options, sasuka_session **session);
+void sasuka_session_destroy(sasuka_session *session);
+
+/** Runs the network; allocates nothing. */
+sasuka_status sasuka_session_run(sasuka_session *session, const sasuka_tensor *input, sasuka_tensor *output);
+sasuka_status sasuka_session_output_shape(const sasuka_session *session, int64_t *shape, int32_t *rank);
+
+/** Bytes that the session holds beside the model. */
+size_t sasuka_session_memory(const sasuka_session *session);
+
+/* ---- Trainer ----------------------------------------------------------------------------------------------------- */
+
+/** Trains a model: owns gradients, optimiser state, schedule and random state. */
+typedef struct sasuka_trainer sasuka_trainer;
+
+typedef int32_t sasuka_optimizer;
+enum { SASUKA_SGD = 0, SASUKA_ADAM = 1, SASUKA_ADAMW = 2, SASUKA_RMSPROP = 3 };
+
+typedef int32_t sasuka_loss;
+enum {
+  /** Logits [N, C, ...] against integer classes [N, ...]. */
+  SASUKA_CROSS_ENTROPY = 0,
+  /** Both of one shape. */
+  SASUKA_MEAN_SQUARED_ERROR = 1,
+  /** Logits and targets in 0 to 1, both of one shape. */
+  SASUKA_BINARY_CROSS_ENTROPY_WITH_LOGITS = 2
+};
+
+/** Defaults are PyTorch's for the optimiser that is chosen. */
+typedef struct sasuka_train_options {
+  size_t struct_size;
+  sasuka_optimizer optimizer;
+  /** Default: 0.01 for SGD and RMSprop, 0.001 for Adam and AdamW. */
+  double learning_rate;
+  double momentum;
+  double dampening;
+  bool nesterov;
+  double weight_decay;
+  /** Adam's. */
+  double beta1, beta2;
+  double epsilon;
+  /** RMSprop's smoothing and centring. */
+  double alpha;
+  bool centered;
+  sasuka_loss loss;
+  /** Share of the target spread over all classes; default 0. */
+  double label_smoothing;
+  /** Label that does not count; default -100. */
+  int64_t ignore_index;
+  /** Weight of each class, or NULL; copied. */
+  const float *class_weights;
+  size_t class_weight_count;
+  /** Most that the norm of all gradients may be; 0 (the default): no limit. */
+  double clip_norm;
+  /** Most that one gradient may be; 0 (the default): no limit. */
+  double clip_value;
+  /** Of dropout; default 0. */
+  uint64_t seed;
+  /** 0: as the model. */
+  int32_t threads;
+  /** Asked during long work; NULL for none. */
+  sasuka_continue_function should_continue;
+  void *user_data;
+} sasuka_train_options;
+/** Sets the defaults of an optimiser. */
+void sasuka_train_options_init(sasuka_train_options *options, sasuka_optimizer optimizer);
+
+sasuka_status sasuka_trainer_create(sasuka_model *model, const sasuka_train_options *options, sasuka_trainer **trainer);
+void sasuka_trainer_destroy(sasuka_trainer *trainer);
+
+/** Gives the parameters whose names match `pattern` their own learning rate (a factor of the trainer's), weight decay, or
+    freezes them. Later groups win. */
+sasuka_status sasuka_trainer_add_group(sasuka_trainer *trainer, const char *pattern, double learning_rate_factor,
+                                       double weight_decay, bool frozen);
+
+typedef int32_t sasuka_schedule_kind;
+enum {
+  SASUKA_SCHEDULE_CONSTANT = 0,
+  /** Times gamma every step_size steps. */
+  SASUKA_SCHEDULE_STEP = 1,
+  /** Times gamma at each of the milestones. */
+  SASUKA_SCHEDULE_MULTI_STEP = 2,
+  /** From the learning rate to minimum along half a cosine over total_steps (Loshchilov and Hutter 2016, SGDR). */
+  SASUKA_SCHEDULE_COSINE = 3,
+  /** Up to maximum and down over total_steps (Smith 2018, Super-Convergence), as PyTorch's OneCycleLR. */
+  SASUKA_SCHEDULE_ONE_CYCLE = 4
+};
+
+typedef struct sasuka_schedule_options {
+  size_t struct_size;
+  sasuka_schedule_kind kind;
+  /** Steps over which the rate first rises linearly from warm_up_start times itself; default 0. */
+  int64_t warm_up_steps;
+  /** Default 1/3. */
+  double warm_up_start;
+  int64_t step_size;
+  /** Default 0.1. */
+  double gamma;
+  const int64_t *milestones;
+  size_t milestone_count;
+  int64_t total_steps;
+  /** Lowest rate of the cosine; default 0. */
+  double minimum;
+  /** Highest rate of one-cycle. */
+  double maximum;
+  /** Share of one-cycle that rises; default 0.3. */
+  double rise;
+  /** First rate is maximum / initial_divisor (25); last is that / final_divisor (1e4). */
+  double initial_divisor, final_divisor;
+  /** Anneal linearly instead of by cosine; default false. */
+  bool linear;
+  /** A third phase mirrors the first before the last descent; default false. */
+  bool three_phase;
+  /** Move momentum between base_momentum (0.85) and max_momentum (0.95), against the rate; default true. */
+  bool cycle_momentum;
+  double base_momentum, max_momentum;
+} sasuka_schedule_options;
+void sasuka_schedule_options_init(sasuka_schedule_options *options, sasuka_schedule_kind kind);
+
+/** The learning rate as a function of the number of updates made. */
+sasuka_status sasuka_trainer_set_schedule(sasuka_trainer *trainer, const sasuka_schedule_options *options);
+
+/** The rate of the next update. Setting it replaces the base that a schedule starts from. */
+double sasuka_trainer_learning_rate(const sasuka_trainer *trainer);
+sasuka_status sasuka_trainer_set_learning_rate(sasuka_trainer *trainer, double learning_rate);
+
+/** Updates made so far. */
+int64_t sasuka_trainer_steps(const sasuka_trainer *trainer);
+
+/* The primitives. A step is zero_gradients, forward_backward, update. Several forward_backward before an update add their
+   gradients; divide them as you like through sasuka_trainer_gradients. */
+
+sasuka_status sasuka_trainer_zero_gradients(sasuka_trainer *trainer);
+
+/** Forward in training mode, loss, backward; adds to the gradients and updates running statistics. `target`: integers
+    [N, ...] for cross-entropy, else numbers of the output's shape. */
+sasuka_status sasuka_trainer_forward_backward(sasuka_trainer *trainer, const sasuka_tensor *input,
+                                              const sasuka_tensor *target, double *loss);
+/** Clips and updates the weights. */
+sasuka_status sasuka_trainer_update(sasuka_trainer *trainer);
+sasuka_status sasuka_trainer_step(sasuka_trainer *trainer, const sasuka_tensor *input, const sasuka_tensor *target,
+                                  double *loss);
+
+/** What an evaluation found; sums over the samples of a batch, to be added up by the caller. */
+typedef struct sasuka_evaluation {
+  /** Sum of the losses of the samples. */
+  double loss_sum;
+  int64_t samples;
+  /** Samples whose class has the highest logit, and whose class is among the five highest. */
+  int64_t top1, top5;
+} sasuka_evaluation;
+
+/** Runs the batch in evaluation mode against its classes. */
+sasuka_status sasuka_trainer_evaluate(sasuka_trainer *trainer, const sasuka_tensor *input, const sasuka_tensor *target,
+                                      sasuka_evaluation *result);
+
+/** All gradients, contiguous, in the order of the learnt parameters; lives as long as the trainer. May be changed between
+    forward_backward and update. */
+sasuka_status sasuka_trainer_gradients(sasuka_trainer *trainer, float **gradients, size_t *count);
+/** Where the gradient of a parameter lies in that buffer, in floats. */
+sasuka_status sasuka_trainer_gradient_offset(const sasuka_trainer *trainer, const char *name, size_t *offset);
+
+/** A checkpoint holds weights, optimiser state, step and random state: training goes on from it bit for bit. Schedule and
+    groups are set by the program as before. On failure nothing has changed. */
+sasuka_status sasuka_trainer_save_checkpoint(const sasuka_trainer *trainer, const char *path);
+sasuka_status sasuka_trainer_load_checkpoint(sasuka_trainer *trainer, const char *path);
+
+/** One training step on the model itself: makes a trainer at the first call and again when the options change. */
+sasuka_status sasuka_model_train_step(sasuka_model *model, const sasuka_tensor *input, const sasuka_tensor *target,
+                                      const sasuka_train_options *options, double *loss);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
