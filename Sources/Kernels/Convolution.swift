@@ -73,7 +73,7 @@ struct ConvolutionPass {
     outputPixel = Int(shape.output_pixel_stride)
     self.packed = packed
     self.epilogue = Epilogue(epilogue)
-    var vectors = InlineArray<2, Vector>(repeating: Vector())
+    var vectors = zeroed() as InlineArray<2, Vector>
     if let bias {
       for column in 0..<unit.columns {
         vectors[column] = loadLanes(bias + unit.firstOutput + column &* lanes, unit.outputs &- column &* lanes)
@@ -90,7 +90,7 @@ func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
   _: Count<rows>, _: Count<columns>, _: Count<stride>, _ pass: UnsafePointer<ConvolutionPass>,
   _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
 ) {
-  var sums = RegisterTile<rows, columns>(repeating: InlineArray(repeating: Vector()))
+  var sums = zeroed() as RegisterTile<rows, columns>
   for row in 0..<rows { for column in 0..<columns { sums[row][column] = pass.pointee.bias[column] } }
   let run = Run(
     rowStride: stride == 0 ? pass.pointee.pixel : stride &* lanes, rowStep: 1, columnStride: lanes,

@@ -117,7 +117,7 @@ func depthwiseWeightGradient(
       let inputColumn = tap % Int(shape.kernel_width) &* Int(shape.dilation_width)
       let from = blockInput + (inputRow &* Int(shape.input_width) &+ inputColumn) &* lanes
       // Four sums at a time: one alone would wait for itself.
-      var partial = InlineArray<4, Vector>(repeating: Vector())
+      var partial = zeroed() as InlineArray<4, Vector>
       var pixel = 0
       while pixel &+ 4 <= width {
         for part in 0..<4 {

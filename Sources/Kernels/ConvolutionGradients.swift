@@ -19,7 +19,7 @@ func weightGradientTile<let rows: Int, let columns: Int>(
   _: Count<rows>, _: Count<columns>, _ pass: UnsafePointer<WeightGradientPass>, _ input: UnsafePointer<Float>,
   _ outputGradient: UnsafePointer<Float>, _ outputRows: Int, _ memory: UnsafeMutablePointer<Float>
 ) {
-  var sums = RegisterTile<rows, columns>(repeating: InlineArray(repeating: Vector()))
+  var sums = zeroed() as RegisterTile<rows, columns>
   let run = Run(
     rowStride: 1, rowStep: pass.pointee.inputPixel, columnStride: pass.pointee.outputBlock, columnStep: lanes)
   var row = 0
@@ -147,14 +147,14 @@ func channelSums(
 ) {
   guard let map, let sums else { return }
   let runLength = 64
-  var totals = InlineArray<16, Double>(repeating: 0)
+  var totals = zeroed() as InlineArray<16, Double>
   var image = 0
   while image < Int(images) {
     let from = map + image &* Int(imageStride)
     var begin = 0
     while begin < Int(pixels) {
       let end = min(begin &+ runLength, Int(pixels))
-      var partial = InlineArray<4, Vector>(repeating: Vector())
+      var partial = zeroed() as InlineArray<4, Vector>
       var pixel = begin
       while pixel &+ 4 <= end {
         for part in 0..<4 { partial[part] += loadVector(from + (pixel &+ part) &* lanes) }

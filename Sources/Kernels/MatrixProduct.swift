@@ -59,7 +59,7 @@ private func matrixTile<let rows: Int, let columns: Int>(
   _: Count<rows>, _: Count<columns>, _ pass: UnsafePointer<MatrixPass>, _ a: UnsafePointer<Float>,
   _ result: UnsafeMutablePointer<Float>
 ) {
-  var sums = RegisterTile<rows, columns>(repeating: InlineArray(repeating: Vector()))
+  var sums = zeroed() as RegisterTile<rows, columns>
   for row in 0..<rows { for column in 0..<columns { sums[row][column] = pass.pointee.bias[column] } }
   let run = Run(
     rowStride: pass.pointee.rowStride, rowStep: pass.pointee.depthStride, columnStride: lanes,
@@ -128,7 +128,7 @@ func matrixMultiply(
 ) {
   guard let product = productPointer?.pointee, let a, let packed, let result else { return }
   let part = MatrixUnit(columns: Int(product.columns), Int(unit))
-  var vectors = InlineArray<2, Vector>(repeating: Vector())
+  var vectors = zeroed() as InlineArray<2, Vector>
   if let bias {
     for column in 0..<part.vectors {
       vectors[column] = loadLanes(bias + part.first + column &* lanes, part.count &- column &* lanes)

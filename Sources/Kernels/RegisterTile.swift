@@ -65,7 +65,7 @@ func accumulate<let rows: Int, let columns: Int>(
   var vector = columnOperand
   var remaining = count
   while remaining > 0 {
-    var factors = InlineArray<columns, Vector>(repeating: Vector())
+    var factors = zeroed() as InlineArray<columns, Vector>
     for column in 0..<columns { factors[column] = loadVector(vector + column &* run.columnStride) }
     for row in 0..<rows {
       let broadcast = Vector(repeating: scalar[row &* run.rowStride])

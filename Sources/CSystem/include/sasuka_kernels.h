@@ -5,6 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** 4096 bytes of zero, aligned to a cache line: what a kernel's accumulators start from. */
+static inline const void *sasuka_zeros(void) {
+  static const _Alignas(64) unsigned char zeros[4096];
+  return zeros;
+}
+
 /* ---- Convolution ----------------------------------------------------------------------------------------------------
 
    Every convolution runs as a "valid" one over an image that `pad` has copied into a scratch with its border (when there
