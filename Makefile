@@ -1,6 +1,7 @@
 # The commands of the README. `make` alone builds the library.
 
 BUILD := build
+PREFIX ?= /usr/local
 SWIFT ?= swift
 CC := clang
 
@@ -21,7 +22,7 @@ UNICODE = $(wildcard $(TOOLCHAIN)/lib/swift/embedded/$(shell uname -m)-unknown-l
 LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
   -Wl,--gc-sections,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro -Wl,-Map=$(BUILD)/libsasuka.map
 
-.PHONY: all library test gates clean format lint
+.PHONY: all library test gates install clean format lint
 
 all: library
 
@@ -44,6 +45,10 @@ test: gates
 
 gates: library
 	python3 Tests/Gates/library.py $(BUILD) $(OBJECTS)
+	python3 Tests/Gates/exports.py $(LIBRARY) Include/sasuka.h
+
+install: library
+	Scripts/install.sh $(LIBRARY) "$(PREFIX)"
 
 clean:
 	rm -rf $(BUILD) $(SCRATCH) .build
