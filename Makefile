@@ -45,7 +45,6 @@ test: gates
 
 gates: library
 	python3 Tests/Gates/library.py $(BUILD) $(OBJECTS)
-	python3 Tests/Gates/exports.py $(LIBRARY) Include/sasuka.h
 
 install: library
 	Scripts/install.sh $(LIBRARY) "$(PREFIX)"

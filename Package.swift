@@ -36,7 +36,7 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CSystem", path: "Sources/CSystem/include"),
-    .systemLibrary(name: "CSasuka", path: "Include"),
+    .systemLibrary(name: "SasukaHeader", path: "Include"),
     kernels(
       "KernelsAVX512",
       instructions: ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"]),
@@ -46,7 +46,7 @@ let package = Package(
       name: "Sasuka",
       dependencies: ["CSystem", "KernelsAVX512", "KernelsAVX2", "KernelsBaseline"],
       swiftSettings: engineSettings),
-    .target(name: "SasukaABI", dependencies: ["CSasuka", "CSystem", "Sasuka"], swiftSettings: engineSettings),
+    .target(name: "SasukaABI", dependencies: ["SasukaHeader", "CSystem", "Sasuka"], swiftSettings: engineSettings),
     kernels("KernelsPortable16", path: "Tests/KernelsPortable16", instructions: []),
     .testTarget(name: "SasukaTests", dependencies: ["Sasuka", "KernelsPortable16"]),
   ]
