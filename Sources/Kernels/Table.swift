@@ -8,4 +8,5 @@ func fillTable(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   fillElementwise(table)
   fillConvolution(table)
   fillBatchNorm(table)
+  fillPooling(table)
 }

@@ -76,6 +76,23 @@ typedef struct sasuka_matrix_product {
   int64_t c_row_stride;
 } sasuka_matrix_product;
 
+/** Windows that slide over a map: output pixel (y, x) sees input rows y * stride_height - top + i * dilation_height for the
+    kernel's row i, and columns alike, as far as they lie inside the input. */
+typedef struct sasuka_pooling {
+  int64_t input_height, input_width;
+  int64_t output_height, output_width;
+  int64_t kernel_height, kernel_width;
+  int64_t stride_height, stride_width;
+  int64_t dilation_height, dilation_width;
+  int64_t top, left;
+} sasuka_pooling;
+
+/** The input rows (or columns) [first, end) that an output row averages, and what their sum is divided by. */
+typedef struct sasuka_pool_range {
+  int32_t first, end;
+  float divisor;
+} sasuka_pool_range;
+
 /** Flags of an epilogue, or 0. */
 enum {
   /** max(x, 0) after the bias. */
@@ -191,6 +208,24 @@ typedef struct sasuka_kernel_table {
   /** result = g * coefficient 3 + (map - mean) * coefficient 4 + coefficient 5, of one map; g as above. */
   void (*channel_gradient_affine)(const float *map, const float *gradient, const float *coefficients, float *result,
                                   int64_t pixels, int32_t epilogue);
+
+  /* Pooling: one channel block of one image. */
+
+  /** The largest value of each window; the first of equal ones, a NaN before all, as in PyTorch. `indices` may be NULL: for
+      each output the place y * input_width + x of that value, -1 where a window has no pixel inside the input. */
+  void (*max_pool)(const sasuka_pooling *shape, const float *input, float *output, int32_t *indices);
+
+  /** input_gradient = each output's gradient added at its index. */
+  void (*max_pool_gradient)(const sasuka_pooling *shape, const float *gradient, const int32_t *indices,
+                            float *input_gradient);
+
+  /** The sum over rows[y] x columns[x] divided by the product of their divisors. Of the shape, only the sizes of input and
+      output are used. */
+  void (*average_pool)(const sasuka_pooling *shape, const sasuka_pool_range *rows, const sasuka_pool_range *columns,
+                       const float *input, float *output);
+
+  void (*average_pool_gradient)(const sasuka_pooling *shape, const sasuka_pool_range *rows,
+                                const sasuka_pool_range *columns, const float *gradient, float *input_gradient);
 } sasuka_kernel_table;
 
 /* Sizes that both sides of the door must agree on. `v` is vector_width, `columns` convolution_columns. */
