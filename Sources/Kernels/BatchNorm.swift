@@ -7,7 +7,7 @@ func fillBatchNorm(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   }
   table.pointee.channel_affine = { map, coefficients, result, pixels, epilogue in
     if epilogue & Int32(SASUKA_EPILOGUE_RELU) != 0 {
-      channelAffine(map!, coefficients!, result!, Int(pixels)) { $0.replacing(with: 0, where: $0 .< 0) }
+      channelAffine(map!, coefficients!, result!, Int(pixels)) { select($0 .< .zero, .zero, $0) }
     } else {
       channelAffine(map!, coefficients!, result!, Int(pixels)) { $0 }
     }
@@ -17,7 +17,7 @@ func fillBatchNorm(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
     if epilogue & Int32(SASUKA_EPILOGUE_RELU) != 0 {
       let (scale, shift) = (vector(coefficients!, 1), vector(coefficients!, 2))
       channelGradientSums(map!, gradient!, vector(coefficients!, 0), shape, sums!) { gradient, deviation in
-        gradient.replacing(with: 0, where: multiplyAdd(deviation, scale, shift) .<= 0)
+        select(multiplyAdd(deviation, scale, shift) .<= .zero, .zero, gradient)
       }
     } else {
       channelGradientSums(map!, gradient!, vector(coefficients!, 0), shape, sums!) { gradient, _ in gradient }
@@ -27,7 +27,7 @@ func fillBatchNorm(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
     if epilogue & Int32(SASUKA_EPILOGUE_RELU) != 0 {
       let (scale, shift) = (vector(coefficients!, 1), vector(coefficients!, 2))
       channelGradientAffine(map!, gradient!, coefficients!, result!, Int(pixels)) { gradient, deviation in
-        gradient.replacing(with: 0, where: multiplyAdd(deviation, scale, shift) .<= 0)
+        select(multiplyAdd(deviation, scale, shift) .<= .zero, .zero, gradient)
       }
     } else {
       channelGradientAffine(map!, gradient!, coefficients!, result!, Int(pixels)) { gradient, _ in gradient }

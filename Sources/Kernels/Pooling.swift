@@ -22,9 +22,6 @@ func fillPooling(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   }
 }
 
-/// As many 32-bit integers as a vector has floats.
-private typealias Indices = Vector.MaskStorage
-
 /// The taps of an output pixel that lie inside the input, in row-major order, as places y * width + x.
 @inline(__always)
 private func forEachTap(_ shape: sasuka_pooling, _ outputRow: Int, _ outputColumn: Int, _ body: (Int) -> Void) {
@@ -44,6 +41,21 @@ private func forEachTap(_ shape: sasuka_pooling, _ outputRow: Int, _ outputColum
   }
 }
 
+/// The first tap inside the input, or -1: where a window holds minus infinity only, its gradient goes there.
+@inline(__always)
+private func firstTap(_ shape: sasuka_pooling, _ outputRow: Int, _ outputColumn: Int) -> Int32 {
+  let y = firstInside(outputRow * Int(shape.stride_height) - Int(shape.top), Int(shape.dilation_height))
+  let x = firstInside(outputColumn * Int(shape.stride_width) - Int(shape.left), Int(shape.dilation_width))
+  let isInside = y < Int(shape.input_height) && x < Int(shape.input_width)
+  return isInside ? Int32(truncatingIfNeeded: y * Int(shape.input_width) + x) : -1
+}
+
+/// The first of start, start + step, ... that is not negative.
+@inline(__always)
+private func firstInside(_ start: Int, _ step: Int) -> Int {
+  start >= 0 ? start : start + (step - 1 - start) / step * step
+}
+
 /// The first of equal maxima wins; a NaN wins over every number, as in PyTorch.
 @inline(__always)
 private func maxPool(
@@ -53,14 +65,12 @@ private func maxPool(
   for row in 0..<Int(shape.output_height) {
     for column in 0..<Int(shape.output_width) {
       var best = Vector(repeating: -.infinity)
-      var place = Indices(repeating: -1)
-      var isFirst = true
+      var place = Indices(repeating: firstTap(shape, row, column))
       forEachTap(shape, row, column) { tap in
         let value = load(input + tap * Vector.scalarCount)
-        let wins = (value .> best) .| (value .!= value)
-        best.replace(with: value, where: wins)
-        place.replace(with: Int32(truncatingIfNeeded: tap), where: isFirst ? .init(repeating: true) : wins)
-        isFirst = false
+        let wins = either(value .> best, value .!= value)
+        best = select(wins, value, best)
+        place = select(wins, Indices(repeating: Int32(truncatingIfNeeded: tap)), place)
       }
       let pixel = row * Int(shape.output_width) + column
       store(best, output + pixel * Vector.scalarCount)
@@ -82,7 +92,7 @@ private func maxPoolGradient(
       let incoming = load(gradient + pixel)
       let place = UnsafeRawPointer(indices + pixel).loadUnaligned(as: Indices.self)
       forEachTap(shape, row, column) { tap in
-        let share = incoming.replacing(with: 0, where: place .!= Int32(truncatingIfNeeded: tap))
+        let share = select(place .== Indices(repeating: Int32(truncatingIfNeeded: tap)), incoming, .zero)
         let target = result + tap * Vector.scalarCount
         store(load(target) + share, target)
       }

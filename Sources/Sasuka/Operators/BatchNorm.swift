@@ -52,9 +52,21 @@ package struct BatchNormAttributes: Sendable {
   package var affine: Bool
   package var tracked: Bool
   /// Evaluation mode even in training: running statistics are used and not changed.
-  package var frozen = false
+  package var frozen: Bool
   /// A ReLU behind the normalisation is part of it.
-  package var rectifies = false
+  package var rectifies: Bool
+
+  package init(
+    epsilon: Float = 1e-5, momentum: Float? = 0.1, affine: Bool = true, tracked: Bool = true, frozen: Bool = false,
+    rectifies: Bool = false
+  ) {
+    self.epsilon = epsilon
+    self.momentum = momentum
+    self.affine = affine
+    self.tracked = tracked
+    self.frozen = frozen
+    self.rectifies = rectifies
+  }
 
   func weight(_ node: Node) -> Value? { affine ? node.inputs[1] : nil }
   func bias(_ node: Node) -> Value? { affine ? node.inputs[2] : nil }

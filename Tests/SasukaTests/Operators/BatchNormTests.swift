@@ -65,6 +65,47 @@ import Testing
     }
   }
 
+  /// With the ReLU inside: gradients pass where the normalised value is positive.
+  @Test(arguments: [true, false])
+  func rectified(frozen: Bool) throws {
+    let shape = [3, 5, 7, 6]
+    var random = SmallRandom(seed: 4)
+    let x = HostTensor(shape, (0..<630).map { _ in random.next() })
+    let dy = HostTensor(shape, (0..<630).map { _ in random.next() })
+    func results(rectifies: Bool) throws -> [OperatorResult] {
+      let run = OperatorRun(inputs: [x], upstream: dy) { (graph, values) throws(SasukaError) in
+        let channels = Shape([5])
+        var inputs = values
+        inputs.append(try graph.addParameter("bn.weight", shape: channels, initializer: .constant(1)))
+        inputs.append(try graph.addParameter("bn.bias", shape: channels, initializer: .constant(0)))
+        for (name, start) in [("mean", 0 as Float), ("var", 1)] {
+          inputs.append(
+            try graph.addParameter(
+              "bn.running_\(name)", shape: channels, kind: .statistic, initializer: .constant(start)))
+        }
+        inputs.append(
+          try graph.addParameter("bn.batches", shape: Shape([]), kind: .counter, initializer: .constant(0)))
+        let attributes = BatchNormAttributes(frozen: frozen, rectifies: rectifies)
+        return try graph.append(BatchNorm(attributes), name: "bn", inputs: inputs)[0]
+      }
+      return try run.everywhere().map(\.result)
+    }
+    for (plain, rectified) in zip(try results(rectifies: false), try results(rectifies: true)) {
+      #expect(rectified.output.floats == plain.output.floats.map { max($0, 0) })
+      let expected = zip(plain.output.floats, dy.floats).map { $0 > 0 ? $1 : 0 }
+      let bias = (0..<5).map { channel in
+        expected.indices.reduce(0 as Float) { ($1 / 42) % 5 == channel ? $0 + expected[$1] : $0 }
+      }
+      expectClose(
+        rectified.parameterGradients["bn.bias"], HostTensor([5], bias), tolerance: 126 * 0x1p-24, floor: 126, "dbias")
+      guard frozen else { continue }
+      let scale = 1 / (1 + 1e-5 as Float).squareRoot()
+      let dx = HostTensor(shape, expected.map { $0 * scale })
+      expectClose(rectified.inputGradients[0], dx, tolerance: 4 * 0x1p-24, "dx")
+      #expect(rectified.parametersAfter["bn.running_mean"] == [0, 0, 0, 0, 0])
+    }
+  }
+
   /// Many images and large maps, so that a channel's sums come from several parts of several slices.
   @Test(arguments: [[70, 5, 9, 7], [3, 19, 70, 61], [2, 4, 1, 2]])
   func matchesFloat64(shape: [Int]) throws {
