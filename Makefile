@@ -22,7 +22,9 @@ UNICODE = $(wildcard $(TOOLCHAIN)/lib/swift/embedded/$(shell uname -m)-unknown-l
 LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
   -Wl,--gc-sections,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro -Wl,-Map=$(BUILD)/libsasuka.map
 
-.PHONY: all library test gates install clean format lint
+HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude
+
+.PHONY: all library test header gates install clean format lint
 
 all: library
 
@@ -43,7 +45,12 @@ library:
 test: gates
 	$(SWIFT) test --configuration release --disable-xctest
 
-gates: library
+# Nothing is linked: the compilers compare the header with what Tests/Embedding/header.c says of it.
+header:
+	$(CC) -std=c99 $(HEADER_FLAGS) Tests/Embedding/header.c
+	$(CC)++ -std=c++11 $(HEADER_FLAGS) Tests/Embedding/header.cpp
+
+gates: library header
 	python3 Tests/Gates/library.py $(BUILD) $(OBJECTS)
 
 install: library
