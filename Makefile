@@ -24,7 +24,7 @@ LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
 
 HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude
 
-.PHONY: all library test header gates install clean format lint
+.PHONY: all library demo examples test header gates install clean format lint
 
 all: library
 
@@ -52,6 +52,14 @@ header:
 
 gates: library header
 	python3 Tests/Gates/library.py $(BUILD) $(OBJECTS)
+
+examples: library
+	$(MAKE) -C Examples PREFIX=
+
+# Trains on real pictures, saves, starts afresh and reloads: some minutes. DATA=FOLDER uses IDX files of your own.
+demo: examples
+	@data="$(DATA)"; [ -n "$$data" ] || data=$$(Scripts/fetch-fashion-mnist.sh) || exit 1; \
+	  $(BUILD)/examples/fashion_mnist --data "$$data" --output $(BUILD)/demo
 
 install: library
 	Scripts/install.sh $(LIBRARY) "$(PREFIX)"
