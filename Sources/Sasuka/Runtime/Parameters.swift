@@ -17,6 +17,23 @@ package final class Parameters {
     self.buffers = buffers
   }
 
+  /// Draws all parameters anew. Each depends on the seed and its place only.
+  package func initialize(seed: UInt64) {
+    for place in infos.indices { initialize(place, infos[place].initializer, seed: seed) }
+    markChanged()
+  }
+
+  /// Draws one parameter anew.
+  package func initialize(_ place: Int, _ initializer: Initializer, seed: UInt64) {
+    guard infos[place].kind != .counter else {
+      counter(place).pointee = 0
+      return
+    }
+    initializer.fill(
+      buffers[place].floats, count: infos[place].shape.count, random: RandomState(seed: seed, iteration: 0),
+      stream: UInt32(truncatingIfNeeded: place))
+  }
+
   /// Says that numbers have changed.
   package func markChanged() { version += 1 }
 

@@ -1,3 +1,5 @@
+import CSystem
+
 /// How a parameter's first numbers are made.
 package enum Initializer: Equatable, Sendable {
   case constant(Float)
@@ -5,4 +7,58 @@ package enum Initializer: Equatable, Sendable {
   case uniform(bound: Float)
   /// Normal with mean 0.
   case normal(standardDeviation: Float)
+
+  /// Which connections of a weight the variance is kept over.
+  package enum Fan: Equatable, Sendable { case input, output }
+
+  /// He et al. 2015, Delving Deep into Rectifiers: variance gain² / fan.
+  package static func kaimingNormal(_ shape: Shape, _ fan: Fan = .input, gain: Float = Float(2).squareRoot()) -> Self {
+    .normal(standardDeviation: gain / Float(fan == .input ? shape.fanIn : shape.fanOut).squareRoot())
+  }
+
+  package static func kaimingUniform(_ shape: Shape, _ fan: Fan = .input, gain: Float = Float(2).squareRoot()) -> Self {
+    .uniform(bound: gain * (3 / Float(fan == .input ? shape.fanIn : shape.fanOut)).squareRoot())
+  }
+
+  /// Glorot and Bengio 2010, Understanding the Difficulty of Training Deep Feedforward Neural Networks.
+  package static func xavierNormal(_ shape: Shape, gain: Float = 1) -> Self {
+    .normal(standardDeviation: gain * (2 / Float(shape.fanIn + shape.fanOut)).squareRoot())
+  }
+
+  package static func xavierUniform(_ shape: Shape, gain: Float = 1) -> Self {
+    .uniform(bound: gain * (6 / Float(shape.fanIn + shape.fanOut)).squareRoot())
+  }
+
+  /// Writes `count` numbers; each is a function of the random state, the stream and its index.
+  func fill(_ numbers: UnsafeMutablePointer<Float>, count: Int, random: RandomState, stream: UInt32) {
+    switch self {
+    case .constant(let value):
+      numbers.update(repeating: value, count: count)
+    case .uniform(let bound):
+      for index in 0..<count {
+        let word = random.words(stream: stream, index: UInt64(index / 4))[index % 4]
+        numbers[index] = bound * (2 * RandomState.unit(word) - 1)
+      }
+    case .normal(let deviation):
+      for index in 0..<count {
+        numbers[index] = deviation * random.normal(stream: stream, index: UInt64(index))
+      }
+    }
+  }
+}
+
+extension RandomState {
+  /// A number of the standard normal distribution (Box and Muller 1958).
+  func normal(stream: UInt32, index: UInt64) -> Float {
+    let words = words(stream: stream, index: index)
+    let radius = (-2 * log(1 - Double(words[0]) * 0x1p-32)).squareRoot()
+    return Float(radius * cos(2 * Double.pi * Double(words[1]) * 0x1p-32))
+  }
+}
+
+extension Shape {
+  /// Connections into one output of a weight [outputs, inputs, ...].
+  var fanIn: Int { rank < 2 ? max(count, 1) : count / dimensions[0] }
+  /// Connections out of one input of a weight [outputs, inputs, ...].
+  var fanOut: Int { rank < 2 ? max(count, 1) : count / dimensions[1] }
 }

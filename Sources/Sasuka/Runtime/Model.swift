@@ -1,0 +1,126 @@
+import CSystem
+
+/// A network with its numbers.
+package final class Model {
+  /// How a model computes.
+  package struct Options {
+    /// Threads; 0 means one for each processor.
+    package var threads = 0
+    package var host: (function: ThreadPool.HostParallelFor, userData: UnsafeMutableRawPointer?)?
+    package var seed: UInt64 = 0
+    package init() {}
+  }
+
+  private static let cachedSessions = 4
+
+  package let graph: Graph
+  package let parameters: Parameters
+  package let kernels: KernelTable
+  package let options: Options
+  /// Whoever runs the network reads; whoever changes numbers writes.
+  package let gate = AccessGate("model")
+  private let ownSessions = AccessGate("model's own plan")
+  private var sessions: [Session] = []
+
+  /// A model with fresh numbers.
+  ///
+  /// - Throws: `wrongState` for a graph without an output.
+  package init(_ graph: Graph, options: Options = Options(), instructionSet: InstructionSet = .preferred)
+    throws(SasukaError)
+  {
+    guard graph.outputs.count > 0 else {
+      throw SasukaError(.wrongState, "the graph has no output; sasuka_graph_set_output says which value it is")
+    }
+    self.graph = graph
+    self.options = options
+    kernels = KernelTable(instructionSet)
+    parameters = try Parameters(of: graph)
+    parameters.initialize(seed: options.seed)
+  }
+
+  /// Threads that a run takes where its caller asks for `wish`; 0 is no wish.
+  package func threadCount(_ wish: Int) -> Int {
+    if wish > 0 { return wish }
+    return options.threads > 0 ? options.threads : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+  }
+
+  package func makePool(threads wish: Int = 0) -> ThreadPool {
+    ThreadPool(threads: threadCount(wish), host: options.host)
+  }
+
+  /// The result's shape for an input's.
+  package func outputShape(for input: Shape) throws(SasukaError) -> Shape {
+    try checkRank(input)
+    let specialized = try graph.specialized(to: [input])
+    return specialized.shape(specialized.outputs[0])
+  }
+
+  /// Evaluates the network; plans for the last few shapes are kept.
+  package func forward(_ input: HostTensor, to output: HostTensor) throws(SasukaError) {
+    try ownSessions.beginWriting()
+    defer { ownSessions.endWriting() }
+    try session(for: input.shape).run(input, to: output)
+  }
+
+  private func session(for shape: Shape) throws(SasukaError) -> Session {
+    if let place = sessions.firstIndex(where: { $0.inputShape == shape }) {
+      let session = sessions.remove(at: place)
+      sessions.append(session)
+      return session
+    }
+    let session = try Session(self, inputShape: shape)
+    if sessions.count == Model.cachedSessions { sessions.removeFirst() }
+    sessions.append(session)
+    return session
+  }
+
+  func checkRank(_ input: Shape) throws(SasukaError) {
+    let expected = graph.shape(graph.inputs[0])
+    guard input.rank == expected.rank else {
+      throw SasukaError(
+        .invalidArgument,
+        "input has shape \(input); rank \(expected.rank) is expected, such as \(expected) for this network")
+    }
+  }
+}
+
+/// A model's network compiled for one input shape, with memory of its own. One run at a time.
+package final class Session {
+  package let inputShape: Shape
+  package let outputShape: Shape
+  private let model: Model
+  private let executable: Executable
+  private let gate = AccessGate("session")
+
+  /// - Throws: `invalidArgument` for a shape that the network cannot take.
+  package init(_ model: Model, inputShape: Shape, threads: Int = 0) throws(SasukaError) {
+    try model.checkRank(inputShape)
+    let plan = try Plan.evaluation(of: model.graph, inputShapes: [inputShape], lanes: model.kernels.lanes)
+    self.model = model
+    self.inputShape = inputShape
+    outputShape = plan.graph.shape(plan.graph.outputs[0])
+    executable = try Executable(
+      plan, parameters: model.parameters, kernels: model.kernels, pool: model.makePool(threads: threads))
+  }
+
+  package var memoryBytes: Int { executable.memoryBytes }
+
+  package func run(_ input: HostTensor, to output: HostTensor) throws(SasukaError) {
+    guard input.shape == inputShape else {
+      throw SasukaError(.invalidArgument, "input has shape \(input.shape); \(inputShape) is expected")
+    }
+    guard output.shape == outputShape else {
+      throw SasukaError(.invalidArgument, "output has shape \(output.shape); \(outputShape) is expected")
+    }
+    guard output.dtype == .float32 || output.dtype == .float64 else {
+      throw SasukaError(.invalidArgument, "output has type \(output.dtype.name); float32 or float64 is expected")
+    }
+    try gate.beginWriting()
+    defer { gate.endWriting() }
+    try model.gate.beginReading()
+    defer { model.gate.endReading() }
+    try input.read(into: executable.inputPointer(0))
+    try executable.run()
+    try output.write(from: UnsafePointer(executable.outputPointer(0)))
+  }
+}
