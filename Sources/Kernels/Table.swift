@@ -6,6 +6,7 @@ func fillTable(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.vector_width = Int32(Vector.scalarCount)
   fillLayout(table)
   fillElementwise(table)
+  fillOptimizer(table)
   fillConvolution(table)
   fillBatchNorm(table)
   fillPooling(table)

@@ -101,6 +101,17 @@ enum {
   SASUKA_EPILOGUE_ADD = 2
 };
 
+/** The numbers of one optimiser step; each optimiser looks at its own. */
+typedef struct sasuka_update {
+  float learning_rate, weight_decay;
+  float momentum, dampening;
+  /** Adam: learning rate / (1 - beta1^step), and sqrt(1 - beta2^step). */
+  float step_size, square_correction;
+  float beta1, beta2, epsilon;
+  float alpha;
+  int32_t nesterov, is_first, decoupled, centered;
+} sasuka_update;
+
 /* Every slot is a C function over pointers and sizes. Sizes are counts of elements unless a name says bytes.
    Activations are blocked: [batch][channel block][height][width][V], V = vector_width. */
 typedef struct sasuka_kernel_table {
@@ -187,6 +198,19 @@ typedef struct sasuka_kernel_table {
 
   /** result[i] = left[i] + right[i]; the arrays may be the same. */
   void (*add)(const float *left, const float *right, float *result, ptrdiff_t count);
+  /** Optimiser steps over `count` elements; weights and state change in place. State that an option does not use may be
+      NULL. */
+  void (*update_sgd)(const sasuka_update *update, float *weights, const float *gradients, float *momentum,
+                     ptrdiff_t count);
+  void (*update_adam)(const sasuka_update *update, float *weights, const float *gradients, float *mean, float *square,
+                      ptrdiff_t count);
+  void (*update_rmsprop)(const sasuka_update *update, float *weights, const float *gradients, float *square, float *mean,
+                         float *momentum, ptrdiff_t count);
+  /** values[i] = min(max(values[i] * scale, -limit), limit). */
+  void (*scale_and_clamp)(float *values, ptrdiff_t count, float scale, float limit);
+  /** Sum of values[i]^2, gathered in float64. */
+  double (*sum_squares)(const float *values, ptrdiff_t count);
+
   /** sums[column] = the sum over `rows` of matrix[row * row_stride + column], column < columns, gathered in float64. */
   void (*sum_rows)(const float *matrix, ptrdiff_t rows, ptrdiff_t row_stride, ptrdiff_t columns, float *sums);
 

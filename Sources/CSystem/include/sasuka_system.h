@@ -41,6 +41,11 @@ static inline void *sasuka_allocate_aligned(size_t bytes) {
 /** open(2) for reading; variadic functions are not imported by Swift. */
 static inline int sasuka_open_for_reading(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
 
+/** Writes a number with six digits; variadic functions are not imported by Swift. */
+static inline int sasuka_format_number(double number, char *text, size_t capacity) {
+  return snprintf(text, capacity, "%g", number);
+}
+
 /** Tells the core that this is a loop that waits. */
 static inline void sasuka_pause(void) { _mm_pause(); }
 

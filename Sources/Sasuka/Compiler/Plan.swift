@@ -18,6 +18,18 @@ package struct Plan {
     return try finish(specialized, mode: .evaluation, lanes: lanes)
   }
 
+  /// Compiles a network for running against a target: inputs are the network's own and the target, outputs the loss and
+  /// the network's own.
+  package static func evaluation(
+    of graph: Graph, inputShapes: [Shape], loss: Loss, targetShape: Shape, lanes: Int
+  ) throws(SasukaError) -> Plan {
+    var working = try ModePass.run(graph.specialized(to: inputShapes), mode: .evaluation)
+    let target = working.addInput(name: "target", shape: targetShape, element: loss.targetElement)
+    let lossValue = try working.append(loss.operation, name: "loss", inputs: [working.outputs[0], target])[0]
+    working.outputs = [lossValue] + working.outputs
+    return try finish(working, mode: .evaluation, lanes: lanes)
+  }
+
   /// Compiles a network for one training step: forward, loss, backward; gradients of the `trainable` parameters (places
   /// in `Graph.parameters`) are added to the gradient store, running statistics are updated last.
   ///

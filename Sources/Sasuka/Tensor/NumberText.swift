@@ -1,0 +1,8 @@
+import CSystem
+
+/// A number as messages show it: six digits.
+package func describe(_ number: Double) -> String {
+  var text = [CChar](repeating: 0, count: 32)
+  text.withUnsafeMutableBufferPointer { _ = sasuka_format_number(number, $0.baseAddress!, 32) }
+  return String(cString: text)
+}

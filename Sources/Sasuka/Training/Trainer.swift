@@ -1,0 +1,343 @@
+import CSystem
+
+/// Trains a model: owns gradients, optimiser state, schedule and random state.
+package final class Trainer {
+  package struct Options {
+    package var optimizer = Optimizer(.sgd)
+    package var loss = LossOptions()
+    /// Most that the norm of all gradients may be; 0 is no limit.
+    package var clipNorm = 0.0
+    /// Most that one gradient may be; 0 is no limit.
+    package var clipValue = 0.0
+    package var seed: UInt64 = 0
+    /// 0: as the model.
+    package var threads = 0
+    package var isCancelled: (() -> Bool)?
+    package init() {}
+  }
+
+  /// What a name pattern's parameters have of their own.
+  package struct Group {
+    let pattern: NamePattern
+    let learningRateFactor: Double
+    let weightDecay: Double
+    let isFrozen: Bool
+  }
+
+  private static let cachedPlans = 4
+
+  package let model: Model
+  package let options: Options
+  package let gradients: GradientStore
+  /// `Optimizer.stateCount` arrays, each as long as the gradients.
+  package let state: Buffer
+  package var schedule = Schedule()
+  package private(set) var baseLearningRate: Double
+  /// Updates made.
+  package private(set) var steps = 0
+  /// Forward-backward passes made: where random numbers stand.
+  package private(set) var passes: UInt64 = 0
+  private let gate = AccessGate("trainer")
+  private let pool: ThreadPool
+  private var groups: [Group] = []
+  private var pieces: [Piece] = []
+  private var plans: [CompiledStep] = []
+
+  /// A stretch of one parameter that is updated as a unit.
+  private struct Piece {
+    let place: Int
+    let range: Range<Int>
+    let weightDecay: Double
+    let learningRateFactor: Double
+  }
+
+  private struct CompiledStep {
+    let mode: Mode
+    let input, target: Shape
+    let executable: Executable
+  }
+
+  package init(_ model: Model, options: Options) throws(SasukaError) {
+    try options.optimizer.check()
+    try options.loss.check()
+    for (name, limit) in [("clip_norm", options.clipNorm), ("clip_value", options.clipValue)] {
+      guard limit >= 0 else {
+        throw SasukaError(.invalidArgument, "\(name) \(describe(limit)); a number from 0 is expected, 0 for no limit")
+      }
+    }
+    self.model = model
+    self.options = options
+    baseLearningRate = options.optimizer.learningRate
+    gradients = try GradientStore(for: model.parameters)
+    state = try Buffer(
+      floatCount: gradients.floatCount * options.optimizer.stateCount, purpose: "state of the optimiser")
+    pool = model.makePool(threads: options.threads)
+    divide()
+  }
+
+  /// Gives the parameters whose names match a learning rate (a factor of the trainer's) and weight decay of their own, or
+  /// freezes them. Later groups win.
+  ///
+  /// - Throws: `notFound` where no learnt parameter matches.
+  package func addGroup(
+    _ pattern: String, learningRateFactor: Double, weightDecay: Double, isFrozen: Bool
+  ) throws(SasukaError) {
+    let names = NamePattern(pattern)
+    guard model.parameters.infos.contains(where: { $0.kind == .weight && names.matches($0.name) }) else {
+      throw SasukaError(.notFound, "no learnt parameter's name matches \"\(pattern)\"")
+    }
+    guard learningRateFactor >= 0, learningRateFactor < .infinity, weightDecay >= 0, weightDecay < .infinity else {
+      throw SasukaError(
+        .invalidArgument,
+        "group \"\(pattern)\": learning rate factor \(describe(learningRateFactor)), weight decay "
+          + "\(describe(weightDecay)); numbers from 0 are expected")
+    }
+    try gate.beginWriting()
+    defer { gate.endWriting() }
+    groups.append(
+      Group(
+        pattern: names, learningRateFactor: learningRateFactor, weightDecay: weightDecay, isFrozen: isFrozen))
+    plans = []
+    divide()
+  }
+
+  private func group(of name: String) -> Group? { groups.last { $0.pattern.matches(name) } }
+
+  private var trainable: Set<Int> {
+    var places: Set<Int> = []
+    for (place, info) in model.parameters.infos.enumerated() where info.kind == .weight {
+      if group(of: info.name)?.isFrozen != true { places.insert(place) }
+    }
+    return places
+  }
+
+  private func divide() {
+    pieces = []
+    for place in trainable.sorted() {
+      let info = model.parameters.infos[place]
+      let group = group(of: info.name)
+      let chunks = Chunks(of: info.shape.count)
+      for chunk in 0..<chunks.count {
+        pieces.append(
+          Piece(
+            place: place, range: chunks[chunk], weightDecay: group?.weightDecay ?? options.optimizer.weightDecay,
+            learningRateFactor: group?.learningRateFactor ?? 1))
+      }
+    }
+  }
+
+  /// The rate of the next update.
+  package var learningRate: Double { schedule.learningRate(at: steps, base: baseLearningRate) }
+
+  package func setLearningRate(_ rate: Double) throws(SasukaError) {
+    guard rate >= 0, rate < .infinity else {
+      throw SasukaError(.invalidArgument, "learning rate \(describe(rate)); a number from 0 is expected")
+    }
+    baseLearningRate = rate
+  }
+
+  package func zeroGradients() throws(SasukaError) {
+    try gate.beginWriting()
+    defer { gate.endWriting() }
+    memset(gradients.buffer.raw, 0, gradients.buffer.byteCount)
+  }
+
+  /// Forward in training mode, loss, backward; adds to the gradients and updates running statistics.
+  ///
+  /// - Returns: the loss, as it is: not a number, if the network gives that.
+  package func forwardBackward(_ input: HostTensor, _ target: HostTensor) throws(SasukaError) -> Double {
+    try gate.beginWriting()
+    defer { gate.endWriting() }
+    try model.gate.beginWriting()
+    defer { model.gate.endWriting() }
+    let executable = try compiled(.training, input, target)
+    try load(input, target, into: executable)
+    try executable.run(random: RandomState(seed: options.seed, iteration: passes), isCancelled: options.isCancelled)
+    passes += 1
+    return Double(executable.outputPointer(0).pointee)
+  }
+
+  /// Clips the gradients and changes the weights.
+  package func update() throws(SasukaError) {
+    try gate.beginWriting()
+    defer { gate.endWriting() }
+    try model.gate.beginWriting()
+    defer { model.gate.endWriting() }
+    clip()
+    let optimizer = options.optimizer
+    let rate = learningRate
+    let momentum = schedule.momentum(at: steps)
+    // One-cycle moves Adam's first beta as it moves momentum, as in PyTorch.
+    var moved = optimizer
+    if let momentum, optimizer.rule == .adam || optimizer.rule == .adamW { moved.beta1 = momentum }
+    let step = steps + 1
+    let (pieces, gradients, parameters) = (pieces, gradients, model.parameters)
+    let (state, stride) = (state.floats, gradients.floatCount)
+    let kernels = model.kernels.slots.pointee
+    pool.run(units: pieces.count) { unit, _ in
+      let piece = pieces[unit]
+      let offset = gradients.offsets[piece.place] + piece.range.lowerBound
+      let update = moved.update(
+        step: step, learningRate: rate * piece.learningRateFactor, momentum: momentum ?? optimizer.momentum,
+        weightDecay: piece.weightDecay)
+      moved.apply(
+        update, kernels: kernels, weights: parameters.buffers[piece.place].floats + piece.range.lowerBound,
+        gradients: UnsafePointer(gradients.buffer.floats + offset), state: state + offset, stride: stride,
+        count: piece.range.count)
+    }
+    steps = step
+    parameters.markChanged()
+  }
+
+  /// One whole step: gradients from zero, forward, backward, update.
+  package func step(_ input: HostTensor, _ target: HostTensor) throws(SasukaError) -> Double {
+    try zeroGradients()
+    let loss = try forwardBackward(input, target)
+    try update()
+    return loss
+  }
+
+  /// Norm of all gradients that are trained, in a fixed order of summation.
+  private func gradientNorm() -> Double {
+    let kernel = model.kernels.slots.pointee.sum_squares!
+    var sum = 0.0
+    for piece in pieces {
+      sum += kernel(gradients.buffer.floats + gradients.offsets[piece.place] + piece.range.lowerBound, piece.range.count)
+    }
+    return sum.squareRoot()
+  }
+
+  private func clip() {
+    guard options.clipNorm > 0 || options.clipValue > 0 else { return }
+    // PyTorch's clip_grad_norm_ has this 1e-6 too.
+    let scale = options.clipNorm > 0 ? min(options.clipNorm / (gradientNorm() + 1e-6), 1) : 1
+    let limit = options.clipValue > 0 ? Float(options.clipValue) : .infinity
+    let kernel = model.kernels.slots.pointee.scale_and_clamp!
+    for piece in pieces {
+      let offset = gradients.offsets[piece.place] + piece.range.lowerBound
+      kernel(gradients.buffer.floats + offset, piece.range.count, Float(scale), limit)
+    }
+  }
+
+  /// What an evaluation found: sums over the samples of a batch.
+  package struct Evaluation {
+    package var lossSum = 0.0
+    package var samples = 0
+    /// Samples whose class has the highest logit, and whose class is among the five highest.
+    package var top1 = 0
+    package var top5 = 0
+  }
+
+  /// Runs a batch in evaluation mode and compares it with its target.
+  package func evaluate(_ input: HostTensor, _ target: HostTensor) throws(SasukaError) -> Evaluation {
+    try gate.beginWriting()
+    defer { gate.endWriting() }
+    try model.gate.beginReading()
+    defer { model.gate.endReading() }
+    let executable = try compiled(.evaluation, input, target)
+    try load(input, target, into: executable)
+    try executable.run(isCancelled: options.isCancelled)
+    let graph = executable.plan.graph
+    let shape = graph.shape(graph.outputs[1])
+    var result = Evaluation()
+    result.samples = shape[0]
+    result.lossSum = Double(executable.outputPointer(0).pointee) * Double(shape[0])
+    guard options.loss.kind == .crossEntropy else { return result }
+    let labels = UnsafeRawPointer(executable.inputPointer(1)).assumingMemoryBound(to: Int32.self)
+    Ranking(logits: executable.outputPointer(1), shape: shape, labels: labels).count(into: &result)
+    let counted = result.samples
+    result.lossSum = Double(executable.outputPointer(0).pointee) * Double(counted)
+    return result
+  }
+
+  private func load(_ input: HostTensor, _ target: HostTensor, into executable: Executable) throws(SasukaError) {
+    try input.read(into: executable.inputPointer(0))
+    guard options.loss.kind == .crossEntropy else {
+      try target.read(into: executable.inputPointer(1))
+      return
+    }
+    let graph = executable.plan.graph
+    let prediction = model.graph.shape(model.graph.outputs[0])
+    _ = graph
+    let labels = UnsafeMutableRawPointer(executable.inputPointer(1)).assumingMemoryBound(to: Int32.self)
+    try target.readLabels(into: labels, range: 0..<prediction[1], exception: options.loss.ignoreIndex)
+  }
+
+  /// The plan for these shapes; the last few are kept.
+  private func compiled(
+    _ mode: Mode, _ input: HostTensor, _ target: HostTensor
+  ) throws(SasukaError) -> Executable {
+    if let place = plans.firstIndex(where: {
+      $0.mode == mode && $0.input == input.shape && $0.target == target.shape
+    }) {
+      let plan = plans.remove(at: place)
+      plans.append(plan)
+      return plan.executable
+    }
+    try model.checkRank(input.shape)
+    let prediction = try model.outputShape(for: input.shape)
+    try options.loss.checkTarget(target.shape, prediction: prediction)
+    let loss = options.loss.make()
+    let plan: Plan
+    switch mode {
+    case .training:
+      plan = try Plan.training(
+        of: model.graph, inputShapes: [input.shape], loss: loss, targetShape: target.shape, trainable: trainable,
+        lanes: model.kernels.lanes)
+    case .evaluation:
+      plan = try Plan.evaluation(
+        of: model.graph, inputShapes: [input.shape], loss: loss, targetShape: target.shape,
+        lanes: model.kernels.lanes)
+    }
+    let executable = try Executable(
+      plan, parameters: model.parameters, gradients: gradients, kernels: model.kernels, pool: pool)
+    if plans.count == Trainer.cachedPlans { plans.removeFirst() }
+    plans.append(CompiledStep(mode: mode, input: input.shape, target: target.shape, executable: executable))
+    return executable
+  }
+
+  /// Takes over counters from a checkpoint whose arrays have been copied already.
+  func resume(steps: Int, passes: UInt64, learningRate: Double) {
+    self.steps = steps
+    self.passes = passes
+    baseLearningRate = learningRate
+  }
+}
+
+/// Counts how often the right class is among the highest.
+private struct Ranking {
+  let logits: UnsafePointer<Float>
+  /// [batch, classes, ...]
+  let shape: Shape
+  let labels: UnsafePointer<Int32>
+
+  init(logits: UnsafeMutablePointer<Float>, shape: Shape, labels: UnsafePointer<Int32>) {
+    self.logits = UnsafePointer(logits)
+    self.shape = shape
+    self.labels = labels
+  }
+
+  /// Samples with a label that does not count (negative) are left out.
+  func count(into result: inout Trainer.Evaluation) {
+    let classes = shape[1]
+    let area = shape.count / (shape[0] * classes)
+    result.samples = 0
+    for image in 0..<shape[0] {
+      for place in 0..<area {
+        let label = Int(labels[image * area + place])
+        guard label >= 0 else { continue }
+        result.samples += 1
+        let first = logits + image * classes * area + place
+        let own = first[label * area]
+        var higher = 0
+        for other in 0..<classes {
+          // Of equal logits the lower class counts as the higher one, as in NumPy's argmax.
+          let value = first[other * area]
+          if value > own || (value == own && other < label) || (own.isNaN && !value.isNaN) { higher += 1 }
+        }
+        if higher == 0, !own.isNaN { result.top1 += 1 }
+        if higher < 5, !own.isNaN { result.top5 += 1 }
+      }
+    }
+  }
+}
