@@ -1,0 +1,239 @@
+// Models: making, running, parameters.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+import CSystem
+import Sasuka
+import SasukaHeader
+
+/// What a sasuka_model handle stands for.
+final class ModelBox {
+  let model: Model
+  /// Names and shapes of the parameters as C sees them.
+  let names: [UnsafeMutablePointer<CChar>?]
+  let shapes: [UnsafeMutablePointer<Int64>]
+  /// The trainer of sasuka_model_train_step and the options that it was made with.
+  var trainer: (trainer: Trainer, options: sasuka_train_options)?
+
+  init(_ model: Model) {
+    self.model = model
+    var names: [UnsafeMutablePointer<CChar>?] = []
+    var shapes: [UnsafeMutablePointer<Int64>] = []
+    for info in model.parameters.infos {
+      names.append(info.name.withCString { strdup($0) })
+      let sizes = UnsafeMutablePointer<Int64>.allocate(capacity: max(info.shape.rank, 1))
+      for axis in 0..<info.shape.rank { sizes[axis] = Int64(info.shape[axis]) }
+      shapes.append(sizes)
+    }
+    self.names = names
+    self.shapes = shapes
+  }
+
+  deinit {
+    for name in names { free(name) }
+    for shape in shapes { shape.deallocate() }
+  }
+}
+
+func model(_ handle: OpaquePointer?) throws(SasukaError) -> Model { try object(handle, ModelBox.self, "model").model }
+
+private let modelDefaults = sasuka_model_options(
+  struct_size: MemoryLayout<sasuka_model_options>.size, num_classes: 0, in_channels: 0, seed: 0, threads: 0,
+  parallel_for: nil, parallel_for_user_data: nil)
+
+@_cdecl("sasuka_model_options_init") @implementation
+public func sasuka_model_options_init(_ options: UnsafeMutablePointer<sasuka_model_options>?) {
+  options?.pointee = modelDefaults
+}
+
+func checkThreads(_ threads: Int32) throws(SasukaError) {
+  guard threads >= 0, threads <= ThreadPool.maximumThreads else {
+    throw SasukaError(
+      .invalidArgument, "\(threads) threads; 0 (as many as processors) to \(ThreadPool.maximumThreads) are expected")
+  }
+}
+
+private func make(_ graph: Graph, _ options: sasuka_model_options) throws(SasukaError) -> OpaquePointer {
+  try checkThreads(options.threads)
+  var engineOptions = Model.Options()
+  engineOptions.threads = Int(options.threads)
+  engineOptions.seed = options.seed
+  if let function = options.parallel_for { engineOptions.host = (function, options.parallel_for_user_data) }
+  return handle(ModelBox(try Model(graph, options: engineOptions)))
+}
+
+@_cdecl("sasuka_model_create_from_graph") @implementation
+public func sasuka_model_create_from_graph(
+  _ graph: OpaquePointer?, _ options: UnsafePointer<sasuka_model_options>?,
+  _ model: UnsafeMutablePointer<OpaquePointer?>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    let box = try object(graph, GraphBox.self, "graph")
+    let model = try required(model, "model")
+    try box.gate.beginReading()
+    defer { box.gate.endReading() }
+    model.pointee = try make(box.graph, SasukaABI.options(options, defaults: modelDefaults, "options"))
+  }
+}
+
+@_cdecl("sasuka_model_destroy") @implementation
+public func sasuka_model_destroy(_ model: OpaquePointer?) { release(model, ModelBox.self) }
+
+@_cdecl("sasuka_model_forward") @implementation
+public func sasuka_model_forward(
+  _ model: OpaquePointer?, _ input: UnsafePointer<sasuka_tensor>?, _ output: UnsafeMutablePointer<sasuka_tensor>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    let model = try SasukaABI.model(model)
+    try model.forward(tensor(input, "input"), to: tensor(UnsafePointer(output), "output"))
+  }
+}
+
+@_cdecl("sasuka_model_output_shape") @implementation
+public func sasuka_model_output_shape(
+  _ model: OpaquePointer?, _ input_shape: UnsafePointer<Int64>?, _ input_rank: Int32,
+  _ output_shape: UnsafeMutablePointer<Int64>?, _ output_rank: UnsafeMutablePointer<Int32>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    let input = try shape(input_shape, input_rank, "input_shape")
+    try write(SasukaABI.model(model).outputShape(for: input), output_shape, output_rank)
+  }
+}
+
+@_cdecl("sasuka_model_parameter_count") @implementation
+public func sasuka_model_parameter_count(_ model: OpaquePointer?) -> Int {
+  (try? SasukaABI.model(model))?.parameters.infos.count ?? 0
+}
+
+@_cdecl("sasuka_model_parameter_info") @implementation
+public func sasuka_model_parameter_info(
+  _ model: OpaquePointer?, _ index: Int, _ info: UnsafeMutablePointer<sasuka_parameter_info>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    let box = try object(model, ModelBox.self, "model")
+    let info = try required(info, "info")
+    let parameters = box.model.parameters.infos
+    guard parameters.indices.contains(index) else {
+      throw SasukaError(.invalidArgument, "index \(index); 0 to \(parameters.count - 1) is expected")
+    }
+    let parameter = parameters[index]
+    let kind: Int32
+    switch parameter.kind {
+    case .weight: kind = 0
+    case .statistic: kind = 1
+    case .counter: kind = 2
+    }
+    info.pointee = sasuka_parameter_info(
+      name: box.names[index].map { UnsafePointer($0) }, shape: UnsafePointer(box.shapes[index]),
+      rank: Int32(parameter.shape.rank), kind: kind,
+      dtype: Int32(parameter.kind == .counter ? SASUKA_INT64 : SASUKA_FLOAT32))
+  }
+}
+
+/// A parameter's place by its name.
+private func place(of name: UnsafePointer<CChar>?, in model: Model) throws(SasukaError) -> Int {
+  let name = try text(name, "name")
+  guard let place = model.graph.parameterIndex(name) else {
+    throw SasukaError(.notFound, "no parameter is called \"\(name)\"")
+  }
+  return place
+}
+
+private func check(_ value: HostTensor, _ info: ParameterInfo) throws(SasukaError) {
+  guard value.shape == info.shape else {
+    throw SasukaError(
+      .invalidArgument, "value for \"\(info.name)\" has shape \(value.shape); \(info.shape) is expected")
+  }
+  guard info.kind != .counter || value.dtype == .int64 else {
+    throw SasukaError(
+      .invalidArgument, "value for the counter \"\(info.name)\" has type \(value.dtype.name); int64 is expected")
+  }
+}
+
+@_cdecl("sasuka_model_get_parameter") @implementation
+public func sasuka_model_get_parameter(
+  _ model: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ value: UnsafeMutablePointer<sasuka_tensor>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    let model = try SasukaABI.model(model)
+    let place = try place(of: name, in: model)
+    let info = model.parameters.infos[place]
+    let value = try tensor(UnsafePointer(value), "value")
+    try check(value, info)
+    try model.gate.beginReading()
+    defer { model.gate.endReading() }
+    if info.kind == .counter {
+      value.data.assumingMemoryBound(to: Int64.self).pointee = model.parameters.counter(place).pointee
+    } else {
+      try value.write(from: UnsafePointer(model.parameters.buffers[place].floats))
+    }
+  }
+}
+
+@_cdecl("sasuka_model_set_parameter") @implementation
+public func sasuka_model_set_parameter(
+  _ model: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ value: UnsafePointer<sasuka_tensor>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    let model = try SasukaABI.model(model)
+    let place = try place(of: name, in: model)
+    let info = model.parameters.infos[place]
+    let value = try tensor(value, "value")
+    try check(value, info)
+    try model.gate.beginWriting()
+    defer { model.gate.endWriting() }
+    if info.kind == .counter {
+      model.parameters.counter(place).pointee = value.data.assumingMemoryBound(to: Int64.self).pointee
+    } else {
+      try value.read(into: model.parameters.buffers[place].floats)
+    }
+    model.parameters.markChanged()
+  }
+}
+
+private let sessionDefaults = sasuka_session_options(struct_size: MemoryLayout<sasuka_session_options>.size, threads: 0)
+
+@_cdecl("sasuka_session_options_init") @implementation
+public func sasuka_session_options_init(_ options: UnsafeMutablePointer<sasuka_session_options>?) {
+  options?.pointee = sessionDefaults
+}
+
+@_cdecl("sasuka_session_create") @implementation
+public func sasuka_session_create(
+  _ model: OpaquePointer?, _ input_shape: UnsafePointer<Int64>?, _ rank: Int32,
+  _ options: UnsafePointer<sasuka_session_options>?, _ session: UnsafeMutablePointer<OpaquePointer?>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    let session = try required(session, "session")
+    let options = try SasukaABI.options(options, defaults: sessionDefaults, "options")
+    try checkThreads(options.threads)
+    let input = try shape(input_shape, rank, "input_shape")
+    session.pointee = handle(
+      try Session(SasukaABI.model(model), inputShape: input, threads: Int(options.threads)))
+  }
+}
+
+@_cdecl("sasuka_session_destroy") @implementation
+public func sasuka_session_destroy(_ session: OpaquePointer?) { release(session, Session.self) }
+
+@_cdecl("sasuka_session_run") @implementation
+public func sasuka_session_run(
+  _ session: OpaquePointer?, _ input: UnsafePointer<sasuka_tensor>?, _ output: UnsafeMutablePointer<sasuka_tensor>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    let session = try object(session, Session.self, "session")
+    try session.run(tensor(input, "input"), to: tensor(UnsafePointer(output), "output"))
+  }
+}
+
+@_cdecl("sasuka_session_output_shape") @implementation
+public func sasuka_session_output_shape(
+  _ session: OpaquePointer?, _ shape: UnsafeMutablePointer<Int64>?, _ rank: UnsafeMutablePointer<Int32>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    try write(object(session, Session.self, "session").outputShape, shape, rank)
+  }
+}
+
+@_cdecl("sasuka_session_memory") @implementation
+public func sasuka_session_memory(_ session: OpaquePointer?) -> Int {
+  (try? object(session, Session.self, "session"))?.memoryBytes ?? 0
+}
