@@ -5,6 +5,9 @@ func fillElementwise(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.add = { left, right, result, count in
     mapPairs(left!, right!, result!, count) { $0 + $1 }
   }
+  table.pointee.multiply = { left, right, result, count in
+    mapPairs(left!, right!, result!, count) { $0 * $1 }
+  }
   table.pointee.sum_rows = { matrix, rows, rowStride, columns, sums in
     for column in 0..<columns {
       var sum = 0.0

@@ -60,7 +60,8 @@ func fillOptimizer(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.scale_and_clamp = { values, count, scale, limit in
     forEachVector(count) { at, lanes in
       let value = lanes.load(values! + at) * scale
-      lanes.store(value.clamped(lowerBound: Vector(repeating: -limit), upperBound: Vector(repeating: limit)), values! + at)
+      lanes.store(
+        value.clamped(lowerBound: Vector(repeating: -limit), upperBound: Vector(repeating: limit)), values! + at)
     }
   }
   table.pointee.sum_squares = { values, count in

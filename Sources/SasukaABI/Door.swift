@@ -44,7 +44,9 @@ func staticText(_ text: StaticString) -> UnsafePointer<CChar>? {
 /// The object behind a handle.
 ///
 /// - Throws: `invalidArgument` for NULL.
-func object<Object: AnyObject>(_ handle: OpaquePointer?, _ type: Object.Type, _ what: StaticString) throws(SasukaError) -> Object {
+func object<Object: AnyObject>(_ handle: OpaquePointer?, _ type: Object.Type, _ what: StaticString) throws(SasukaError)
+  -> Object
+{
   guard let handle else { throw SasukaError(.invalidArgument, "\(what) is NULL") }
   return Unmanaged<Object>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
 }

@@ -1,5 +1,6 @@
 // Building a network: the graph itself and the layers with parameters.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import Sasuka
 import SasukaHeader
 
@@ -53,7 +54,8 @@ public func sasuka_graph_create(
     let (graph, input) = (try required(graph, "graph"), try required(input, "input"))
     let picture = try SasukaABI.shape(shape, rank, "shape")
     guard picture.rank >= 1, picture.rank < SASUKA_MAX_RANK else {
-      throw SasukaError(.invalidArgument, "shape \(picture); 1 to \(SASUKA_MAX_RANK - 1) axes without the batch are expected")
+      throw SasukaError(
+        .invalidArgument, "shape \(picture); 1 to \(SASUKA_MAX_RANK - 1) axes without the batch are expected")
     }
     let box = GraphBox()
     input.pointee = Int32(box.graph.addInput(name: "input", shape: Shape([1] + picture.dimensions)).index)
@@ -129,7 +131,8 @@ public func sasuka_graph_transposed_convolution(
     let options = try SasukaABI.options(options, defaults: convolutionDefaults, "options")
     guard options.padding_mode == SASUKA_PADDING_EXPLICIT || options.padding_mode == SASUKA_PADDING_VALID else {
       throw SasukaError(
-        .invalidArgument, "transposed convolution \"\(text)\": padding mode \(options.padding_mode); explicit is expected")
+        .invalidArgument,
+        "transposed convolution \"\(text)\": padding mode \(options.padding_mode); explicit is expected")
     }
     let isValid = options.padding_mode == SASUKA_PADDING_VALID
     let attributes = TransposedConvolutionAttributes(

@@ -1,5 +1,6 @@
 // Building a network: the layers without parameters.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import Sasuka
 import SasukaHeader
 

@@ -1,5 +1,6 @@
 // Models: making, running, parameters.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import CSystem
 import Sasuka
 import SasukaHeader
@@ -35,9 +36,11 @@ final class ModelBox {
 
 func model(_ handle: OpaquePointer?) throws(SasukaError) -> Model { try object(handle, ModelBox.self, "model").model }
 
-private let modelDefaults = sasuka_model_options(
-  struct_size: MemoryLayout<sasuka_model_options>.size, num_classes: 0, in_channels: 0, seed: 0, threads: 0,
-  parallel_for: nil, parallel_for_user_data: nil)
+private var modelDefaults: sasuka_model_options {
+  sasuka_model_options(
+    struct_size: MemoryLayout<sasuka_model_options>.size, num_classes: 0, in_channels: 0, seed: 0, threads: 0,
+    parallel_for: nil, parallel_for_user_data: nil)
+}
 
 @_cdecl("sasuka_model_options_init") @implementation
 public func sasuka_model_options_init(_ options: UnsafeMutablePointer<sasuka_model_options>?) {

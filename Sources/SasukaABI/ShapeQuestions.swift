@@ -1,5 +1,6 @@
 // Sizes, paddings and receptive fields without a network.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import Sasuka
 import SasukaHeader
 

@@ -1,5 +1,6 @@
 // Training.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import Sasuka
 import SasukaHeader
 

@@ -1,5 +1,6 @@
 // The library's version and the version of its ABI. Functions have the names of the header.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import SasukaHeader
 
 /// The version of the library, as text that lives as long as the library is loaded.

@@ -111,6 +111,54 @@ typedef struct sasuka_update {
   float alpha;
   int32_t nesterov, is_first, decoupled, centered;
 } sasuka_update;
+/* ---- Elements, grids and classes -------------------------------------------------------------------------------- */
+
+/** The functions of activation_forward and activation_backward. */
+enum {
+  SASUKA_RELU = 0,
+  SASUKA_RELU6 = 1,
+  /** The parameter is the slope of the negative side. */
+  SASUKA_LEAKY_RELU = 2,
+  SASUKA_SIGMOID = 3,
+  SASUKA_TANH = 4,
+  SASUKA_HARD_SWISH = 5,
+  SASUKA_SILU = 6,
+  SASUKA_HARD_SIGMOID = 7
+};
+
+/** Three nested loops; element (plane, row, column) of each operand lies at plane * x_plane + row * x_row + column * x_column.
+    A step of 0 repeats an operand along that loop. */
+typedef struct sasuka_grid {
+  int64_t planes, rows, columns;
+  int64_t left_plane, left_row, left_column;
+  int64_t right_plane, right_row, right_column;
+  int64_t result_plane, result_row, result_column;
+} sasuka_grid;
+
+/** Numbers of `classes` classes at `positions` places: x[class * class_stride + position * position_stride]. */
+typedef struct sasuka_classes {
+  int64_t classes, class_stride;
+  int64_t positions, position_stride;
+} sasuka_classes;
+
+/** What a cross entropy is made of besides logits and labels. Labels out of range count as ignored. */
+typedef struct sasuka_cross_entropy {
+  /** [classes], or NULL for weights of 1. */
+  const float *weights;
+  /** Sum of the weights. */
+  float weight_sum;
+  float smoothing;
+  int64_t ignored_label;
+} sasuka_cross_entropy;
+
+/** Output pixel (y, x) is between four input pixels: rows row[y] and next_row[y], the latter with weight row_weight[y], and
+    columns alike. A row or column of -1 stands for the constant. */
+typedef struct sasuka_resample {
+  int64_t input_height, input_width, output_height, output_width;
+  const int32_t *row, *next_row, *column, *next_column;
+  const float *row_weight, *column_weight;
+  float constant;
+} sasuka_resample;
 
 /* Every slot is a C function over pointers and sizes. Sizes are counts of elements unless a name says bytes.
    Activations are blocked: [batch][channel block][height][width][V], V = vector_width. */
@@ -250,6 +298,52 @@ typedef struct sasuka_kernel_table {
 
   void (*average_pool_gradient)(const sasuka_pooling *shape, const sasuka_pool_range *rows,
                                 const sasuka_pool_range *columns, const float *gradient, float *input_gradient);
+  /** result[i] = left[i] * right[i]; the arrays may be the same. */
+  void (*multiply)(const float *left, const float *right, float *result, ptrdiff_t count);
+
+  /** output[i] = function(input[i]); the arrays may be the same. `function` is one of SASUKA_RELU ... */
+  void (*activation_forward)(int32_t function, float parameter, const float *input, float *output, ptrdiff_t count);
+  /** result[i] = upstream[i] * function'. `saved` is the forward output for ReLU, ReLU6, leaky ReLU with a slope >= 0,
+      sigmoid and tanh, and the input for the others; leaky ReLU takes the input too. */
+  void (*activation_backward)(int32_t function, float parameter, const float *saved, const float *upstream,
+                              float *result, ptrdiff_t count);
+
+  /** result = left; the right operand is not used. */
+  void (*grid_copy)(const sasuka_grid *grid, const float *left, float *result);
+  void (*grid_add)(const sasuka_grid *grid, const float *left, const float *right, float *result);
+  void (*grid_multiply)(const sasuka_grid *grid, const float *left, const float *right, float *result);
+  /** sums[column] += the sum of left over planes and rows, in float64. */
+  void (*grid_sums)(const sasuka_grid *grid, const float *left, double *sums);
+
+  /** Softmax over the classes of each position, or its logarithm. */
+  void (*softmax_forward)(const sasuka_classes *shape, int32_t logarithm, const float *input, float *output);
+  /** Gradient of the input from the forward output and the gradient that arrives at it. */
+  void (*softmax_backward)(const sasuka_classes *shape, int32_t logarithm, const float *output, const float *upstream,
+                           float *result);
+
+  /** sums[0] += the loss of each position times the weight of its label, smoothed; sums[1] += the weights. */
+  void (*cross_entropy_forward)(const sasuka_classes *shape, const sasuka_cross_entropy *loss, const float *logits,
+                                const int32_t *labels, double *sums);
+  /** gradient = scale times the gradient of sums[0]; 0 at ignored positions. */
+  void (*cross_entropy_backward)(const sasuka_classes *shape, const sasuka_cross_entropy *loss, const float *logits,
+                                 const int32_t *labels, float scale, float *gradient);
+
+  /** The sum of (prediction - target)^2 in float64. */
+  double (*squared_error_sum)(const float *prediction, const float *target, ptrdiff_t count);
+  /** gradient = scale * (prediction - target). */
+  void (*squared_error_backward)(const float *prediction, const float *target, float scale, float *gradient,
+                                 ptrdiff_t count);
+  /** The sum of the binary cross entropies of logits and targets in [0, 1], in float64. */
+  double (*binary_cross_entropy_sum)(const float *logits, const float *target, ptrdiff_t count);
+  /** gradient = scale * (sigmoid(logits) - target). */
+  void (*binary_cross_entropy_backward)(const float *logits, const float *target, float scale, float *gradient,
+                                        ptrdiff_t count);
+
+  /** Output rows [first_row, end_row) of one channel block. */
+  void (*resample_forward)(const sasuka_resample *shape, const float *input, float *output, int64_t first_row,
+                           int64_t end_row);
+  /** The gradient of one channel block of the input, written whole. */
+  void (*resample_backward)(const sasuka_resample *shape, const float *upstream, float *result);
 } sasuka_kernel_table;
 
 /* Sizes that both sides of the door must agree on. `v` is vector_width, `columns` convolution_columns. */

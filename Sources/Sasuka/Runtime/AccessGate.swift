@@ -13,7 +13,8 @@ package final class AccessGate {
     var now = users.load(ordering: .relaxed)
     while true {
       guard now >= 0 else { throw busy() }
-      let (exchanged, original) = users.compareExchange(expected: now, desired: now + 1, ordering: .acquiringAndReleasing)
+      let (exchanged, original) = users.compareExchange(
+        expected: now, desired: now + 1, ordering: .acquiringAndReleasing)
       if exchanged { return }
       now = original
     }

@@ -13,8 +13,8 @@ package final class ThreadPool {
   /// returns.
   package typealias HostParallelFor =
     @convention(c) (
-      _ count: Int, _ body: @convention(c) (UnsafeMutableRawPointer?, Int) -> Void, _ context: UnsafeMutableRawPointer?,
-      _ userData: UnsafeMutableRawPointer?
+      _ count: Int64, _ body: (@convention(c) (UnsafeMutableRawPointer?, Int64) -> Void)?,
+      _ context: UnsafeMutableRawPointer?, _ userData: UnsafeMutableRawPointer?
     ) -> Void
 
   package static let maximumThreads = 256
@@ -66,10 +66,10 @@ package final class ThreadPool {
   private func runOnHost(_ function: HostParallelFor, _ userData: UnsafeMutableRawPointer?, _ share: Share) {
     let context = Unmanaged.passUnretained(share).toOpaque()
     function(
-      threadCount,
+      Int64(threadCount),
       { context, worker in
         guard let context else { return }
-        Unmanaged<Share>.fromOpaque(context).takeUnretainedValue().run(worker: worker)
+        Unmanaged<Share>.fromOpaque(context).takeUnretainedValue().run(worker: Int(worker))
       }, context, userData)
   }
 }

@@ -202,7 +202,8 @@ package final class Trainer {
     let kernel = model.kernels.slots.pointee.sum_squares!
     var sum = 0.0
     for piece in pieces {
-      sum += kernel(gradients.buffer.floats + gradients.offsets[piece.place] + piece.range.lowerBound, piece.range.count)
+      sum += kernel(
+        gradients.buffer.floats + gradients.offsets[piece.place] + piece.range.lowerBound, piece.range.count)
     }
     return sum.squareRoot()
   }

@@ -1,0 +1,76 @@
+// Activation functions and their gradients, element by element. NaN stays NaN.
+import CSystem
+
+func fillActivation(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
+  table.pointee.activation_forward = { function, parameter, input, output, count in
+    activationForward(Int(function), parameter, input!, output!, count)
+  }
+  table.pointee.activation_backward = { function, parameter, saved, upstream, result, count in
+    activationBackward(Int(function), parameter, saved!, upstream!, result!, count)
+  }
+}
+
+private func activationForward(
+  _ function: Int, _ parameter: Float, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>,
+  _ count: Int
+) {
+  switch function {
+  case Int(SASUKA_RELU): mapEach(input, output, count) { atLeast(0, $0) }
+  case Int(SASUKA_RELU6): mapEach(input, output, count) { atMost(6, atLeast(0, $0)) }
+  case Int(SASUKA_LEAKY_RELU):
+    mapEach(input, output, count) { choose($0 .< Vector(repeating: 0), $0 * parameter, $0) }
+  case Int(SASUKA_SIGMOID): mapEach(input, output, count) { sigmoid($0) }
+  case Int(SASUKA_TANH): mapEach(input, output, count) { hyperbolicTangent($0) }
+  case Int(SASUKA_HARD_SWISH): mapEach(input, output, count) { $0 * atMost(6, atLeast(0, $0 + 3)) / 6 }
+  case Int(SASUKA_SILU): mapEach(input, output, count) { $0 * sigmoid($0) }
+  default: mapEach(input, output, count) { atMost(6, atLeast(0, $0 + 3)) / 6 }
+  }
+}
+
+private func activationBackward(
+  _ function: Int, _ parameter: Float, _ saved: UnsafePointer<Float>, _ upstream: UnsafePointer<Float>,
+  _ result: UnsafeMutablePointer<Float>, _ count: Int
+) {
+  let zero = Vector(repeating: 0)
+  switch function {
+  case Int(SASUKA_RELU):
+    mapPairs(saved, upstream, result, count) { choose($0 .<= zero, zero, $1) }
+  case Int(SASUKA_RELU6):
+    mapPairs(saved, upstream, result, count) {
+      choose($0 .>= Vector(repeating: 6), zero, choose($0 .<= zero, zero, $1))
+    }
+  case Int(SASUKA_LEAKY_RELU):
+    mapPairs(saved, upstream, result, count) { choose($0 .> zero, $1, $1 * parameter) }
+  case Int(SASUKA_SIGMOID):
+    mapPairs(saved, upstream, result, count) { $1 * ((1 - $0) * $0) }
+  case Int(SASUKA_TANH):
+    mapPairs(saved, upstream, result, count) { $1 * (1 - $0 * $0) }
+  case Int(SASUKA_HARD_SWISH):
+    mapPairs(saved, upstream, result, count) {
+      let inner = $1 * ($0 / 3 + 0.5)
+      return choose($0 .<= Vector(repeating: -3), zero, choose($0 .>= Vector(repeating: 3), $1, inner))
+    }
+  case Int(SASUKA_SILU):
+    mapPairs(saved, upstream, result, count) {
+      let s = sigmoid($0)
+      return $1 * (s * (1 + $0 * (1 - s)))
+    }
+  default:
+    mapPairs(saved, upstream, result, count) {
+      let inner = $1 / 6
+      return choose($0 .<= Vector(repeating: -3), zero, choose($0 .>= Vector(repeating: 3), zero, inner))
+    }
+  }
+}
+
+@inline(__always)
+private func atLeast(_ bound: Float, _ x: Vector) -> Vector {
+  let limit = Vector(repeating: bound)
+  return choose(x .< limit, limit, x)
+}
+
+@inline(__always)
+private func atMost(_ bound: Float, _ x: Vector) -> Vector {
+  let limit = Vector(repeating: bound)
+  return choose(x .> limit, limit, x)
+}

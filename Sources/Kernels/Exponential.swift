@@ -1,0 +1,85 @@
+// Exponential and logarithm of vectors, with a few units in the last place of error, and selection by mask.
+
+/// The bits of a vector as 32-bit integers.
+typealias Bits = Vector.MaskStorage
+
+@inline(__always)
+func bits(_ vector: Vector) -> Bits { unsafeBitCast(vector, to: Bits.self) }
+
+@inline(__always)
+func vector(_ bits: Bits) -> Vector { unsafeBitCast(bits, to: Vector.self) }
+
+/// Lane by lane `yes` where the mask holds, `no` elsewhere.
+@inline(__always)
+func choose(_ mask: SIMDMask<Bits>, _ yes: Vector, _ no: Vector) -> Vector {
+  no.replacing(with: yes, where: mask)
+}
+
+@inline(__always)
+func magnitude(_ x: Vector) -> Vector { vector(bits(x) & Bits(repeating: 0x7FFF_FFFF)) }
+
+/// coefficients[0] + x · coefficients[1] + …
+@inline(__always)
+func polynomial<let count: Int>(_ x: Vector, _ coefficients: InlineArray<count, Float>) -> Vector {
+  var sum = Vector(repeating: coefficients[count - 1])
+  var index = count - 2
+  while index >= 0 {
+    sum = multiplyAdd(sum, x, Vector(repeating: coefficients[index]))
+    index -= 1
+  }
+  return sum
+}
+
+/// e^x for x <= 0; 0 below -87, where the result would be denormal.
+///
+/// x = n ln 2 + r with |r| <= ln 2 / 2; the Taylor series of degree 7 is then off by 7e-9 of the result.
+@inline(__always)
+func exponentialOfNonPositive(_ x: Vector) -> Vector {
+  // Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
+  let shift = Vector(repeating: 0x1.8p23)
+  let shifted = multiplyAdd(x, Vector(repeating: 1.442_695_04), shift)
+  let n = shifted - shift
+  // ln 2 in two parts; the first has so few bits that n times it is exact.
+  var r = multiplyAdd(n, Vector(repeating: -0x1.62e4p-1), x)
+  r = multiplyAdd(n, Vector(repeating: -1.428_606_8e-6), r)
+  let power = polynomial(r, [1, 1, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040])
+  let scaled = vector(bits(power) &+ (bits(shifted) &<< Bits(repeating: 23)))
+  return choose(x .< Vector(repeating: -87), Vector(repeating: 0), scaled)
+}
+
+/// Natural logarithm of positive normal numbers.
+@inline(__always)
+func logarithm(_ x: Vector) -> Vector {
+  // x = 2^exponent · mantissa, mantissa in [√½, √2).
+  let exponent = (bits(x) &- Bits(repeating: 0x3F35_04F3)) &>> Bits(repeating: 23)
+  let mantissa = vector(bits(x) &- (exponent &<< Bits(repeating: 23)))
+  let t = (mantissa - 1) / (mantissa + 1)
+  let series = polynomial(t * t, [2, 2 / 3, 2 / 5, 2 / 7, 2 / 9])
+  return multiplyAdd(Vector(exponent), Vector(repeating: 0.693_147_18), t * series)
+}
+
+/// log(1 + z) for z in [0, 1], accurate for small z too: 2 artanh(z / (2 + z)).
+@inline(__always)
+func logarithmOfOnePlus(_ z: Vector) -> Vector {
+  let t = z / (z + 2)
+  return t * polynomial(t * t, [2, 2 / 3, 2 / 5, 2 / 7, 2 / 9, 2 / 11, 2 / 13, 2 / 15, 2 / 17])
+}
+
+@inline(__always)
+func sigmoid(_ x: Vector) -> Vector {
+  let z = exponentialOfNonPositive(-magnitude(x))
+  let upper = 1 / (1 + z)
+  return choose(x .< Vector(repeating: 0), z * upper, upper)
+}
+
+@inline(__always)
+func hyperbolicTangent(_ x: Vector) -> Vector {
+  let size = magnitude(x)
+  let z = exponentialOfNonPositive(-2 * size)
+  let far = (1 - z) / (1 + z)
+  // Near 0 the difference above would cancel.
+  let near = size * polynomial(size * size, [1, -1 / 3, 2 / 15, -17 / 315, 62 / 2835])
+  let result = choose(size .< Vector(repeating: 0.25), near, far)
+  let sign = bits(x) & Bits(repeating: Int32.min)
+  return vector(bits(result) | sign)
+}
