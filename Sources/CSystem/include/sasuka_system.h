@@ -38,8 +38,13 @@ static inline void *sasuka_allocate_aligned(size_t bytes) {
   return posix_memalign(&memory, 64, bytes == 0 ? 64 : bytes) == 0 ? memory : NULL;
 }
 
-/** open(2) for reading; variadic functions are not imported by Swift. */
-static inline int sasuka_open_for_reading(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
+/** open(2) for reading, which does not wait for a pipe's writer; variadic functions are not imported by Swift. */
+static inline int sasuka_open_for_reading(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); }
+
+/** open(2) of a file that must not exist yet, for writing, with the permissions that the process gives new files. */
+static inline int sasuka_create_for_writing(const char *path) {
+  return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+}
 
 /** Writes a number with six digits; variadic functions are not imported by Swift. */
 static inline int sasuka_format_number(double number, char *text, size_t capacity) {

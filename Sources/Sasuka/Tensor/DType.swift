@@ -29,14 +29,16 @@ package enum DType: UInt8, CaseIterable, Sendable {
   }
 
   /// Bytes that numbers of this type in the given shape take; nil if a size is negative or the product overflows.
+  ///
+  /// A size of zero makes no bytes, but does not excuse the others: strides are products of them.
   package func byteCount(ofShape shape: [Int]) -> Int? {
     var total = byteCount
     for size in shape {
-      let (product, overflow) = total.multipliedReportingOverflow(by: size)
+      let (product, overflow) = total.multipliedReportingOverflow(by: max(size, 1))
       guard size >= 0, !overflow else { return nil }
       total = product
     }
-    return total
+    return shape.contains(0) ? 0 : total
   }
 }
 

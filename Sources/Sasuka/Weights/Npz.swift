@@ -1,0 +1,151 @@
+// .npz: a ZIP archive with one .npy file to an array, named after it.
+
+/// An .npz file. Opening it checks and unpacks everything; arrays stored plainly stay where they lie in the file.
+package final class NpzFile: WeightFile {
+  package let format = WeightFormat.npz
+  package let tensors: [WeightTensor]
+  package let metadata: [WeightMetadata] = []
+  package let names: NameIndex
+  private let source: ByteSource
+  /// Owners of arrays that do not lie in the file as they are needed.
+  private let buffers: [Buffer]
+
+  init(_ source: ByteSource) throws(SasukaError) {
+    var tensors: [WeightTensor] = []
+    var buffers: [Buffer] = []
+    var crc = CRC32()
+    for entry in try readZipEntries(source) {
+      let array = try readArray(entry, of: source, crc: &crc)
+      tensors.append(array.tensor)
+      if let owner = array.owner { buffers.append(owner) }
+    }
+    names = NameIndex(tensors.map { $0.name })
+    if let duplicate = names.duplicate {
+      throw SasukaError(.format, "\(source.name): two arrays are named \"\(duplicate)\"")
+    }
+    self.tensors = tensors
+    self.buffers = buffers
+    self.source = source
+  }
+}
+
+private func readArray(
+  _ entry: ZipEntry, of source: ByteSource, crc: inout CRC32
+) throws(SasukaError) -> (tensor: WeightTensor, owner: Buffer?) {
+  let place = "\(source.name): entry \"\(entry.name)\""
+  guard entry.name.utf8.suffix(4).elementsEqual(".npy".utf8),
+    let name = String(validating: entry.name.utf8.dropLast(4), as: UTF8.self)
+  else { throw notAnArray(entry, place) }
+  let header = try readHeader(entry, place)
+  guard let length = header.dtype.byteCount(ofShape: header.shape), length == entry.size - header.byteCount else {
+    throw SasukaError(
+      .format,
+      "\(place): \(entry.size - header.byteCount) bytes of data do not make \(header.dtype.name) of shape "
+        + "\(Shape(header.shape))")
+  }
+  let unpacked = try unpack(entry, of: source, crc: &crc)
+  var bytes = UnsafeRawBufferPointer(rebasing: unpacked.bytes[header.byteCount...])
+  var owner = unpacked.owner
+  let isSwapped = header.isBigEndian && header.dtype.byteCount > 1
+  let isReordered = header.isColumnMajor && header.shape.count > 1
+  if isSwapped || isReordered {
+    let buffer = try Buffer(byteCount: length, purpose: place)
+    let strides = isReordered ? columnMajorStrides(header.shape) : Shape(header.shape).rowMajorStrides
+    rearrange(bytes, header.dtype, header.shape, strides, isSwapped, into: buffer.raw)
+    bytes = UnsafeRawBufferPointer(start: buffer.raw, count: length)
+    owner = buffer
+  }
+  return (WeightTensor(name: name, dtype: header.dtype, shape: header.shape, bytes: bytes), owner)
+}
+
+/// The header alone, before memory for the whole entry is asked for.
+private func readHeader(_ entry: ZipEntry, _ place: String) throws(SasukaError) -> NpyHeader {
+  guard entry.method == .deflated else { return try NpyHeader(entry.packed, place) }
+  let prefix = try Buffer(byteCount: min(entry.size, NpyHeader.maximumByteCount), purpose: place)
+  var inflate = Inflate(entry.packed, into: UnsafeMutableRawBufferPointer(start: prefix.raw, count: prefix.byteCount))
+  // Damage is reported when the whole entry is unpacked, or by the header that is cut off.
+  _ = inflate.run()
+  return try NpyHeader(UnsafeRawBufferPointer(start: prefix.raw, count: inflate.outputCount), place)
+}
+
+private func notAnArray(_ entry: ZipEntry, _ place: String) -> SasukaError {
+  let isCheckpoint = entry.name.utf8.suffix(9).elementsEqual("/data.pkl".utf8)
+  let advice = isCheckpoint ? "; this is a PyTorch checkpoint, which is not supported" : ""
+  return SasukaError(isCheckpoint ? .unsupported : .format, "\(place): a name ending in .npy is expected\(advice)")
+}
+
+// MARK: - Order
+
+/// Distance in elements between neighbours along each axis where the first axis varies fastest.
+private func columnMajorStrides(_ shape: [Int]) -> [Int] {
+  var strides: [Int] = []
+  var stride = 1
+  for size in shape {
+    strides.append(stride)
+    stride *= max(size, 1)
+  }
+  return strides
+}
+
+/// Copies an array with the given strides to row-major order, turning the bytes of each number around if asked to.
+private func rearrange(
+  _ source: UnsafeRawBufferPointer, _ dtype: DType, _ shape: [Int], _ strides: [Int], _ isSwapped: Bool,
+  into target: UnsafeMutableRawPointer
+) {
+  let width = dtype.byteCount
+  let count = source.count / width
+  var index = [Int](repeating: 0, count: shape.count)
+  var place = 0
+  for element in 0..<count {
+    for byte in 0..<width {
+      let from = place * width + (isSwapped ? width - 1 - byte : byte)
+      target.storeBytes(of: source[from], toByteOffset: element * width + byte, as: UInt8.self)
+    }
+    var axis = shape.count - 1
+    while axis >= 0 {
+      index[axis] += 1
+      place += strides[axis]
+      if index[axis] < shape[axis] { break }
+      place -= strides[axis] * shape[axis]
+      index[axis] = 0
+      axis -= 1
+    }
+  }
+}
+
+// MARK: - Writing
+
+/// Writes arrays without compression: weights hardly shrink, and plain bytes can be used where they lie.
+func writeNpz(_ tensors: [WeightTensor], to sink: any ByteSink, name: String) throws(SasukaError) {
+  var directory: [UInt8] = []
+  var offset = 0
+  var crc = CRC32()
+  for tensor in tensors {
+    let place = "\(name): tensor \"\(tensor.name)\""
+    let entryName = Array(tensor.name.utf8) + Array(".npy".utf8)
+    // Readers of archives take a NUL for the end of a name.
+    guard entryName.count <= 65535, !entryName.contains(0) else {
+      throw SasukaError(.invalidArgument, "\(place): a name of at most 65531 bytes without NUL is expected")
+    }
+    guard let header = npyHeader(tensor.dtype, tensor.shape) else {
+      throw SasukaError(.unsupported, "\(place): NumPy has no \(tensor.dtype.name); safetensors has")
+    }
+    guard tensor.shape.count <= SafetensorsFile.maximumRank, header.count <= NpyHeader.maximumByteCount else {
+      throw SasukaError(
+        .invalidArgument, "\(place): a shape of at most \(SafetensorsFile.maximumRank) axes is expected")
+    }
+    crc.reset()
+    crc.add(header)
+    crc.add(tensor.bytes)
+    let record = ZipRecord(
+      name: entryName, checksum: crc.value, size: header.count + tensor.bytes.count, offset: offset)
+    let local = record.localHeader
+    try sink.write(local)
+    try sink.write(header)
+    try sink.write(tensor.bytes)
+    directory += record.directoryEntry
+    offset += local.count + record.size
+  }
+  try sink.write(directory)
+  try sink.write(zipEnd(count: tensors.count, directorySize: directory.count, directoryOffset: offset))
+}

@@ -1,0 +1,146 @@
+// The door of this room: files of named tensors, whatever their format.
+
+/// A tensor in a file, or one to be written.
+package struct WeightTensor {
+  package let name: String
+  package let dtype: DType
+  package let shape: [Int]
+  /// The numbers: little-endian, row-major, at any alignment; as many as the shape has. They live as long as the file
+  /// object they come from, and for files opened from memory only as long as that memory, too.
+  package let bytes: UnsafeRawBufferPointer
+
+  package init(name: String, dtype: DType, shape: [Int], bytes: UnsafeRawBufferPointer) {
+    self.name = name
+    self.dtype = dtype
+    self.shape = shape
+    self.bytes = bytes
+  }
+
+  /// Number of elements; the shape has been checked against the bytes.
+  package var count: Int { bytes.count / dtype.byteCount }
+
+  /// Converts all numbers to float32; `target` has room for `count` of them.
+  package func copyFloats(to target: UnsafeMutablePointer<Float>) {
+    guard let start = bytes.baseAddress else { return }
+    dtype.convert(start, count: count, to: target)
+  }
+}
+
+/// A text that a file carries beside its tensors.
+package struct WeightMetadata: Equatable {
+  package let key: String
+  package let value: String
+
+  package init(key: String, value: String) {
+    self.key = key
+    self.value = value
+  }
+}
+
+/// The formats that are read and written.
+package enum WeightFormat: Sendable {
+  case safetensors, npz
+
+  /// What a path's extension asks for: .npz, and safetensors for every other.
+  package init(savingTo path: String) {
+    self = path.utf8.suffix(4).elementsEqual(".npz".utf8) ? .npz : .safetensors
+  }
+}
+
+/// A file that has been opened and checked whole: names are unique, and each tensor's bytes fit its type and shape.
+package protocol WeightFile: AnyObject {
+  var format: WeightFormat { get }
+  /// In the order of their bytes in the file.
+  var tensors: [WeightTensor] { get }
+  var metadata: [WeightMetadata] { get }
+  /// Finds tensors by name.
+  var names: NameIndex { get }
+}
+
+extension WeightFile {
+  package func tensor(named name: String) -> WeightTensor? {
+    guard let place = names[name] else { return nil }
+    return tensors[place]
+  }
+}
+
+// MARK: - Reading
+
+/// Opens the weights at a path; the format is told by the content.
+///
+/// - Throws: `io`; `format` for a damaged file or one of no known kind; `unsupported` for a tensor's type or a packing
+///   that the library does not read; `outOfMemory`. Every message begins with the path.
+package func openWeights(path: UnsafePointer<CChar>) throws(SasukaError) -> any WeightFile {
+  try openWeights(ByteSource(path: path))
+}
+
+/// Opens weights in memory, which must outlive the returned object. `name` begins every message.
+package func openWeights(
+  bytes: UnsafeRawBufferPointer, name: String = "weights in memory"
+) throws(SasukaError) -> any WeightFile {
+  try openWeights(ByteSource(memory: bytes, name: name))
+}
+
+private func openWeights(_ source: ByteSource) throws(SasukaError) -> any WeightFile {
+  if isZip(source) { return try NpzFile(source) }
+  if SafetensorsFile.recognises(source) { return try SafetensorsFile(source) }
+  throw SasukaError(
+    .format, "\(source.name): neither a safetensors nor an .npz file (\(source.count) bytes); one of them is expected")
+}
+
+// MARK: - Writing
+
+/// Writes weights to a path: all of them, or nothing if it fails.
+///
+/// - Throws: `invalidArgument` for tensors that no file can hold; `unsupported` for what this format cannot; `io`;
+///   `outOfMemory`.
+package func writeWeights(
+  _ tensors: [WeightTensor], metadata: [WeightMetadata] = [], format: WeightFormat, to path: UnsafePointer<CChar>
+) throws(SasukaError) {
+  let name = String(cString: path)
+  try check(tensors, metadata, of: name)
+  let file = try AtomicFile(path: path)
+  try write(tensors, metadata, format, to: file, name: name)
+  try file.commit()
+}
+
+/// Writes weights to memory that the returned object owns.
+package func writeWeights(
+  _ tensors: [WeightTensor], metadata: [WeightMetadata] = [], format: WeightFormat
+) throws(SasukaError) -> OwnedBytes {
+  let name = "weights in memory"
+  try check(tensors, metadata, of: name)
+  let memory = OwnedBytes()
+  try write(tensors, metadata, format, to: memory, name: name)
+  return memory
+}
+
+private func write(
+  _ tensors: [WeightTensor], _ metadata: [WeightMetadata], _ format: WeightFormat, to sink: any ByteSink, name: String
+) throws(SasukaError) {
+  switch format {
+  case .safetensors: try writeSafetensors(tensors, metadata, to: sink, name: name)
+  case .npz:
+    guard metadata.isEmpty else {
+      throw SasukaError(.unsupported, "\(name): an .npz file has no room for metadata; safetensors has")
+    }
+    try writeNpz(tensors, to: sink, name: name)
+  }
+}
+
+private func check(_ tensors: [WeightTensor], _ metadata: [WeightMetadata], of name: String) throws(SasukaError) {
+  for tensor in tensors {
+    guard let expected = tensor.dtype.byteCount(ofShape: tensor.shape), expected == tensor.bytes.count else {
+      throw SasukaError(
+        .invalidArgument,
+        "\(name): tensor \"\(tensor.name)\": \(tensor.bytes.count) bytes do not make \(tensor.dtype.name) of shape "
+          + "\(Shape(tensor.shape))")
+    }
+  }
+  if let duplicate = NameIndex(tensors.map { $0.name }).duplicate {
+    throw SasukaError(.invalidArgument, "\(name): two tensors are named \"\(duplicate)\"")
+  }
+  if let duplicate = NameIndex(metadata.map { $0.key }).duplicate {
+    throw SasukaError(.invalidArgument, "\(name): two metadata entries have the key \"\(duplicate)\"")
+  }
+}
