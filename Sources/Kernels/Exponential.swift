@@ -55,7 +55,10 @@ func logarithm(_ x: Vector) -> Vector {
   let mantissa = vector(bits(x) &- (exponent &<< Bits(repeating: 23)))
   let t = (mantissa - 1) / (mantissa + 1)
   let series = polynomial(t * t, [2, 2 / 3, 2 / 5, 2 / 7, 2 / 9])
-  return multiplyAdd(Vector(exponent), Vector(repeating: 0.693_147_18), t * series)
+  // The exponent as a number: added to the bits of 1.5 * 2^23 it stands in the low bits, as above.
+  let shift = Vector(repeating: 0x1.8p23)
+  let power = vector(bits(shift) &+ exponent) - shift
+  return multiplyAdd(power, Vector(repeating: 0.693_147_18), t * series)
 }
 
 /// log(1 + z) for z in [0, 1], accurate for small z too: 2 artanh(z / (2 + z)).

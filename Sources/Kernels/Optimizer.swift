@@ -58,10 +58,10 @@ func fillOptimizer(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
     }
   }
   table.pointee.scale_and_clamp = { values, count, scale, limit in
-    forEachVector(count) { at, lanes in
-      let value = lanes.load(values! + at) * scale
-      lanes.store(
-        value.clamped(lowerBound: Vector(repeating: -limit), upperBound: Vector(repeating: limit)), values! + at)
+    // Not a number stays what it is: both comparisons are false.
+    for index in 0..<count {
+      let value = values![index] * scale
+      values![index] = value > limit ? limit : value < -limit ? -limit : value
     }
   }
   table.pointee.sum_squares = { values, count in
