@@ -11,7 +11,7 @@ let engineSettings: [SwiftSetting] =
   isEmbedded
   ? [
     .enableExperimentalFeature("Embedded"),
-    .unsafeFlags(["-wmo", "-Xfrontend", "-function-sections"]),
+    .unsafeFlags(["-Osize", "-wmo", "-Xfrontend", "-function-sections"]),
   ] : []
 
 /// A target that compiles its own copy of Sources/Kernels with the given instruction set.
