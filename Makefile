@@ -8,7 +8,7 @@ CC := clang
 # The engine as Embedded Swift has a scratch folder of its own, so that switching to the tests recompiles nothing.
 SCRATCH := .build-embedded
 OBJECTS := $(SCRATCH)/release
-TARGETS := SasukaABI Sasuka KernelsAVX512 KernelsAVX2 KernelsBaseline
+TARGETS := Sasuka KernelsAVX512 KernelsAVX2 KernelsBaseline
 
 LIBRARY := $(BUILD)/libsasuka.so
 # The same library with its symbols: what the gates look at, and what a debugger wants.
@@ -20,7 +20,7 @@ TOOLCHAIN = $(dir $(realpath $(shell command -v $(SWIFT))))..
 UNICODE = $(wildcard $(TOOLCHAIN)/lib/swift/embedded/$(shell uname -m)-unknown-linux-gnu/libswiftUnicodeDataTables.a)
 
 LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
-  -Wl,--gc-sections,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro -Wl,-Map=$(BUILD)/libsasuka.map
+  -Wl,--gc-sections,--icf=all,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro -Wl,-Map=$(BUILD)/libsasuka.map
 
 HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude
 
@@ -31,7 +31,7 @@ all: library
 # SwiftPM knows what has changed; linking takes a fraction of a second. `sources` lists what each target is made of
 # today, so that the object of a deleted file is left out.
 library:
-	SASUKA_EMBEDDED=1 $(SWIFT) build --configuration release --scratch-path $(SCRATCH) --target SasukaABI
+	SASUKA_EMBEDDED=1 $(SWIFT) build --configuration release --scratch-path $(SCRATCH) --target Sasuka
 	@mkdir -p $(BUILD)
 	@for target in $(TARGETS); do \
 	  sed "s,.*/\([^']*\).*,$(OBJECTS)/$$target.build/\1.o," $(OBJECTS)/$$target.build/sources; \

@@ -29,11 +29,28 @@ func kernels(_ name: String, path: String? = nil, instructions: [String]) -> Tar
     ])
 }
 
+let instructionSets = ["KernelsAVX512", "KernelsAVX2", "KernelsBaseline"]
+
+/// What is shipped: engine and door as one module, since each Embedded module brings its own copy of what it uses.
+let shippedTargets: [Target] = [
+  .target(
+    name: "Sasuka",
+    dependencies: ["SasukaHeader", "CSystem"] + instructionSets.map { .byName(name: $0) },
+    path: "Sources",
+    sources: ["Sasuka", "SasukaABI"],
+    swiftSettings: engineSettings)
+]
+
+/// What is tested: the same sources as ordinary Swift, engine and door apart.
+let testedTargets: [Target] = [
+  .target(name: "Sasuka", dependencies: ["CSystem"] + instructionSets.map { .byName(name: $0) }),
+  .target(name: "SasukaABI", dependencies: ["SasukaHeader", "CSystem", "Sasuka"]),
+  kernels("KernelsPortable16", path: "Tests/KernelsPortable16", instructions: []),
+  .testTarget(name: "SasukaTests", dependencies: ["Sasuka", "KernelsPortable16"]),
+]
+
 let package = Package(
   name: "Sasuka",
-  products: [
-    .library(name: "Sasuka", targets: ["SasukaABI"])
-  ],
   targets: [
     .systemLibrary(name: "CSystem", path: "Sources/CSystem/include"),
     .systemLibrary(name: "SasukaHeader", path: "Include"),
@@ -42,12 +59,5 @@ let package = Package(
       instructions: ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"]),
     kernels("KernelsAVX2", instructions: ["-mavx2", "-mfma"]),
     kernels("KernelsBaseline", instructions: []),
-    .target(
-      name: "Sasuka",
-      dependencies: ["CSystem", "KernelsAVX512", "KernelsAVX2", "KernelsBaseline"],
-      swiftSettings: engineSettings),
-    .target(name: "SasukaABI", dependencies: ["SasukaHeader", "CSystem", "Sasuka"], swiftSettings: engineSettings),
-    kernels("KernelsPortable16", path: "Tests/KernelsPortable16", instructions: []),
-    .testTarget(name: "SasukaTests", dependencies: ["Sasuka", "KernelsPortable16"]),
-  ]
+  ] + (isEmbedded ? shippedTargets : testedTargets)
 )

@@ -15,14 +15,14 @@ private func activationForward(
   _ count: Int
 ) {
   switch function {
-  case Int(SASUKA_RELU): mapEach(input, output, count) { atLeast(0, $0) }
-  case Int(SASUKA_RELU6): mapEach(input, output, count) { atMost(6, atLeast(0, $0)) }
-  case Int(SASUKA_LEAKY_RELU):
+  case Int(SASUKA_FUNCTION_RELU): mapEach(input, output, count) { atLeast(0, $0) }
+  case Int(SASUKA_FUNCTION_RELU6): mapEach(input, output, count) { atMost(6, atLeast(0, $0)) }
+  case Int(SASUKA_FUNCTION_LEAKY_RELU):
     mapEach(input, output, count) { choose($0 .< Vector(repeating: 0), $0 * parameter, $0) }
-  case Int(SASUKA_SIGMOID): mapEach(input, output, count) { sigmoid($0) }
-  case Int(SASUKA_TANH): mapEach(input, output, count) { hyperbolicTangent($0) }
-  case Int(SASUKA_HARD_SWISH): mapEach(input, output, count) { $0 * atMost(6, atLeast(0, $0 + 3)) / 6 }
-  case Int(SASUKA_SILU): mapEach(input, output, count) { $0 * sigmoid($0) }
+  case Int(SASUKA_FUNCTION_SIGMOID): mapEach(input, output, count) { sigmoid($0) }
+  case Int(SASUKA_FUNCTION_TANH): mapEach(input, output, count) { hyperbolicTangent($0) }
+  case Int(SASUKA_FUNCTION_HARD_SWISH): mapEach(input, output, count) { $0 * atMost(6, atLeast(0, $0 + 3)) / 6 }
+  case Int(SASUKA_FUNCTION_SILU): mapEach(input, output, count) { $0 * sigmoid($0) }
   default: mapEach(input, output, count) { atMost(6, atLeast(0, $0 + 3)) / 6 }
   }
 }
@@ -33,24 +33,24 @@ private func activationBackward(
 ) {
   let zero = Vector(repeating: 0)
   switch function {
-  case Int(SASUKA_RELU):
+  case Int(SASUKA_FUNCTION_RELU):
     mapPairs(saved, upstream, result, count) { choose($0 .<= zero, zero, $1) }
-  case Int(SASUKA_RELU6):
+  case Int(SASUKA_FUNCTION_RELU6):
     mapPairs(saved, upstream, result, count) {
       choose($0 .>= Vector(repeating: 6), zero, choose($0 .<= zero, zero, $1))
     }
-  case Int(SASUKA_LEAKY_RELU):
+  case Int(SASUKA_FUNCTION_LEAKY_RELU):
     mapPairs(saved, upstream, result, count) { choose($0 .> zero, $1, $1 * parameter) }
-  case Int(SASUKA_SIGMOID):
+  case Int(SASUKA_FUNCTION_SIGMOID):
     mapPairs(saved, upstream, result, count) { $1 * ((1 - $0) * $0) }
-  case Int(SASUKA_TANH):
+  case Int(SASUKA_FUNCTION_TANH):
     mapPairs(saved, upstream, result, count) { $1 * (1 - $0 * $0) }
-  case Int(SASUKA_HARD_SWISH):
+  case Int(SASUKA_FUNCTION_HARD_SWISH):
     mapPairs(saved, upstream, result, count) {
       let inner = $1 * ($0 / 3 + 0.5)
       return choose($0 .<= Vector(repeating: -3), zero, choose($0 .>= Vector(repeating: 3), $1, inner))
     }
-  case Int(SASUKA_SILU):
+  case Int(SASUKA_FUNCTION_SILU):
     mapPairs(saved, upstream, result, count) {
       let s = sigmoid($0)
       return $1 * (s * (1 + $0 * (1 - s)))

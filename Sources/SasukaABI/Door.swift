@@ -1,6 +1,5 @@
 // What every door function goes through: errors become status codes, handles become objects, options become values.
 import CSystem
-import Sasuka
 import SasukaHeader
 
 /// Runs a door function's body and turns what it throws into a status and the thread's last message.
@@ -70,7 +69,7 @@ func text(_ pointer: UnsafePointer<CChar>?, _ what: StaticString) throws(SasukaE
 }
 
 /// The caller's options laid over the defaults, as far as the caller's struct_size reaches.
-func options<Options>(
+func readOptions<Options>(
   _ given: UnsafePointer<Options>?, defaults: Options, _ what: StaticString
 ) throws(SasukaError) -> Options {
   guard let given else { return defaults }
@@ -81,7 +80,7 @@ func options<Options>(
       .invalidArgument,
       "\(what)->struct_size is \(size); \(MemoryLayout<Options>.size) is expected, which the _init function sets")
   }
-  withUnsafeMutableBytes(of: &result) { memcpy($0.baseAddress!, given, min(size, $0.count)) }
+  withUnsafeMutableBytes(of: &result) { _ = memcpy($0.baseAddress!, given, min(size, $0.count)) }
   return result
 }
 
@@ -96,7 +95,7 @@ func enumerator<Twin: RawRepresentable>(
 }
 
 /// A shape that came as an array.
-func shape(_ sizes: UnsafePointer<Int64>?, _ rank: Int32, _ what: StaticString) throws(SasukaError) -> Shape {
+func readShape(_ sizes: UnsafePointer<Int64>?, _ rank: Int32, _ what: StaticString) throws(SasukaError) -> Shape {
   guard rank >= 0, rank <= SASUKA_MAX_RANK else {
     throw SasukaError(.invalidArgument, "\(what) has rank \(rank); 0 to \(SASUKA_MAX_RANK) is expected")
   }
@@ -133,7 +132,7 @@ func tensor(_ pointer: UnsafePointer<sasuka_tensor>?, _ what: StaticString) thro
   case SASUKA_INT64: dtype = .int64
   default: throw SasukaError(.invalidArgument, "\(what)->dtype is \(tensor.dtype), which is none of its constants")
   }
-  let shape = try shape(tensor.shape, tensor.rank, what)
+  let shape = try readShape(tensor.shape, tensor.rank, what)
   guard let given = tensor.strides else { return HostTensor(data, dtype, shape) }
   var strides: [Int] = []
   for axis in 0..<shape.rank {

@@ -1,7 +1,6 @@
 // Status names, the last message, the instruction set and the log.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
-import Sasuka
 import SasukaHeader
 
 @_cdecl("sasuka_status_name") @implementation

@@ -1,7 +1,6 @@
 // Building a network: the graph itself and the layers with parameters.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
-import Sasuka
 import SasukaHeader
 
 /// What a sasuka_graph handle stands for.
@@ -22,7 +21,7 @@ func addLayer(
     try box.gate.beginWriting()
     defer { box.gate.endWriting() }
     var values: [Value] = []
-    for input in inputs { values.append(try value(input, of: box.graph)) }
+    for input in inputs { values.append(try unwrapValue(input, of: box.graph)) }
     let name = name.map { String(cString: $0) } ?? box.graph.uniqueName("\(kind)")
     var changed = box.graph
     output.pointee = Int32(try build(&changed, values, name).index)
@@ -30,7 +29,7 @@ func addLayer(
   }
 }
 
-func value(_ number: sasuka_value, of graph: Graph) throws(SasukaError) -> Value {
+func unwrapValue(_ number: sasuka_value, of graph: Graph) throws(SasukaError) -> Value {
   let value = Value(index: Int(number))
   guard graph.contains(value) else {
     throw SasukaError(.invalidArgument, "value \(number) is not of this graph; what a layer wrote is expected")
@@ -52,7 +51,7 @@ public func sasuka_graph_create(
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
     let (graph, input) = (try required(graph, "graph"), try required(input, "input"))
-    let picture = try SasukaABI.shape(shape, rank, "shape")
+    let picture = try readShape(shape, rank, "shape")
     guard picture.rank >= 1, picture.rank < SASUKA_MAX_RANK else {
       throw SasukaError(
         .invalidArgument, "shape \(picture); 1 to \(SASUKA_MAX_RANK - 1) axes without the batch are expected")
@@ -75,7 +74,7 @@ public func sasuka_graph_shape(
     let box = try object(graph, GraphBox.self, "graph")
     try box.gate.beginReading()
     defer { box.gate.endReading() }
-    try write(box.graph.shape(SasukaABI.value(value, of: box.graph)), shape, rank)
+    try write(box.graph.shape(unwrapValue(value, of: box.graph)), shape, rank)
   }
 }
 
@@ -85,7 +84,7 @@ public func sasuka_graph_set_output(_ graph: OpaquePointer?, _ output: sasuka_va
     let box = try object(graph, GraphBox.self, "graph")
     try box.gate.beginWriting()
     defer { box.gate.endWriting() }
-    box.graph.outputs = [try value(output, of: box.graph)]
+    box.graph.outputs = [try unwrapValue(output, of: box.graph)]
   }
 }
 
@@ -112,7 +111,7 @@ public func sasuka_graph_convolution(
 ) -> sasuka_status {
   addLayer(graph, [input], name, "convolution", output) { (graph, inputs, text) throws(SasukaError) in
     try requireName(name, "convolution")
-    let options = try SasukaABI.options(options, defaults: convolutionDefaults, "options")
+    let options = try readOptions(options, defaults: convolutionDefaults, "options")
     return try graph.convolution(
       inputs[0], name: text, outputChannels: Int(out_channels), kernel: extent((kernel_height, kernel_width)),
       stride: extent(options.stride), padding: paddingMode(options.padding_mode, padding(options.padding)),
@@ -128,7 +127,7 @@ public func sasuka_graph_transposed_convolution(
 ) -> sasuka_status {
   addLayer(graph, [input], name, "transposed_convolution", output) { (graph, inputs, text) throws(SasukaError) in
     try requireName(name, "transposed_convolution")
-    let options = try SasukaABI.options(options, defaults: convolutionDefaults, "options")
+    let options = try readOptions(options, defaults: convolutionDefaults, "options")
     guard options.padding_mode == SASUKA_PADDING_EXPLICIT || options.padding_mode == SASUKA_PADDING_VALID else {
       throw SasukaError(
         .invalidArgument,
@@ -171,7 +170,7 @@ public func sasuka_graph_batch_norm(
 ) -> sasuka_status {
   addLayer(graph, [input], name, "batch_norm", output) { (graph, inputs, text) throws(SasukaError) in
     try requireName(name, "batch_norm")
-    let options = try SasukaABI.options(options, defaults: batchNormDefaults, "options")
+    let options = try readOptions(options, defaults: batchNormDefaults, "options")
     return try graph.batchNorm(
       inputs[0], name: text, epsilon: Float(options.epsilon),
       momentum: options.momentum < 0 ? nil : Float(options.momentum), affine: options.affine,

@@ -1,7 +1,6 @@
 // Building a network: the layers without parameters.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
-import Sasuka
 import SasukaHeader
 
 private let poolDefaults = sasuka_pool_options(
@@ -24,7 +23,7 @@ public func sasuka_graph_max_pool(
   _ kernel_width: Int64, _ options: UnsafePointer<sasuka_pool_options>?, _ output: UnsafeMutablePointer<sasuka_value>?
 ) -> sasuka_status {
   addLayer(graph, [input], name, "max_pool", output) { (graph, inputs, text) throws(SasukaError) in
-    let options = try SasukaABI.options(options, defaults: poolDefaults, "options")
+    let options = try readOptions(options, defaults: poolDefaults, "options")
     let kernel = extent((kernel_height, kernel_width))
     return try graph.maxPool(
       inputs[0], name: text, kernel: kernel, stride: stride(options.stride, kernel: kernel),
@@ -39,7 +38,7 @@ public func sasuka_graph_average_pool(
   _ kernel_width: Int64, _ options: UnsafePointer<sasuka_pool_options>?, _ output: UnsafeMutablePointer<sasuka_value>?
 ) -> sasuka_status {
   addLayer(graph, [input], name, "average_pool", output) { (graph, inputs, text) throws(SasukaError) in
-    let options = try SasukaABI.options(options, defaults: poolDefaults, "options")
+    let options = try readOptions(options, defaults: poolDefaults, "options")
     let kernel = extent((kernel_height, kernel_width))
     guard options.dilation.0 == 1, options.dilation.1 == 1 else {
       throw SasukaError(

@@ -2,7 +2,6 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 import CSystem
-import Sasuka
 import SasukaHeader
 
 /// What a sasuka_model handle stands for.
@@ -34,7 +33,9 @@ final class ModelBox {
   }
 }
 
-func model(_ handle: OpaquePointer?) throws(SasukaError) -> Model { try object(handle, ModelBox.self, "model").model }
+func unwrapModel(_ handle: OpaquePointer?) throws(SasukaError) -> Model {
+  try object(handle, ModelBox.self, "model").model
+}
 
 private var modelDefaults: sasuka_model_options {
   sasuka_model_options(
@@ -73,7 +74,7 @@ public func sasuka_model_create_from_graph(
     let model = try required(model, "model")
     try box.gate.beginReading()
     defer { box.gate.endReading() }
-    model.pointee = try make(box.graph, SasukaABI.options(options, defaults: modelDefaults, "options"))
+    model.pointee = try make(box.graph, readOptions(options, defaults: modelDefaults, "options"))
   }
 }
 
@@ -85,7 +86,7 @@ public func sasuka_model_forward(
   _ model: OpaquePointer?, _ input: UnsafePointer<sasuka_tensor>?, _ output: UnsafeMutablePointer<sasuka_tensor>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    let model = try SasukaABI.model(model)
+    let model = try unwrapModel(model)
     try model.forward(tensor(input, "input"), to: tensor(UnsafePointer(output), "output"))
   }
 }
@@ -96,14 +97,14 @@ public func sasuka_model_output_shape(
   _ output_shape: UnsafeMutablePointer<Int64>?, _ output_rank: UnsafeMutablePointer<Int32>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    let input = try shape(input_shape, input_rank, "input_shape")
-    try write(SasukaABI.model(model).outputShape(for: input), output_shape, output_rank)
+    let input = try readShape(input_shape, input_rank, "input_shape")
+    try write(unwrapModel(model).outputShape(for: input), output_shape, output_rank)
   }
 }
 
 @_cdecl("sasuka_model_parameter_count") @implementation
 public func sasuka_model_parameter_count(_ model: OpaquePointer?) -> Int {
-  (try? SasukaABI.model(model))?.parameters.infos.count ?? 0
+  (try? unwrapModel(model))?.parameters.infos.count ?? 0
 }
 
 @_cdecl("sasuka_model_parameter_info") @implementation
@@ -156,7 +157,7 @@ public func sasuka_model_get_parameter(
   _ model: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ value: UnsafeMutablePointer<sasuka_tensor>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    let model = try SasukaABI.model(model)
+    let model = try unwrapModel(model)
     let place = try place(of: name, in: model)
     let info = model.parameters.infos[place]
     let value = try tensor(UnsafePointer(value), "value")
@@ -176,7 +177,7 @@ public func sasuka_model_set_parameter(
   _ model: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ value: UnsafePointer<sasuka_tensor>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    let model = try SasukaABI.model(model)
+    let model = try unwrapModel(model)
     let place = try place(of: name, in: model)
     let info = model.parameters.infos[place]
     let value = try tensor(value, "value")
@@ -206,11 +207,11 @@ public func sasuka_session_create(
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
     let session = try required(session, "session")
-    let options = try SasukaABI.options(options, defaults: sessionDefaults, "options")
+    let options = try readOptions(options, defaults: sessionDefaults, "options")
     try checkThreads(options.threads)
-    let input = try shape(input_shape, rank, "input_shape")
+    let input = try readShape(input_shape, rank, "input_shape")
     session.pointee = handle(
-      try Session(SasukaABI.model(model), inputShape: input, threads: Int(options.threads)))
+      try Session(unwrapModel(model), inputShape: input, threads: Int(options.threads)))
   }
 }
 

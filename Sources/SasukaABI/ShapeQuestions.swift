@@ -1,7 +1,6 @@
 // Sizes, paddings and receptive fields without a network.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
-import Sasuka
 import SasukaHeader
 
 @_cdecl("sasuka_window_output_size") @implementation

@@ -1,7 +1,6 @@
 // Training.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
-import Sasuka
 import SasukaHeader
 
 private func trainDefaults(_ rule: Optimizer.Rule) -> sasuka_train_options {
@@ -70,15 +69,15 @@ public func sasuka_trainer_create(
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
     let trainer = try required(trainer, "trainer")
-    let given = try SasukaABI.options(options, defaults: trainDefaults(.sgd), "options")
-    trainer.pointee = handle(try Trainer(SasukaABI.model(model), options: engineOptions(given)))
+    let given = try readOptions(options, defaults: trainDefaults(.sgd), "options")
+    trainer.pointee = handle(try Trainer(unwrapModel(model), options: engineOptions(given)))
   }
 }
 
 @_cdecl("sasuka_trainer_destroy") @implementation
 public func sasuka_trainer_destroy(_ trainer: OpaquePointer?) { release(trainer, Trainer.self) }
 
-private func trainer(_ handle: OpaquePointer?) throws(SasukaError) -> Trainer {
+private func unwrapTrainer(_ handle: OpaquePointer?) throws(SasukaError) -> Trainer {
   try object(handle, Trainer.self, "trainer")
 }
 
@@ -88,7 +87,7 @@ public func sasuka_trainer_add_group(
   _ weight_decay: Double, _ frozen: Bool
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    try SasukaABI.trainer(trainer).addGroup(
+    try unwrapTrainer(trainer).addGroup(
       text(pattern, "pattern"), learningRateFactor: learning_rate_factor, weightDecay: weight_decay, isFrozen: frozen)
   }
 }
@@ -176,29 +175,29 @@ public func sasuka_trainer_set_schedule(
   _ trainer: OpaquePointer?, _ options: UnsafePointer<sasuka_schedule_options>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    let given = try SasukaABI.options(options, defaults: scheduleDefaults(0), "options")
-    try SasukaABI.trainer(trainer).schedule = schedule(given)
+    let given = try readOptions(options, defaults: scheduleDefaults(0), "options")
+    try unwrapTrainer(trainer).schedule = schedule(given)
   }
 }
 
 @_cdecl("sasuka_trainer_learning_rate") @implementation
 public func sasuka_trainer_learning_rate(_ trainer: OpaquePointer?) -> Double {
-  (try? SasukaABI.trainer(trainer))?.learningRate ?? 0
+  (try? unwrapTrainer(trainer))?.learningRate ?? 0
 }
 
 @_cdecl("sasuka_trainer_set_learning_rate") @implementation
 public func sasuka_trainer_set_learning_rate(_ trainer: OpaquePointer?, _ learning_rate: Double) -> sasuka_status {
-  guarded { () throws(SasukaError) in try SasukaABI.trainer(trainer).setLearningRate(learning_rate) }
+  guarded { () throws(SasukaError) in try unwrapTrainer(trainer).setLearningRate(learning_rate) }
 }
 
 @_cdecl("sasuka_trainer_steps") @implementation
 public func sasuka_trainer_steps(_ trainer: OpaquePointer?) -> Int64 {
-  Int64((try? SasukaABI.trainer(trainer))?.steps ?? 0)
+  Int64((try? unwrapTrainer(trainer))?.steps ?? 0)
 }
 
 @_cdecl("sasuka_trainer_zero_gradients") @implementation
 public func sasuka_trainer_zero_gradients(_ trainer: OpaquePointer?) -> sasuka_status {
-  guarded { () throws(SasukaError) in try SasukaABI.trainer(trainer).zeroGradients() }
+  guarded { () throws(SasukaError) in try unwrapTrainer(trainer).zeroGradients() }
 }
 
 @_cdecl("sasuka_trainer_forward_backward") @implementation
@@ -207,7 +206,7 @@ public func sasuka_trainer_forward_backward(
   _ loss: UnsafeMutablePointer<Double>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    let trainer = try SasukaABI.trainer(trainer)
+    let trainer = try unwrapTrainer(trainer)
     let value = try trainer.forwardBackward(tensor(input, "input"), tensor(target, "target"))
     loss?.pointee = value
   }
@@ -215,7 +214,7 @@ public func sasuka_trainer_forward_backward(
 
 @_cdecl("sasuka_trainer_update") @implementation
 public func sasuka_trainer_update(_ trainer: OpaquePointer?) -> sasuka_status {
-  guarded { () throws(SasukaError) in try SasukaABI.trainer(trainer).update() }
+  guarded { () throws(SasukaError) in try unwrapTrainer(trainer).update() }
 }
 
 @_cdecl("sasuka_trainer_step") @implementation
@@ -224,7 +223,7 @@ public func sasuka_trainer_step(
   _ loss: UnsafeMutablePointer<Double>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    let trainer = try SasukaABI.trainer(trainer)
+    let trainer = try unwrapTrainer(trainer)
     let value = try trainer.step(tensor(input, "input"), tensor(target, "target"))
     loss?.pointee = value
   }
@@ -236,7 +235,7 @@ public func sasuka_trainer_evaluate(
   _ result: UnsafeMutablePointer<sasuka_evaluation>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    let (trainer, result) = (try SasukaABI.trainer(trainer), try required(result, "result"))
+    let (trainer, result) = (try unwrapTrainer(trainer), try required(result, "result"))
     let found = try trainer.evaluate(tensor(input, "input"), tensor(target, "target"))
     result.pointee = sasuka_evaluation(
       loss_sum: found.lossSum, samples: Int64(found.samples), top1: Int64(found.top1), top5: Int64(found.top5))
@@ -249,7 +248,7 @@ public func sasuka_trainer_gradients(
   _ count: UnsafeMutablePointer<Int>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    let trainer = try SasukaABI.trainer(trainer)
+    let trainer = try unwrapTrainer(trainer)
     try required(gradients, "gradients").pointee = trainer.gradients.buffer.floats
     try required(count, "count").pointee = trainer.gradients.floatCount
   }
@@ -260,7 +259,7 @@ public func sasuka_trainer_gradient_offset(
   _ trainer: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ offset: UnsafeMutablePointer<Int>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    let trainer = try SasukaABI.trainer(trainer)
+    let trainer = try unwrapTrainer(trainer)
     let name = try text(name, "name")
     guard let place = trainer.model.graph.parameterIndex(name), trainer.gradients.offsets[place] >= 0 else {
       throw SasukaError(.notFound, "no learnt parameter is called \"\(name)\"")

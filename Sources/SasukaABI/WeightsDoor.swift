@@ -1,7 +1,7 @@
 // Weights and checkpoints in files and memory.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import CSystem
-import Sasuka
 import SasukaHeader
 
 private let loadDefaults = sasuka_load_options(struct_size: MemoryLayout<sasuka_load_options>.size, strict: true)
@@ -14,8 +14,8 @@ public func sasuka_load_options_init(_ options: UnsafeMutablePointer<sasuka_load
 private func load(
   _ file: any WeightFile, into handle: OpaquePointer?, _ options: UnsafePointer<sasuka_load_options>?
 ) throws(SasukaError) {
-  let options = try SasukaABI.options(options, defaults: loadDefaults, "options")
-  let report = try model(handle).loadWeights(file, strict: options.strict)
+  let options = try readOptions(options, defaults: loadDefaults, "options")
+  let report = try unwrapModel(handle).loadWeights(file, strict: options.strict)
   if !report.message.isEmpty { Log.warn("weights loaded in part: \(report.message)") }
 }
 
@@ -24,7 +24,7 @@ public func sasuka_model_load_weights(
   _ model: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<sasuka_load_options>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    _ = try SasukaABI.model(model)
+    _ = try unwrapModel(model)
     try load(openWeights(path: required(path, "path")), into: model, options)
   }
 }
@@ -34,7 +34,7 @@ public func sasuka_model_load_weights_from_memory(
   _ model: OpaquePointer?, _ bytes: UnsafeRawPointer?, _ length: Int, _ options: UnsafePointer<sasuka_load_options>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    _ = try SasukaABI.model(model)
+    _ = try unwrapModel(model)
     let start = try required(bytes, "bytes")
     guard length >= 0 else { throw SasukaError(.invalidArgument, "length is \(length) as a signed number") }
     try load(openWeights(bytes: UnsafeRawBufferPointer(start: start, count: length)), into: model, options)
@@ -43,7 +43,7 @@ public func sasuka_model_load_weights_from_memory(
 
 @_cdecl("sasuka_model_save_weights") @implementation
 public func sasuka_model_save_weights(_ model: OpaquePointer?, _ path: UnsafePointer<CChar>?) -> sasuka_status {
-  guarded { () throws(SasukaError) in try SasukaABI.model(model).saveWeights(to: required(path, "path")) }
+  guarded { () throws(SasukaError) in try unwrapModel(model).saveWeights(to: required(path, "path")) }
 }
 
 @_cdecl("sasuka_model_save_weights_to_memory") @implementation
@@ -52,7 +52,7 @@ public func sasuka_model_save_weights_to_memory(
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
     let needed = try required(needed, "needed")
-    let saved = try SasukaABI.model(model).saveWeights().bytes
+    let saved = try unwrapModel(model).saveWeights().bytes
     needed.pointee = saved.count
     guard capacity >= saved.count, let bytes, let start = saved.baseAddress else {
       throw SasukaError(.bufferTooSmall, "room for \(capacity) bytes; \(saved.count) are needed")

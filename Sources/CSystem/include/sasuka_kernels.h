@@ -115,15 +115,15 @@ typedef struct sasuka_update {
 
 /** The functions of activation_forward and activation_backward. */
 enum {
-  SASUKA_RELU = 0,
-  SASUKA_RELU6 = 1,
+  SASUKA_FUNCTION_RELU = 0,
+  SASUKA_FUNCTION_RELU6 = 1,
   /** The parameter is the slope of the negative side. */
-  SASUKA_LEAKY_RELU = 2,
-  SASUKA_SIGMOID = 3,
-  SASUKA_TANH = 4,
-  SASUKA_HARD_SWISH = 5,
-  SASUKA_SILU = 6,
-  SASUKA_HARD_SIGMOID = 7
+  SASUKA_FUNCTION_LEAKY_RELU = 2,
+  SASUKA_FUNCTION_SIGMOID = 3,
+  SASUKA_FUNCTION_TANH = 4,
+  SASUKA_FUNCTION_HARD_SWISH = 5,
+  SASUKA_FUNCTION_SILU = 6,
+  SASUKA_FUNCTION_HARD_SIGMOID = 7
 };
 
 /** Three nested loops; element (plane, row, column) of each operand lies at plane * x_plane + row * x_row + column * x_column.
@@ -301,7 +301,7 @@ typedef struct sasuka_kernel_table {
   /** result[i] = left[i] * right[i]; the arrays may be the same. */
   void (*multiply)(const float *left, const float *right, float *result, ptrdiff_t count);
 
-  /** output[i] = function(input[i]); the arrays may be the same. `function` is one of SASUKA_RELU ... */
+  /** output[i] = function(input[i]); the arrays may be the same. `function` is one of SASUKA_FUNCTION_RELU ... */
   void (*activation_forward)(int32_t function, float parameter, const float *input, float *output, ptrdiff_t count);
   /** result[i] = upstream[i] * function'. `saved` is the forward output for ReLU, ReLU6, leaky ReLU with a slope >= 0,
       sigmoid and tanh, and the input for the others; leaky ReLU takes the input too. */

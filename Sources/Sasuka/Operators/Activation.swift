@@ -93,14 +93,14 @@ extension Activation.Function {
   /// Its number in the kernel table.
   var slot: Int32 {
     switch self {
-    case .relu: return Int32(SASUKA_RELU)
-    case .relu6: return Int32(SASUKA_RELU6)
-    case .leakyRelu: return Int32(SASUKA_LEAKY_RELU)
-    case .sigmoid: return Int32(SASUKA_SIGMOID)
-    case .tanh: return Int32(SASUKA_TANH)
-    case .hardSwish: return Int32(SASUKA_HARD_SWISH)
-    case .silu: return Int32(SASUKA_SILU)
-    case .hardSigmoid: return Int32(SASUKA_HARD_SIGMOID)
+    case .relu: return Int32(SASUKA_FUNCTION_RELU)
+    case .relu6: return Int32(SASUKA_FUNCTION_RELU6)
+    case .leakyRelu: return Int32(SASUKA_FUNCTION_LEAKY_RELU)
+    case .sigmoid: return Int32(SASUKA_FUNCTION_SIGMOID)
+    case .tanh: return Int32(SASUKA_FUNCTION_TANH)
+    case .hardSwish: return Int32(SASUKA_FUNCTION_HARD_SWISH)
+    case .silu: return Int32(SASUKA_FUNCTION_SILU)
+    case .hardSigmoid: return Int32(SASUKA_FUNCTION_HARD_SIGMOID)
     }
   }
 

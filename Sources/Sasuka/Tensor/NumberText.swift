@@ -4,5 +4,5 @@ import CSystem
 package func describe(_ number: Double) -> String {
   var text = [CChar](repeating: 0, count: 32)
   text.withUnsafeMutableBufferPointer { _ = sasuka_format_number(number, $0.baseAddress!, 32) }
-  return String(cString: text)
+  return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }

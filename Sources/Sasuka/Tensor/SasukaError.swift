@@ -31,8 +31,9 @@ package struct SasukaError: Error, Equatable {
   package let code: Code
   package let message: String
 
-  package init(_ code: Code, _ message: String) {
+  @inline(never)
+  package init(_ code: Code, _ message: Message) {
     self.code = code
-    self.message = message
+    self.message = message.text
   }
 }

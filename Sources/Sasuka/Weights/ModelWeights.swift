@@ -49,7 +49,8 @@ extension Model {
       if tensor.shape != info.shape.dimensions {
         report.mismatched.append(
           "\"\(info.name)\" has shape \(Shape(tensor.shape)), \(info.shape) is expected")
-      } else if info.kind == .counter, tensor.bytes.baseAddress.flatMap({ tensor.dtype.integer(at: 0, of: $0) }) == nil {
+      } else if info.kind == .counter, tensor.bytes.baseAddress.flatMap({ tensor.dtype.integer(at: 0, of: $0) }) == nil
+      {
         report.mismatched.append("\"\(info.name)\" is no integer")
       }
     }
