@@ -24,7 +24,8 @@ package final class OwnedBytes: ByteSink {
 
   package init() {}
 
-  /// What has been written; valid until the next write and while the object lives.
+  /// What has been written; valid until the next write and while the object lives, which `withExtendedLifetime` says to
+  /// the optimiser.
   package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: memory, count: count) }
 
   package func write(_ added: UnsafeRawBufferPointer) throws(SasukaError) {

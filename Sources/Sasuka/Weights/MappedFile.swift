@@ -39,7 +39,7 @@ package struct ByteSource {
   package let name: String
   package let bytes: UnsafeRawBufferPointer
   /// Keeps the mapping alive; nil for the caller's memory, which must outlive whatever is read from it.
-  private let owner: MappedFile?
+  let owner: MappedFile?
 
   package init(path: UnsafePointer<CChar>) throws(SasukaError) {
     let file = try MappedFile(path: path)

@@ -6,32 +6,24 @@ package final class NpzFile: WeightFile {
   package let tensors: [WeightTensor]
   package let metadata: [WeightMetadata] = []
   package let names: NameIndex
-  private let source: ByteSource
-  /// Owners of arrays that do not lie in the file as they are needed.
-  private let buffers: [Buffer]
 
   init(_ source: ByteSource) throws(SasukaError) {
     var tensors: [WeightTensor] = []
-    var buffers: [Buffer] = []
     var crc = CRC32()
     for entry in try readZipEntries(source) {
-      let array = try readArray(entry, of: source, crc: &crc)
-      tensors.append(array.tensor)
-      if let owner = array.owner { buffers.append(owner) }
+      tensors.append(try readArray(entry, of: source, crc: &crc))
     }
     names = NameIndex(tensors.map { $0.name })
     if let duplicate = names.duplicate {
       throw SasukaError(.format, "\(source.name): two arrays are named \"\(duplicate)\"")
     }
     self.tensors = tensors
-    self.buffers = buffers
-    self.source = source
   }
 }
 
 private func readArray(
   _ entry: ZipEntry, of source: ByteSource, crc: inout CRC32
-) throws(SasukaError) -> (tensor: WeightTensor, owner: Buffer?) {
+) throws(SasukaError) -> WeightTensor {
   let place = "\(source.name): entry \"\(entry.name)\""
   guard entry.name.utf8.suffix(4).elementsEqual(".npy".utf8),
     let name = String(validating: entry.name.utf8.dropLast(4), as: UTF8.self)
@@ -45,23 +37,27 @@ private func readArray(
   }
   let unpacked = try unpack(entry, of: source, crc: &crc)
   var bytes = UnsafeRawBufferPointer(rebasing: unpacked.bytes[header.byteCount...])
-  var owner = unpacked.owner
+  var owner: AnyObject? = source.owner
+  if let buffer = unpacked.owner { owner = buffer }
   let isSwapped = header.isBigEndian && header.dtype.byteCount > 1
   let isReordered = header.isColumnMajor && header.shape.count > 1
   if isSwapped || isReordered {
     let buffer = try Buffer(byteCount: length, purpose: place)
     let strides = isReordered ? columnMajorStrides(header.shape) : Shape(header.shape).rowMajorStrides
-    rearrange(bytes, header.dtype, header.shape, strides, isSwapped, into: buffer.raw)
+    withExtendedLifetime(owner) {
+      rearrange(bytes, header.dtype, header.shape, strides, isSwapped, into: buffer.raw)
+    }
     bytes = UnsafeRawBufferPointer(start: buffer.raw, count: length)
     owner = buffer
   }
-  return (WeightTensor(name: name, dtype: header.dtype, shape: header.shape, bytes: bytes), owner)
+  return WeightTensor(name: name, dtype: header.dtype, shape: header.shape, bytes: bytes, owner: owner)
 }
 
 /// The header alone, before memory for the whole entry is asked for.
 private func readHeader(_ entry: ZipEntry, _ place: String) throws(SasukaError) -> NpyHeader {
   guard entry.method == .deflated else { return try NpyHeader(entry.packed, place) }
   let prefix = try Buffer(byteCount: min(entry.size, NpyHeader.maximumByteCount), purpose: place)
+  defer { withExtendedLifetime(prefix) {} }
   var inflate = Inflate(entry.packed, into: UnsafeMutableRawBufferPointer(start: prefix.raw, count: prefix.byteCount))
   // Damage is reported when the whole entry is unpacked, or by the header that is cut off.
   _ = inflate.run()

@@ -11,7 +11,6 @@ package final class SafetensorsFile: WeightFile {
   package let tensors: [WeightTensor]
   package let metadata: [WeightMetadata]
   package let names: NameIndex
-  private let source: ByteSource
 
   /// Whether the bytes begin as the format does: a length and an opening brace.
   static func recognises(_ source: ByteSource) -> Bool {
@@ -19,7 +18,6 @@ package final class SafetensorsFile: WeightFile {
   }
 
   init(_ source: ByteSource) throws(SasukaError) {
-    self.source = source
     let length = try headerLength(of: source)
     guard let header = source.slice(at: 8, count: length) else {
       throw SasukaError(.format, "\(source.name): the header is cut off")
@@ -118,7 +116,8 @@ private func placeTensors(
         .format,
         "\(place): \(offsets) do not hold \(entry.dtype.name) of shape \(Shape(entry.shape))")
     }
-    tensors.append(WeightTensor(name: entry.name, dtype: entry.dtype, shape: entry.shape, bytes: bytes))
+    tensors.append(
+      WeightTensor(name: entry.name, dtype: entry.dtype, shape: entry.shape, bytes: bytes, owner: source.owner))
     expected = entry.end
   }
   guard expected == available else {

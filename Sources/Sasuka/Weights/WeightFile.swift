@@ -5,15 +5,20 @@ package struct WeightTensor {
   package let name: String
   package let dtype: DType
   package let shape: [Int]
-  /// The numbers: little-endian, row-major, at any alignment; as many as the shape has. They live as long as the file
-  /// object they come from, and for files opened from memory only as long as that memory, too.
+  /// The numbers: little-endian, row-major, at any alignment; as many as the shape has.
+  ///
+  /// They live as long as this value (`withExtendedLifetime` says so to the optimiser), and for files opened from memory
+  /// only as long as that memory.
   package let bytes: UnsafeRawBufferPointer
+  /// Frees or unmaps the bytes when the last tensor in them goes; nil for the caller's memory.
+  private let owner: AnyObject?
 
-  package init(name: String, dtype: DType, shape: [Int], bytes: UnsafeRawBufferPointer) {
+  package init(name: String, dtype: DType, shape: [Int], bytes: UnsafeRawBufferPointer, owner: AnyObject? = nil) {
     self.name = name
     self.dtype = dtype
     self.shape = shape
     self.bytes = bytes
+    self.owner = owner
   }
 
   /// Number of elements; the shape has been checked against the bytes.
@@ -21,8 +26,9 @@ package struct WeightTensor {
 
   /// Converts all numbers to float32; `target` has room for `count` of them.
   package func copyFloats(to target: UnsafeMutablePointer<Float>) {
-    guard let start = bytes.baseAddress else { return }
-    dtype.convert(start, count: count, to: target)
+    withExtendedLifetime(owner) {
+      if let start = bytes.baseAddress { dtype.convert(start, count: count, to: target) }
+    }
   }
 }
 
