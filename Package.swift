@@ -37,6 +37,7 @@ let shippedTargets: [Target] = [
     name: "Sasuka",
     dependencies: ["SasukaHeader", "CSystem"] + instructionSets.map { .byName(name: $0) },
     path: "Sources",
+    exclude: ["CSystem", "Kernels"] + instructionSets,
     sources: ["Sasuka", "SasukaABI"],
     swiftSettings: engineSettings)
 ]
