@@ -70,7 +70,7 @@ static void join_path(char *path, size_t capacity, const char *folder, const cha
 
 static sasuka_trainer *create_trainer(sasuka_model *model, int64_t total_steps, uint64_t seed) {
   sasuka_train_options options;
-  sasuka_train_options_init(&options, SASUKA_SGD);
+  sasuka_train_options_init(&options, sizeof options, SASUKA_SGD);
   options.learning_rate = 0.1;
   options.momentum = 0.9;
   options.nesterov = true;
@@ -81,7 +81,7 @@ static sasuka_trainer *create_trainer(sasuka_model *model, int64_t total_steps, 
   check(sasuka_trainer_create(model, &options, &trainer));
 
   sasuka_schedule_options schedule;
-  sasuka_schedule_options_init(&schedule, SASUKA_SCHEDULE_ONE_CYCLE);
+  sasuka_schedule_options_init(&schedule, sizeof schedule, SASUKA_SCHEDULE_ONE_CYCLE);
   schedule.total_steps = total_steps;
   schedule.maximum = 0.1;
   schedule.cycle_momentum = false;

@@ -17,7 +17,7 @@ static sasuka_value convolution_and_norm(builder *b, sasuka_value x, const char 
                                          int64_t kernel, int64_t stride) {
   char name[64];
   sasuka_convolution_options options;
-  sasuka_convolution_options_init(&options);
+  sasuka_convolution_options_init(&options, sizeof options);
   options.bias = false; /* the normalisation has one */
   options.stride[0] = options.stride[1] = stride;
   for (int side = 0; side < 4; side++) options.padding[side] = kernel / 2;
@@ -70,7 +70,7 @@ sasuka_status resnet20_create(uint64_t seed, int32_t threads, sasuka_model **mod
   add_layers(&b, input);
 
   sasuka_model_options options;
-  sasuka_model_options_init(&options);
+  sasuka_model_options_init(&options, sizeof options);
   options.seed = seed;
   options.threads = threads;
   if (b.status == SASUKA_OK) b.status = sasuka_model_create_from_graph(b.graph, &options, model);

@@ -13,8 +13,12 @@
    - Every function that can fail returns a sasuka_status; results go through pointers and are written on success only.
    - Objects are opaque. `*_create` makes one that the caller destroys; `*_destroy` accepts NULL.
    - Strings are UTF-8 and end with a zero. A `const char *` argument is copied before the function returns.
-   - An options struct begins with struct_size. Fill it with its `_init` function, then change what you want; NULL
-     options are the defaults. A library newer than your header reads only the part that your struct_size covers.
+   - An options struct begins with struct_size. Fill it with its `_init` function, which takes sizeof the struct, then
+     change what you want; NULL options are the defaults. A library newer than your header writes and reads only the part
+     that your struct_size covers. Yes-or-no fields are int32_t: 0 is no, anything else is yes.
+   - Text and bytes go into the caller's buffer: `*needed` becomes the number of bytes in any case, the final zero of text
+     included. With a NULL buffer and capacity 0 that is all; with too small a capacity nothing else is written and
+     SASUKA_BUFFER_TOO_SMALL is returned.
    - Any thread may call. Two calls on one object at the same time, of which one changes it, are refused with SASUKA_BUSY.
    - Nothing is printed, no signal is handled, no call exits or aborts the process. */
 #ifndef SASUKA_H
@@ -101,13 +105,26 @@ typedef struct sasuka_tensor {
 
 /* ---- Callbacks --------------------------------------------------------------------------------------------------- */
 
-/** Asked between the steps of long work, at least every 100 ms on any layer that takes less. Returns false to stop: the
-    call then returns SASUKA_CANCELLED and the model's weights are as they were. It must not call into the library with
-    the same object. */
-typedef bool (*sasuka_continue_function)(void *user_data);
+/** Where a long call stands. */
+typedef struct sasuka_progress {
+  /** Bytes of this struct that the library filled. */
+  size_t struct_size;
+  /** What is being done: "forward", "forward and backward" or "evaluate". Lives until the callback returns. */
+  const char *stage;
+  /** Steps done, and all steps of the call. */
+  int64_t done, total;
+} sasuka_progress;
 
-/** Receives messages that a person might want to see. `level`: 0 error, 1 warning, 2 information. */
-typedef void (*sasuka_log_function)(int32_t level, const char *message, void *user_data);
+/** Called on the thread that made a long call, at least every 50 ms while it computes. Returns false to stop: the call
+    ends within 100 ms with SASUKA_CANCELLED, the weights and statistics as they were. To stop from another thread, return
+    what a flag of yours says. It must not call the library with the object that is in use. */
+typedef bool (*sasuka_progress_function)(const sasuka_progress *progress, void *user_data);
+
+typedef int32_t sasuka_log_level;
+enum { SASUKA_LOG_WARNING = 1, SASUKA_LOG_INFORMATION = 2 };
+
+/** Receives messages that a person might want to see, from any thread. `message` lives until it returns. */
+typedef void (*sasuka_log_function)(sasuka_log_level level, const char *message, void *user_data);
 
 /** Sets the process-wide receiver of messages, or none with NULL. Not to be called while other calls run. */
 void sasuka_set_log_function(sasuka_log_function function, void *user_data);
@@ -180,18 +197,18 @@ typedef struct sasuka_convolution_options {
   int64_t stride[2];
   /** [height, width]; default 1, 1. */
   int64_t dilation[2];
-  /** Default SASUKA_PADDING_EXPLICIT. */
-  sasuka_padding_mode padding_mode;
   /** [top, bottom, left, right] for SASUKA_PADDING_EXPLICIT; default 0. */
   int64_t padding[4];
   /** Rows and columns added to a transposed convolution's output at the bottom and the right; default 0. */
   int64_t output_padding[2];
   /** Default 1. */
   int64_t groups;
-  /** Default true. */
-  bool bias;
+  /** Default SASUKA_PADDING_EXPLICIT. */
+  sasuka_padding_mode padding_mode;
+  /** Default yes. */
+  int32_t bias;
 } sasuka_convolution_options;
-void sasuka_convolution_options_init(sasuka_convolution_options *options);
+void sasuka_convolution_options_init(sasuka_convolution_options *options, size_t struct_size);
 
 /** Convolution of a feature map with kernels of kernel_height x kernel_width; parameters name.weight [out_channels,
     channels / groups, height, width] and name.bias [out_channels], initialised as PyTorch's Conv2d. */
@@ -214,15 +231,18 @@ typedef struct sasuka_pool_options {
   int64_t stride[2];
   /** [height, width]; default 1, 1; maximum pooling only. */
   int64_t dilation[2];
-  sasuka_padding_mode padding_mode;
   /** [top, bottom, left, right]; default 0. */
   int64_t padding[4];
-  /** Round the output's size up; default false. */
-  bool ceil_mode;
-  /** Whether an average counts padding as zeros; default true. */
-  bool count_include_pad;
+  /** Default SASUKA_PADDING_EXPLICIT. */
+  sasuka_padding_mode padding_mode;
+  /** Round the output's size up; default no. */
+  int32_t ceil_mode;
+  /** Whether an average counts padding as zeros; default yes. */
+  int32_t count_include_pad;
+  /** 0. */
+  int32_t reserved;
 } sasuka_pool_options;
-void sasuka_pool_options_init(sasuka_pool_options *options);
+void sasuka_pool_options_init(sasuka_pool_options *options, size_t struct_size);
 
 sasuka_status sasuka_graph_max_pool(sasuka_graph *graph, sasuka_value input, const char *name, int64_t kernel_height,
                                     int64_t kernel_width, const sasuka_pool_options *options, sasuka_value *output);
@@ -240,12 +260,12 @@ typedef struct sasuka_batch_norm_options {
   double epsilon;
   /** Share of a batch in the running statistics; default 0.1. Negative: the average of all batches (PyTorch's None). */
   double momentum;
-  /** Learn name.weight and name.bias; default true. */
-  bool affine;
-  /** Keep name.running_mean, name.running_var and name.num_batches_tracked; default true. */
-  bool track_running_statistics;
+  /** Learn name.weight and name.bias; default yes. */
+  int32_t affine;
+  /** Keep name.running_mean, name.running_var and name.num_batches_tracked; default yes. */
+  int32_t track_running_statistics;
 } sasuka_batch_norm_options;
-void sasuka_batch_norm_options_init(sasuka_batch_norm_options *options);
+void sasuka_batch_norm_options_init(sasuka_batch_norm_options *options, size_t struct_size);
 
 /** Normalises each channel over batch, height and width (Ioffe and Szegedy 2015, Batch Normalization). */
 sasuka_status sasuka_graph_batch_norm(sasuka_graph *graph, sasuka_value input, const char *name,
@@ -329,16 +349,16 @@ sasuka_status sasuka_graph_pad(sasuka_graph *graph, sasuka_value input, const ch
 
 typedef struct sasuka_resize_options {
   size_t struct_size;
-  /** Bilinear (the default) or nearest. */
-  bool nearest;
-  /** As PyTorch's interpolate; default false. */
-  bool align_corners;
+  /** Nearest instead of bilinear; default no. */
+  int32_t nearest;
+  /** As PyTorch's interpolate; default no. */
+  int32_t align_corners;
   /** Size of the result [height, width], or 0, 0 to use `scale`. */
   int64_t size[2];
   /** Factors for [height, width]. */
   double scale[2];
 } sasuka_resize_options;
-void sasuka_resize_options_init(sasuka_resize_options *options);
+void sasuka_resize_options_init(sasuka_resize_options *options, size_t struct_size);
 sasuka_status sasuka_graph_resize(sasuka_graph *graph, sasuka_value input, const char *name,
                                   const sasuka_resize_options *options, sasuka_value *output);
 
@@ -365,11 +385,16 @@ typedef struct sasuka_model_options {
   uint64_t seed;
   /** Threads of forward, sessions and trainers of this model; 0 (the default): one for each processor. */
   int32_t threads;
+  /** 0. */
+  int32_t reserved;
   /** The host's own threads, used instead of the library's; NULL for none. */
   sasuka_parallel_for parallel_for;
   void *parallel_for_user_data;
+  /** Of forward and of the model's sessions; NULL (the default) for none. */
+  sasuka_progress_function progress;
+  void *progress_user_data;
 } sasuka_model_options;
-void sasuka_model_options_init(sasuka_model_options *options);
+void sasuka_model_options_init(sasuka_model_options *options, size_t struct_size);
 
 /** Number of architectures that sasuka_model_create knows, and the name of each (NULL past the end). */
 size_t sasuka_architecture_count(void);
@@ -387,10 +412,12 @@ void sasuka_model_destroy(sasuka_model *model);
 
 typedef struct sasuka_load_options {
   size_t struct_size;
-  /** Refuse a file that lacks a parameter or has one too many; default true. Shapes must fit in any case. */
-  bool strict;
+  /** Refuse a file that lacks a parameter or has one too many; default yes. Shapes must fit in any case. */
+  int32_t strict;
+  /** 0. */
+  int32_t reserved;
 } sasuka_load_options;
-void sasuka_load_options_init(sasuka_load_options *options);
+void sasuka_load_options_init(sasuka_load_options *options, size_t struct_size);
 
 /** Loads a .safetensors or .npz file, told apart by content. On failure the model is as it was. Errors: SASUKA_IO,
     SASUKA_FORMAT, SASUKA_MISMATCH (naming all missing, unexpected and misshapen parameters). */
@@ -401,8 +428,7 @@ sasuka_status sasuka_model_load_weights_from_memory(sasuka_model *model, const v
 /** Saves as .npz where the path ends so, else as safetensors: a temporary file, synced and renamed. */
 sasuka_status sasuka_model_save_weights(const sasuka_model *model, const char *path);
 
-/** Saves as safetensors into `bytes`. `*needed` becomes the number of bytes in any case; if `capacity` is less, nothing
-    is written and SASUKA_BUFFER_TOO_SMALL is returned. */
+/** Saves as safetensors into the caller's `bytes`. */
 sasuka_status sasuka_model_save_weights_to_memory(const sasuka_model *model, void *bytes, size_t capacity,
                                                   size_t *needed);
 
@@ -414,8 +440,7 @@ sasuka_status sasuka_model_forward(sasuka_model *model, const sasuka_tensor *inp
 sasuka_status sasuka_model_output_shape(const sasuka_model *model, const int64_t *input_shape, int32_t input_rank,
                                         int64_t *output_shape, int32_t *output_rank);
 
-/** The table of layers: name, operator, output shape, parameters, multiply-adds at the nominal input. `*needed` becomes
-    the bytes needed, the final zero included; see sasuka_model_save_weights_to_memory. */
+/** The table of layers: name, operator, output shape, parameters, multiply-adds at the nominal input, as text. */
 sasuka_status sasuka_model_summary(const sasuka_model *model, char *text, size_t capacity, size_t *needed);
 
 typedef int32_t sasuka_parameter_kind;
@@ -473,8 +498,10 @@ typedef struct sasuka_session_options {
   size_t struct_size;
   /** 0: as the model. */
   int32_t threads;
+  /** 0. */
+  int32_t reserved;
 } sasuka_session_options;
-void sasuka_session_options_init(sasuka_session_options *options);
+void sasuka_session_options_init(sasuka_session_options *options, size_t struct_size);
 
 sasuka_status sasuka_session_create(sasuka_model *model, const int64_t *input_shape, int32_t rank,
                                     const sasuka_session_options *options, sasuka_session **session);
@@ -509,19 +536,26 @@ enum {
 typedef struct sasuka_train_options {
   size_t struct_size;
   sasuka_optimizer optimizer;
-  /** Default: 0.01 for SGD and RMSprop, 0.001 for Adam and AdamW. */
-  double learning_rate;
-  double momentum;
-  double dampening;
-  bool nesterov;
-  double weight_decay;
-  /** Adam's. */
-  double beta1, beta2;
-  double epsilon;
-  /** RMSprop's smoothing and centring. */
-  double alpha;
-  bool centered;
+  /** Default SASUKA_CROSS_ENTROPY. */
   sasuka_loss loss;
+  /** Default: 0.001, for RMSprop 0.01. */
+  double learning_rate;
+  /** SGD's and RMSprop's; default 0. */
+  double momentum;
+  /** SGD's; default 0. */
+  double dampening;
+  /** Default 0, for AdamW 0.01. */
+  double weight_decay;
+  /** Adam's; default 0.9 and 0.999. */
+  double beta1, beta2;
+  /** Default 1e-8. */
+  double epsilon;
+  /** RMSprop's smoothing; default 0.99. */
+  double alpha;
+  /** RMSprop's division by the variance instead of the mean square; default no. */
+  int32_t centered;
+  /** SGD's; default no. */
+  int32_t nesterov;
   /** Share of the target spread over all classes; default 0. */
   double label_smoothing;
   /** Label that does not count; default -100. */
@@ -537,12 +571,14 @@ typedef struct sasuka_train_options {
   uint64_t seed;
   /** 0: as the model. */
   int32_t threads;
-  /** Asked during long work; NULL for none. */
-  sasuka_continue_function should_continue;
-  void *user_data;
+  /** 0. */
+  int32_t reserved;
+  /** NULL (the default) for none. */
+  sasuka_progress_function progress;
+  void *progress_user_data;
 } sasuka_train_options;
 /** Sets the defaults of an optimiser. */
-void sasuka_train_options_init(sasuka_train_options *options, sasuka_optimizer optimizer);
+void sasuka_train_options_init(sasuka_train_options *options, size_t struct_size, sasuka_optimizer optimizer);
 
 sasuka_status sasuka_trainer_create(sasuka_model *model, const sasuka_train_options *options, sasuka_trainer **trainer);
 void sasuka_trainer_destroy(sasuka_trainer *trainer);
@@ -568,15 +604,24 @@ enum {
 typedef struct sasuka_schedule_options {
   size_t struct_size;
   sasuka_schedule_kind kind;
+  /** One-cycle: anneal linearly instead of by cosine; default no. */
+  int32_t linear;
+  /** One-cycle: a third phase mirrors the first before the last descent; default no. */
+  int32_t three_phase;
+  /** One-cycle: move momentum (Adam's beta1) between base_momentum and max_momentum, against the rate; default yes. */
+  int32_t cycle_momentum;
   /** Steps over which the rate first rises linearly from warm_up_start times itself; default 0. */
   int64_t warm_up_steps;
   /** Default 1/3. */
   double warm_up_start;
+  /** Of SASUKA_SCHEDULE_STEP, at least 1. */
   int64_t step_size;
   /** Default 0.1. */
   double gamma;
+  /** Rising; copied. */
   const int64_t *milestones;
   size_t milestone_count;
+  /** Steps of the cosine or the one-cycle. */
   int64_t total_steps;
   /** Lowest rate of the cosine; default 0. */
   double minimum;
@@ -586,15 +631,10 @@ typedef struct sasuka_schedule_options {
   double rise;
   /** First rate is maximum / initial_divisor (25); last is that / final_divisor (1e4). */
   double initial_divisor, final_divisor;
-  /** Anneal linearly instead of by cosine; default false. */
-  bool linear;
-  /** A third phase mirrors the first before the last descent; default false. */
-  bool three_phase;
-  /** Move momentum between base_momentum (0.85) and max_momentum (0.95), against the rate; default true. */
-  bool cycle_momentum;
+  /** Default 0.85 and 0.95. */
   double base_momentum, max_momentum;
 } sasuka_schedule_options;
-void sasuka_schedule_options_init(sasuka_schedule_options *options, sasuka_schedule_kind kind);
+void sasuka_schedule_options_init(sasuka_schedule_options *options, size_t struct_size, sasuka_schedule_kind kind);
 
 /** The learning rate as a function of the number of updates made. */
 sasuka_status sasuka_trainer_set_schedule(sasuka_trainer *trainer, const sasuka_schedule_options *options);
@@ -643,6 +683,9 @@ sasuka_status sasuka_trainer_gradient_offset(const sasuka_trainer *trainer, cons
     groups are set by the program as before. On failure nothing has changed. */
 sasuka_status sasuka_trainer_save_checkpoint(const sasuka_trainer *trainer, const char *path);
 sasuka_status sasuka_trainer_load_checkpoint(sasuka_trainer *trainer, const char *path);
+sasuka_status sasuka_trainer_save_checkpoint_to_memory(const sasuka_trainer *trainer, void *bytes, size_t capacity,
+                                                       size_t *needed);
+sasuka_status sasuka_trainer_load_checkpoint_from_memory(sasuka_trainer *trainer, const void *bytes, size_t length);
 
 /** One training step on the model itself: makes a trainer at the first call and again when the options change. */
 sasuka_status sasuka_model_train_step(sasuka_model *model, const sasuka_tensor *input, const sasuka_tensor *target,

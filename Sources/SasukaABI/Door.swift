@@ -68,6 +68,17 @@ func text(_ pointer: UnsafePointer<CChar>?, _ what: StaticString) throws(SasukaE
   String(cString: try required(pointer, what))
 }
 
+/// Fills a caller's options struct, as far as it reaches, with defaults.
+func fillOptions<Options>(_ options: UnsafeMutablePointer<Options>?, _ size: Int, _ defaults: Options) {
+  guard let options, size >= MemoryLayout<Int>.size, size <= largestOptions else { return }
+  memset(options, 0, size)
+  _ = withUnsafeBytes(of: defaults) { memcpy(options, $0.baseAddress!, min(size, $0.count)) }
+  UnsafeMutableRawPointer(options).storeBytes(of: size, as: Int.self)
+}
+
+/// No options struct will ever be so large: what says so was never filled.
+private let largestOptions = 1 << 16
+
 /// The caller's options laid over the defaults, as far as the caller's struct_size reaches.
 func readOptions<Options>(
   _ given: UnsafePointer<Options>?, defaults: Options, _ what: StaticString
@@ -75,10 +86,10 @@ func readOptions<Options>(
   guard let given else { return defaults }
   var result = defaults
   let size = UnsafeRawPointer(given).load(as: Int.self)
-  guard size >= MemoryLayout<Int>.size, size <= 1 << 16 else {
+  guard size >= MemoryLayout<Int>.size, size <= largestOptions else {
     throw SasukaError(
       .invalidArgument,
-      "\(what)->struct_size is \(size); \(MemoryLayout<Options>.size) is expected, which the _init function sets")
+      "\(what)->struct_size is \(size); \(MemoryLayout<Options>.size) is expected, which _init sets")
   }
   withUnsafeMutableBytes(of: &result) { _ = memcpy($0.baseAddress!, given, min(size, $0.count)) }
   return result
@@ -150,10 +161,21 @@ func tensor(_ pointer: UnsafePointer<sasuka_tensor>?, _ what: StaticString) thro
 func write(
   _ text: String, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ needed: UnsafeMutablePointer<Int>?
 ) throws(SasukaError) {
-  let bytes = text.utf8CString
+  let copy = text.withCString { strdup($0) }
+  defer { free(copy) }
+  let bytes = UnsafeRawBufferPointer(start: try required(copy, "memory for text"), count: text.utf8.count + 1)
+  try write(bytes, buffer, capacity, needed)
+}
+
+/// Copies bytes to a caller's buffer that is large enough; says how much is needed in any case.
+func write(
+  _ bytes: UnsafeRawBufferPointer, _ buffer: UnsafeMutableRawPointer?, _ capacity: Int,
+  _ needed: UnsafeMutablePointer<Int>?
+) throws(SasukaError) {
   try required(needed, "needed").pointee = bytes.count
-  guard capacity >= bytes.count, let buffer else {
+  if buffer == nil, capacity == 0 { return }
+  guard capacity >= bytes.count else {
     throw SasukaError(.bufferTooSmall, "room for \(capacity) bytes; \(bytes.count) are needed")
   }
-  for (place, byte) in bytes.enumerated() { buffer[place] = byte }
+  if let start = bytes.baseAddress { memcpy(try required(buffer, "the buffer"), start, bytes.count) }
 }

@@ -47,3 +47,16 @@ enum Log {
 public func sasuka_set_log_function(_ function: sasuka_log_function?, _ userData: UnsafeMutableRawPointer?) {
   Log.receiver = function.map { ($0, userData) }
 }
+
+/// The caller's callback as the engine calls it.
+func progressFunction(
+  _ function: sasuka_progress_function?, _ userData: UnsafeMutableRawPointer?
+) -> ProgressFunction? {
+  guard let function else { return nil }
+  return { progress in
+    var told = sasuka_progress(
+      struct_size: MemoryLayout<sasuka_progress>.size, stage: staticText(progress.stage), done: Int64(progress.done),
+      total: Int64(progress.total))
+    return function(&told, userData)
+  }
+}

@@ -89,12 +89,14 @@ public func sasuka_graph_set_output(_ graph: OpaquePointer?, _ output: sasuka_va
 }
 
 private let convolutionDefaults = sasuka_convolution_options(
-  struct_size: MemoryLayout<sasuka_convolution_options>.size, stride: (1, 1), dilation: (1, 1), padding_mode: 0,
-  padding: (0, 0, 0, 0), output_padding: (0, 0), groups: 1, bias: true)
+  struct_size: MemoryLayout<sasuka_convolution_options>.size, stride: (1, 1), dilation: (1, 1),
+  padding: (0, 0, 0, 0), output_padding: (0, 0), groups: 1, padding_mode: 0, bias: 1)
 
 @_cdecl("sasuka_convolution_options_init") @implementation
-public func sasuka_convolution_options_init(_ options: UnsafeMutablePointer<sasuka_convolution_options>?) {
-  options?.pointee = convolutionDefaults
+public func sasuka_convolution_options_init(
+  _ options: UnsafeMutablePointer<sasuka_convolution_options>?, _ struct_size: Int
+) {
+  fillOptions(options, struct_size, convolutionDefaults)
 }
 
 func extent(_ pair: (Int64, Int64)) -> Extent { Extent(height: Int(pair.0), width: Int(pair.1)) }
@@ -115,7 +117,7 @@ public func sasuka_graph_convolution(
     return try graph.convolution(
       inputs[0], name: text, outputChannels: Int(out_channels), kernel: extent((kernel_height, kernel_width)),
       stride: extent(options.stride), padding: paddingMode(options.padding_mode, padding(options.padding)),
-      dilation: extent(options.dilation), groups: Int(options.groups), bias: options.bias)
+      dilation: extent(options.dilation), groups: Int(options.groups), bias: options.bias != 0)
   }
 }
 
@@ -139,7 +141,7 @@ public func sasuka_graph_transposed_convolution(
       outputPadding: extent(options.output_padding), dilation: extent(options.dilation), groups: Int(options.groups))
     return try graph.transposedConvolution(
       inputs[0], name: text, outputChannels: Int(out_channels), kernel: extent((kernel_height, kernel_width)),
-      attributes: attributes, bias: options.bias)
+      attributes: attributes, bias: options.bias != 0)
   }
 }
 
@@ -155,12 +157,14 @@ public func sasuka_graph_linear(
 }
 
 private let batchNormDefaults = sasuka_batch_norm_options(
-  struct_size: MemoryLayout<sasuka_batch_norm_options>.size, epsilon: 1e-5, momentum: 0.1, affine: true,
-  track_running_statistics: true)
+  struct_size: MemoryLayout<sasuka_batch_norm_options>.size, epsilon: 1e-5, momentum: 0.1, affine: 1,
+  track_running_statistics: 1)
 
 @_cdecl("sasuka_batch_norm_options_init") @implementation
-public func sasuka_batch_norm_options_init(_ options: UnsafeMutablePointer<sasuka_batch_norm_options>?) {
-  options?.pointee = batchNormDefaults
+public func sasuka_batch_norm_options_init(
+  _ options: UnsafeMutablePointer<sasuka_batch_norm_options>?, _ struct_size: Int
+) {
+  fillOptions(options, struct_size, batchNormDefaults)
 }
 
 @_cdecl("sasuka_graph_batch_norm") @implementation
@@ -173,7 +177,7 @@ public func sasuka_graph_batch_norm(
     let options = try readOptions(options, defaults: batchNormDefaults, "options")
     return try graph.batchNorm(
       inputs[0], name: text, epsilon: Float(options.epsilon),
-      momentum: options.momentum < 0 ? nil : Float(options.momentum), affine: options.affine,
-      trackRunningStatistics: options.track_running_statistics)
+      momentum: options.momentum < 0 ? nil : Float(options.momentum), affine: options.affine != 0,
+      trackRunningStatistics: options.track_running_statistics != 0)
   }
 }

@@ -4,12 +4,12 @@
 import SasukaHeader
 
 private let poolDefaults = sasuka_pool_options(
-  struct_size: MemoryLayout<sasuka_pool_options>.size, stride: (0, 0), dilation: (1, 1), padding_mode: 0,
-  padding: (0, 0, 0, 0), ceil_mode: false, count_include_pad: true)
+  struct_size: MemoryLayout<sasuka_pool_options>.size, stride: (0, 0), dilation: (1, 1),
+  padding: (0, 0, 0, 0), padding_mode: 0, ceil_mode: 0, count_include_pad: 1, reserved: 0)
 
 @_cdecl("sasuka_pool_options_init") @implementation
-public func sasuka_pool_options_init(_ options: UnsafeMutablePointer<sasuka_pool_options>?) {
-  options?.pointee = poolDefaults
+public func sasuka_pool_options_init(_ options: UnsafeMutablePointer<sasuka_pool_options>?, _ struct_size: Int) {
+  fillOptions(options, struct_size, poolDefaults)
 }
 
 /// The stride of a pooling: 0 in both directions means the kernel's size.
@@ -28,7 +28,7 @@ public func sasuka_graph_max_pool(
     return try graph.maxPool(
       inputs[0], name: text, kernel: kernel, stride: stride(options.stride, kernel: kernel),
       padding: paddingMode(options.padding_mode, padding(options.padding)), dilation: extent(options.dilation),
-      ceil: options.ceil_mode)
+      ceil: options.ceil_mode != 0)
   }
 }
 
@@ -47,8 +47,8 @@ public func sasuka_graph_average_pool(
     }
     return try graph.averagePool(
       inputs[0], name: text, kernel: kernel, stride: stride(options.stride, kernel: kernel),
-      padding: paddingMode(options.padding_mode, padding(options.padding)), ceil: options.ceil_mode,
-      countIncludesPadding: options.count_include_pad)
+      padding: paddingMode(options.padding_mode, padding(options.padding)), ceil: options.ceil_mode != 0,
+      countIncludesPadding: options.count_include_pad != 0)
   }
 }
 

@@ -40,12 +40,12 @@ func unwrapModel(_ handle: OpaquePointer?) throws(SasukaError) -> Model {
 private var modelDefaults: sasuka_model_options {
   sasuka_model_options(
     struct_size: MemoryLayout<sasuka_model_options>.size, num_classes: 0, in_channels: 0, seed: 0, threads: 0,
-    parallel_for: nil, parallel_for_user_data: nil)
+    reserved: 0, parallel_for: nil, parallel_for_user_data: nil, progress: nil, progress_user_data: nil)
 }
 
 @_cdecl("sasuka_model_options_init") @implementation
-public func sasuka_model_options_init(_ options: UnsafeMutablePointer<sasuka_model_options>?) {
-  options?.pointee = modelDefaults
+public func sasuka_model_options_init(_ options: UnsafeMutablePointer<sasuka_model_options>?, _ struct_size: Int) {
+  fillOptions(options, struct_size, modelDefaults)
 }
 
 func checkThreads(_ threads: Int32) throws(SasukaError) {
@@ -61,6 +61,7 @@ private func make(_ graph: Graph, _ options: sasuka_model_options) throws(Sasuka
   engineOptions.threads = Int(options.threads)
   engineOptions.seed = options.seed
   if let function = options.parallel_for { engineOptions.host = (function, options.parallel_for_user_data) }
+  engineOptions.progress = progressFunction(options.progress, options.progress_user_data)
   return handle(ModelBox(try Model(graph, options: engineOptions)))
 }
 
@@ -193,11 +194,12 @@ public func sasuka_model_set_parameter(
   }
 }
 
-private let sessionDefaults = sasuka_session_options(struct_size: MemoryLayout<sasuka_session_options>.size, threads: 0)
+private let sessionDefaults = sasuka_session_options(
+  struct_size: MemoryLayout<sasuka_session_options>.size, threads: 0, reserved: 0)
 
 @_cdecl("sasuka_session_options_init") @implementation
-public func sasuka_session_options_init(_ options: UnsafeMutablePointer<sasuka_session_options>?) {
-  options?.pointee = sessionDefaults
+public func sasuka_session_options_init(_ options: UnsafeMutablePointer<sasuka_session_options>?, _ struct_size: Int) {
+  fillOptions(options, struct_size, sessionDefaults)
 }
 
 @_cdecl("sasuka_session_create") @implementation

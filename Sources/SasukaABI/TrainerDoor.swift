@@ -20,9 +20,12 @@ private func trainDefaults(_ rule: Optimizer.Rule) -> sasuka_train_options {
 
 @_cdecl("sasuka_train_options_init") @implementation
 public func sasuka_train_options_init(
-  _ options: UnsafeMutablePointer<sasuka_train_options>?, _ optimizer: sasuka_optimizer
+  _ options: UnsafeMutablePointer<sasuka_train_options>?, _ struct_size: Int, _ optimizer: sasuka_optimizer
 ) {
-  options?.pointee = trainDefaults(Optimizer.Rule(rawValue: optimizer) ?? .sgd)
+  var defaults = trainDefaults(Optimizer.Rule(rawValue: optimizer) ?? .sgd)
+  // An optimiser that does not exist is found when the options are used.
+  defaults.optimizer = optimizer
+  fillOptions(options, struct_size, defaults)
 }
 
 /// The engine's options for the caller's.
@@ -32,13 +35,13 @@ private func engineOptions(_ given: sasuka_train_options) throws(SasukaError) ->
   optimizer.learningRate = given.learning_rate
   optimizer.momentum = given.momentum
   optimizer.dampening = given.dampening
-  optimizer.nesterov = given.nesterov
+  optimizer.nesterov = given.nesterov != 0
   optimizer.weightDecay = given.weight_decay
   optimizer.beta1 = given.beta1
   optimizer.beta2 = given.beta2
   optimizer.epsilon = given.epsilon
   optimizer.alpha = given.alpha
-  optimizer.centered = given.centered
+  optimizer.centered = given.centered != 0
   options.optimizer = optimizer
   options.loss.kind = try enumerator(given.loss, LossOptions.Kind.self, "options->loss")
   options.loss.labelSmoothing = given.label_smoothing
@@ -55,10 +58,7 @@ private func engineOptions(_ given: sasuka_train_options) throws(SasukaError) ->
   options.seed = given.seed
   try checkThreads(given.threads)
   options.threads = Int(given.threads)
-  if let function = given.should_continue {
-    let userData = given.user_data
-    options.isCancelled = { !function(userData) }
-  }
+  options.progress = progressFunction(given.progress, given.progress_user_data)
   return options
 }
 
@@ -101,7 +101,7 @@ private func scheduleDefaults(_ kind: sasuka_schedule_kind) -> sasuka_schedule_o
   options.rise = 0.3
   options.initial_divisor = 25
   options.final_divisor = 1e4
-  options.cycle_momentum = true
+  options.cycle_momentum = 1
   options.base_momentum = 0.85
   options.max_momentum = 0.95
   return options
@@ -109,9 +109,9 @@ private func scheduleDefaults(_ kind: sasuka_schedule_kind) -> sasuka_schedule_o
 
 @_cdecl("sasuka_schedule_options_init") @implementation
 public func sasuka_schedule_options_init(
-  _ options: UnsafeMutablePointer<sasuka_schedule_options>?, _ kind: sasuka_schedule_kind
+  _ options: UnsafeMutablePointer<sasuka_schedule_options>?, _ struct_size: Int, _ kind: sasuka_schedule_kind
 ) {
-  options?.pointee = scheduleDefaults(kind)
+  fillOptions(options, struct_size, scheduleDefaults(kind))
 }
 
 private func positive(_ number: Int64, _ what: StaticString) throws(SasukaError) -> Int {
@@ -164,9 +164,9 @@ private func oneCycle(_ given: sasuka_schedule_options) throws(SasukaError) -> S
   cycle.rise = given.rise
   cycle.initialDivisor = try positive(given.initial_divisor, "initial_divisor")
   cycle.finalDivisor = try positive(given.final_divisor, "final_divisor")
-  cycle.isLinear = given.linear
-  cycle.isThreePhase = given.three_phase
-  cycle.momentum = given.cycle_momentum ? (given.base_momentum, given.max_momentum) : nil
+  cycle.isLinear = given.linear != 0
+  cycle.isThreePhase = given.three_phase != 0
+  cycle.momentum = given.cycle_momentum != 0 ? (given.base_momentum, given.max_momentum) : nil
   return cycle
 }
 

@@ -4,19 +4,27 @@
 import CSystem
 import SasukaHeader
 
-private let loadDefaults = sasuka_load_options(struct_size: MemoryLayout<sasuka_load_options>.size, strict: true)
+private let loadDefaults = sasuka_load_options(
+  struct_size: MemoryLayout<sasuka_load_options>.size, strict: 1, reserved: 0)
 
 @_cdecl("sasuka_load_options_init") @implementation
-public func sasuka_load_options_init(_ options: UnsafeMutablePointer<sasuka_load_options>?) {
-  options?.pointee = loadDefaults
+public func sasuka_load_options_init(_ options: UnsafeMutablePointer<sasuka_load_options>?, _ struct_size: Int) {
+  fillOptions(options, struct_size, loadDefaults)
 }
 
 private func load(
   _ file: any WeightFile, into handle: OpaquePointer?, _ options: UnsafePointer<sasuka_load_options>?
 ) throws(SasukaError) {
   let options = try readOptions(options, defaults: loadDefaults, "options")
-  let report = try unwrapModel(handle).loadWeights(file, strict: options.strict)
+  let report = try unwrapModel(handle).loadWeights(file, strict: options.strict != 0)
   if !report.message.isEmpty { Log.warn("weights loaded in part: \(report.message)") }
+}
+
+/// A file that lies in the caller's memory.
+private func memory(_ bytes: UnsafeRawPointer?, _ length: Int) throws(SasukaError) -> UnsafeRawBufferPointer {
+  let start = try required(bytes, "bytes")
+  guard length >= 0 else { throw SasukaError(.invalidArgument, "length is \(length) as a signed number") }
+  return UnsafeRawBufferPointer(start: start, count: length)
 }
 
 @_cdecl("sasuka_model_load_weights") @implementation
@@ -35,9 +43,7 @@ public func sasuka_model_load_weights_from_memory(
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
     _ = try unwrapModel(model)
-    let start = try required(bytes, "bytes")
-    guard length >= 0 else { throw SasukaError(.invalidArgument, "length is \(length) as a signed number") }
-    try load(openWeights(bytes: UnsafeRawBufferPointer(start: start, count: length)), into: model, options)
+    try load(openWeights(bytes: memory(bytes, length)), into: model, options)
   }
 }
 
@@ -51,14 +57,16 @@ public func sasuka_model_save_weights_to_memory(
   _ model: OpaquePointer?, _ bytes: UnsafeMutableRawPointer?, _ capacity: Int, _ needed: UnsafeMutablePointer<Int>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    let needed = try required(needed, "needed")
-    let saved = try unwrapModel(model).saveWeights().bytes
-    needed.pointee = saved.count
-    guard capacity >= saved.count, let bytes, let start = saved.baseAddress else {
-      throw SasukaError(.bufferTooSmall, "room for \(capacity) bytes; \(saved.count) are needed")
-    }
-    memcpy(bytes, start, saved.count)
+    _ = try required(needed, "needed")
+    try write(unwrapModel(model).saveWeights(), bytes, capacity, needed)
   }
+}
+
+private func write(
+  _ saved: OwnedBytes, _ bytes: UnsafeMutableRawPointer?, _ capacity: Int, _ needed: UnsafeMutablePointer<Int>?
+) throws(SasukaError) {
+  defer { withExtendedLifetime(saved) {} }
+  try write(saved.bytes, bytes, capacity, needed)
 }
 
 @_cdecl("sasuka_trainer_save_checkpoint") @implementation
@@ -73,5 +81,25 @@ public func sasuka_trainer_load_checkpoint(_ trainer: OpaquePointer?, _ path: Un
   guarded { () throws(SasukaError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     try trainer.loadCheckpoint(openWeights(path: required(path, "path")))
+  }
+}
+
+@_cdecl("sasuka_trainer_save_checkpoint_to_memory") @implementation
+public func sasuka_trainer_save_checkpoint_to_memory(
+  _ trainer: OpaquePointer?, _ bytes: UnsafeMutableRawPointer?, _ capacity: Int, _ needed: UnsafeMutablePointer<Int>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    _ = try required(needed, "needed")
+    try write(object(trainer, Trainer.self, "trainer").saveCheckpoint(), bytes, capacity, needed)
+  }
+}
+
+@_cdecl("sasuka_trainer_load_checkpoint_from_memory") @implementation
+public func sasuka_trainer_load_checkpoint_from_memory(
+  _ trainer: OpaquePointer?, _ bytes: UnsafeRawPointer?, _ length: Int
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    let trainer = try object(trainer, Trainer.self, "trainer")
+    try trainer.loadCheckpoint(openWeights(bytes: memory(bytes, length)))
   }
 }

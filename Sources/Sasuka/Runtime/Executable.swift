@@ -54,37 +54,52 @@ package final class Executable {
     return arena.floats + plan.offsets[value.index]
   }
 
-  /// Runs all steps. `isCancelled` is asked between steps until the model begins to change.
+  /// Runs all steps.
   ///
-  /// - Parameter nanoseconds: where given, the time of each step is added at the place of its node.
+  /// - Parameters:
+  ///   - stage: what the run is, for `progress`.
+  ///   - progress: told on this thread every 20 ms until the model begins to change; may stop the run.
+  ///   - nanoseconds: where given, the time of each step is added at the place of its node.
   /// - Throws: `cancelled`; the model is then as it was, gradients and outputs are not.
   package func run(
-    random: RandomState = RandomState(seed: 0, iteration: 0), isCancelled: (() -> Bool)? = nil,
-    nanoseconds: UnsafeMutablePointer<UInt64>? = nil
+    _ stage: StaticString, random: RandomState = RandomState(seed: 0, iteration: 0),
+    progress: ProgressFunction? = nil, nanoseconds: UnsafeMutablePointer<UInt64>? = nil
   ) throws(SasukaError) {
     let mode = sasuka_flush_denormals()
     defer { sasuka_restore_denormals(mode) }
     if preparedVersion != parameters.version {
-      for step in preparations { perform(step, random) }
+      for step in preparations { perform(step, random, nil) }
       preparedVersion = parameters.version
     }
-    for step in steps {
-      if let isCancelled, step.node < plan.firstUpdate, isCancelled() {
-        throw SasukaError(.cancelled, "the caller's callback asked to stop; weights and statistics are unchanged")
-      }
+    let watch = progress.map { Watch($0, stage: stage, total: steps.count) }
+    for (place, step) in steps.enumerated() {
       let start = nanoseconds == nil ? 0 : sasuka_nanoseconds()
-      perform(step, random)
+      if let watch, step.node < plan.firstUpdate {
+        watch.done = place
+        watch.ask()
+        try watch.check()
+        perform(step, random, watch)
+        try watch.check()
+      } else {
+        perform(step, random, nil)
+      }
       if let nanoseconds { nanoseconds[step.node] += sasuka_nanoseconds() - start }
     }
     if plan.firstUpdate < plan.graph.nodes.count { parameters.markChanged() }
   }
 
-  private func perform(_ step: Step, _ random: RandomState) {
+  private func perform(_ step: Step, _ random: RandomState, _ watch: Watch?) {
     let body = step.body
     let shared = scratch.raw
     let own = workerScratch.raw
     let ownBytes = workerScratchBytes
+    // A host's first worker may be any thread; the callback belongs on the caller's.
+    let asksBetweenUnits = !pool.usesHost
     pool.run(units: step.units) { unit, worker in
+      if let watch {
+        if watch.isStopped { return }
+        if worker == 0, asksBetweenUnits { watch.ask() }
+      }
       body(unit, StepContext(scratch: shared, workerScratch: own + worker * ownBytes, random: random))
     }
   }

@@ -8,6 +8,8 @@ package final class Model {
     package var threads = 0
     package var host: (function: ThreadPool.HostParallelFor, userData: UnsafeMutableRawPointer?)?
     package var seed: UInt64 = 0
+    /// Told about the model's own runs and those of its sessions.
+    package var progress: ProgressFunction?
     package init() {}
   }
 
@@ -120,7 +122,7 @@ package final class Session {
     try model.gate.beginReading()
     defer { model.gate.endReading() }
     try input.read(into: executable.inputPointer(0))
-    try executable.run()
+    try executable.run("forward", progress: model.options.progress)
     try output.write(from: UnsafePointer(executable.outputPointer(0)))
   }
 }

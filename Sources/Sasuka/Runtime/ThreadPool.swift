@@ -21,6 +21,8 @@ package final class ThreadPool {
 
   package let threadCount: Int
   private let host: (function: HostParallelFor, userData: UnsafeMutableRawPointer?)?
+  /// Whether units run on the host's threads.
+  package var usesHost: Bool { host != nil && threadCount > 1 }
   private var crew: Crew?
   private var crewProcess: pid_t = 0
 

@@ -7,8 +7,19 @@ extension Trainer {
   private static let formatVersion = "1"
 
   package func saveCheckpoint(to path: UnsafePointer<CChar>) throws(SasukaError) {
-    try model.gate.beginReading()
-    defer { model.gate.endReading() }
+    try beginReading()
+    defer { endReading() }
+    try writeWeights(checkpointTensors, metadata: checkpointMetadata, format: .safetensors, to: path)
+  }
+
+  /// The same, in memory.
+  package func saveCheckpoint() throws(SasukaError) -> OwnedBytes {
+    try beginReading()
+    defer { endReading() }
+    return try writeWeights(checkpointTensors, metadata: checkpointMetadata, format: .safetensors)
+  }
+
+  private var checkpointTensors: [WeightTensor] {
     var tensors = model.weightTensors(prefix: "model.")
     let count = gradients.floatCount
     for array in 0..<options.optimizer.stateCount {
@@ -16,7 +27,11 @@ extension Trainer {
       let bytes = UnsafeRawBufferPointer(start: start, count: count * MemoryLayout<Float>.stride)
       tensors.append(WeightTensor(name: "state.\(array)", dtype: .float32, shape: [count], bytes: bytes))
     }
-    let metadata = [
+    return tensors
+  }
+
+  private var checkpointMetadata: [WeightMetadata] {
+    [
       WeightMetadata(key: Trainer.formatKey, value: Trainer.formatVersion),
       WeightMetadata(key: "optimizer", value: "\(options.optimizer.rule.rawValue)"),
       WeightMetadata(key: "steps", value: "\(steps)"),
@@ -24,7 +39,6 @@ extension Trainer {
       WeightMetadata(key: "seed", value: "\(options.seed)"),
       WeightMetadata(key: "learning_rate_bits", value: "\(baseLearningRate.bitPattern)"),
     ]
-    try writeWeights(tensors, metadata: metadata, format: .safetensors, to: path)
   }
 
   /// Takes over a checkpoint; on failure nothing has changed.
@@ -46,16 +60,17 @@ extension Trainer {
     guard seed == options.seed else {
       throw SasukaError(.mismatch, "the checkpoint was made with seed \(seed); this trainer has seed \(options.seed)")
     }
-    guard steps <= UInt64(Int.max), rate >= 0, rate < .infinity else {
-      throw SasukaError(.format, "the checkpoint has \(steps) steps and learning rate \(describe(rate))")
+    guard max(steps, passes) < 1 << 53, rate >= 0, rate < .infinity else {
+      throw SasukaError(
+        .format, "the checkpoint has \(steps) steps, \(passes) passes and learning rate \(describe(rate))")
     }
     let report = model.compare(file, prefix: "model.")
     guard report.missing.isEmpty, report.mismatched.isEmpty else {
       throw SasukaError(.mismatch, "the checkpoint does not fit the network: \(report.message)")
     }
     let arrays = try stateArrays(of: file)
-    try model.gate.beginWriting()
-    defer { model.gate.endWriting() }
+    try beginWriting()
+    defer { endWriting() }
     model.copyWeights(from: file, prefix: "model.")
     for (place, array) in arrays.enumerated() { array.copyFloats(to: state.floats + place * gradients.floatCount) }
     resume(steps: Int(steps), passes: passes, learningRate: rate)

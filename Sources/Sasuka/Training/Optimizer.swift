@@ -28,7 +28,7 @@ package struct Optimizer: Sendable {
 
   package init(_ rule: Rule) {
     self.rule = rule
-    learningRate = rule == .sgd || rule == .rmsProp ? 0.01 : 0.001
+    learningRate = rule == .rmsProp ? 0.01 : 0.001
     weightDecay = rule == .adamW ? 0.01 : 0
   }
 

@@ -12,7 +12,7 @@ package final class Trainer {
     package var seed: UInt64 = 0
     /// 0: as the model.
     package var threads = 0
-    package var isCancelled: (() -> Bool)?
+    package var progress: ProgressFunction?
     package init() {}
   }
 
@@ -136,6 +136,38 @@ package final class Trainer {
     baseLearningRate = rate
   }
 
+  /// For calls that change the model and the trainer.
+  func beginWriting() throws(SasukaError) {
+    try gate.beginWriting()
+    do {
+      try model.gate.beginWriting()
+    } catch {
+      gate.endWriting()
+      throw error
+    }
+  }
+
+  func endWriting() {
+    model.gate.endWriting()
+    gate.endWriting()
+  }
+
+  /// For calls that look at both.
+  func beginReading() throws(SasukaError) {
+    try gate.beginReading()
+    do {
+      try model.gate.beginReading()
+    } catch {
+      gate.endReading()
+      throw error
+    }
+  }
+
+  func endReading() {
+    model.gate.endReading()
+    gate.endReading()
+  }
+
   package func zeroGradients() throws(SasukaError) {
     try gate.beginWriting()
     defer { gate.endWriting() }
@@ -146,23 +178,20 @@ package final class Trainer {
   ///
   /// - Returns: the loss, as it is: not a number, if the network gives that.
   package func forwardBackward(_ input: HostTensor, _ target: HostTensor) throws(SasukaError) -> Double {
-    try gate.beginWriting()
-    defer { gate.endWriting() }
-    try model.gate.beginWriting()
-    defer { model.gate.endWriting() }
+    try beginWriting()
+    defer { endWriting() }
     let executable = try compiled(.training, input, target)
     try load(input, target, into: executable)
-    try executable.run(random: RandomState(seed: options.seed, iteration: passes), isCancelled: options.isCancelled)
+    try executable.run(
+      "forward and backward", random: RandomState(seed: options.seed, iteration: passes), progress: options.progress)
     passes += 1
     return Double(executable.outputPointer(0).pointee)
   }
 
   /// Clips the gradients and changes the weights.
   package func update() throws(SasukaError) {
-    try gate.beginWriting()
-    defer { gate.endWriting() }
-    try model.gate.beginWriting()
-    defer { model.gate.endWriting() }
+    try beginWriting()
+    defer { endWriting() }
     clip()
     let optimizer = options.optimizer
     let rate = learningRate
@@ -237,7 +266,7 @@ package final class Trainer {
     defer { model.gate.endReading() }
     let executable = try compiled(.evaluation, input, target)
     try load(input, target, into: executable)
-    try executable.run(isCancelled: options.isCancelled)
+    try executable.run("evaluate", progress: options.progress)
     let graph = executable.plan.graph
     let shape = graph.shape(graph.outputs[1])
     var result = Evaluation()

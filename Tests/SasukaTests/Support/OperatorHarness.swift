@@ -101,7 +101,7 @@ extension OperatorRun {
         memcpy(executable.inputPointer(place), $0.baseAddress!, 4 * input.floats.count)
       }
     }
-    try executable.run(random: random)
+    try executable.run("test", random: random)
     return read(executable, graph, wanted, gradients, parameters)
   }
 

@@ -1,0 +1,57 @@
+import CSystem
+import Synchronization
+
+/// Where long work stands.
+package struct Progress {
+  /// What is being done, such as "forward".
+  package let stage: StaticString
+  /// Steps done, and all of them.
+  package let done: Int
+  package let total: Int
+}
+
+/// Is told how work goes on; returns false to stop it.
+package typealias ProgressFunction = (Progress) -> Bool
+
+/// Tells a progress function about one run, not more often than it wants to know, and remembers that it said stop.
+final class Watch {
+  private static let interval: UInt64 = 20_000_000
+
+  private let tell: ProgressFunction
+  private let stage: StaticString
+  private let total: Int
+  private let stopped = Atomic<Bool>(false)
+  private var last: UInt64
+  /// Steps done.
+  var done = 0
+
+  init(_ tell: @escaping ProgressFunction, stage: StaticString, total: Int) {
+    self.tell = tell
+    self.stage = stage
+    self.total = total
+    last = sasuka_nanoseconds()
+    askNow()
+  }
+
+  /// Read by every worker before each unit.
+  var isStopped: Bool { stopped.load(ordering: .relaxed) }
+
+  /// Only on the thread that made the call.
+  func ask() {
+    let now = sasuka_nanoseconds()
+    guard now &- last >= Watch.interval, !isStopped else { return }
+    last = now
+    askNow()
+  }
+
+  private func askNow() {
+    if !tell(Progress(stage: stage, done: done, total: total)) { stopped.store(true, ordering: .relaxed) }
+  }
+
+  func check() throws(SasukaError) {
+    guard !isStopped else {
+      throw SasukaError(
+        .cancelled, "\(stage): the caller's callback asked to stop; weights and statistics are unchanged")
+    }
+  }
+}
