@@ -12,6 +12,7 @@ final class ModelBox {
   let shapes: [UnsafeMutablePointer<Int64>]
   /// The trainer of sasuka_model_train_step and the options that it was made with.
   var trainer: (trainer: Trainer, options: sasuka_train_options)?
+  let trainGate = AccessGate("model's own trainer")
 
   init(_ model: Model) {
     self.model = model
@@ -194,52 +195,43 @@ public func sasuka_model_set_parameter(
   }
 }
 
-private let sessionDefaults = sasuka_session_options(
-  struct_size: MemoryLayout<sasuka_session_options>.size, threads: 0, reserved: 0)
-
-@_cdecl("sasuka_session_options_init") @implementation
-public func sasuka_session_options_init(_ options: UnsafeMutablePointer<sasuka_session_options>?, _ struct_size: Int) {
-  fillOptions(options, struct_size, sessionDefaults)
+@_cdecl("sasuka_model_summary") @implementation
+public func sasuka_model_summary(
+  _ model: OpaquePointer?, _ text: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ needed: UnsafeMutablePointer<Int>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in try write(unwrapModel(model).graph.summary, text, capacity, needed) }
 }
 
-@_cdecl("sasuka_session_create") @implementation
-public func sasuka_session_create(
-  _ model: OpaquePointer?, _ input_shape: UnsafePointer<Int64>?, _ rank: Int32,
-  _ options: UnsafePointer<sasuka_session_options>?, _ session: UnsafeMutablePointer<OpaquePointer?>?
-) -> sasuka_status {
-  guarded { () throws(SasukaError) in
-    let session = try required(session, "session")
-    let options = try readOptions(options, defaults: sessionDefaults, "options")
-    try checkThreads(options.threads)
-    let input = try readShape(input_shape, rank, "input_shape")
-    session.pointee = handle(
-      try Session(unwrapModel(model), inputShape: input, threads: Int(options.threads)))
+/// What an initialiser of the header means for a weight of this shape; nil is the layer's own.
+private func initializer(
+  _ kind: sasuka_initializer, _ parameter: Double
+) throws(SasukaError) -> ((Shape) -> Initializer)? {
+  guard parameter > -.infinity, parameter < .infinity else {
+    throw SasukaError(.invalidArgument, "parameter is \(describe(parameter)); a finite number is expected")
+  }
+  let number = Float(parameter)
+  // A negative gain of Kaiming's says fan out.
+  let (gain, fan) = (abs(number), number < 0 ? Initializer.Fan.output : .input)
+  switch Int(kind) {
+  case SASUKA_INIT_DEFAULT: return nil
+  case SASUKA_INIT_CONSTANT: return { _ in .constant(number) }
+  case SASUKA_INIT_UNIFORM: return { _ in .uniform(bound: number) }
+  case SASUKA_INIT_NORMAL: return { _ in .normal(standardDeviation: number) }
+  case SASUKA_INIT_KAIMING_UNIFORM: return { .kaimingUniform($0, fan, gain: gain) }
+  case SASUKA_INIT_KAIMING_NORMAL: return { .kaimingNormal($0, fan, gain: gain) }
+  case SASUKA_INIT_XAVIER_UNIFORM: return { .xavierUniform($0, gain: number) }
+  case SASUKA_INIT_XAVIER_NORMAL: return { .xavierNormal($0, gain: number) }
+  default: throw SasukaError(.invalidArgument, "kind is \(kind), which is none of the initialisers")
   }
 }
 
-@_cdecl("sasuka_session_destroy") @implementation
-public func sasuka_session_destroy(_ session: OpaquePointer?) { release(session, Session.self) }
-
-@_cdecl("sasuka_session_run") @implementation
-public func sasuka_session_run(
-  _ session: OpaquePointer?, _ input: UnsafePointer<sasuka_tensor>?, _ output: UnsafeMutablePointer<sasuka_tensor>?
+@_cdecl("sasuka_model_initialize") @implementation
+public func sasuka_model_initialize(
+  _ model: OpaquePointer?, _ pattern: UnsafePointer<CChar>?, _ kind: sasuka_initializer, _ parameter: Double,
+  _ seed: UInt64
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    let session = try object(session, Session.self, "session")
-    try session.run(tensor(input, "input"), to: tensor(UnsafePointer(output), "output"))
+    try unwrapModel(model).initialize(
+      text(pattern, "pattern"), with: initializer(kind, parameter), seed: seed)
   }
-}
-
-@_cdecl("sasuka_session_output_shape") @implementation
-public func sasuka_session_output_shape(
-  _ session: OpaquePointer?, _ shape: UnsafeMutablePointer<Int64>?, _ rank: UnsafeMutablePointer<Int32>?
-) -> sasuka_status {
-  guarded { () throws(SasukaError) in
-    try write(object(session, Session.self, "session").outputShape, shape, rank)
-  }
-}
-
-@_cdecl("sasuka_session_memory") @implementation
-public func sasuka_session_memory(_ session: OpaquePointer?) -> Int {
-  (try? object(session, Session.self, "session"))?.memoryBytes ?? 0
 }

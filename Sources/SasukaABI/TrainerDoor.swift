@@ -1,6 +1,7 @@
 // Training.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
+import CSystem
 import SasukaHeader
 
 private func trainDefaults(_ rule: Optimizer.Rule) -> sasuka_train_options {
@@ -265,5 +266,39 @@ public func sasuka_trainer_gradient_offset(
       throw SasukaError(.notFound, "no learnt parameter is called \"\(name)\"")
     }
     try required(offset, "offset").pointee = trainer.gradients.offsets[place]
+  }
+}
+
+@_cdecl("sasuka_model_train_step") @implementation
+public func sasuka_model_train_step(
+  _ model: OpaquePointer?, _ input: UnsafePointer<sasuka_tensor>?, _ target: UnsafePointer<sasuka_tensor>?,
+  _ options: UnsafePointer<sasuka_train_options>?, _ loss: UnsafeMutablePointer<Double>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    let box = try object(model, ModelBox.self, "model")
+    let loss = try required(loss, "loss")
+    let input = try tensor(input, "input")
+    let target = try tensor(target, "target")
+    let given = try readOptions(options, defaults: trainDefaults(.sgd), "options")
+    try box.trainGate.beginWriting()
+    defer { box.trainGate.endWriting() }
+    loss.pointee = try box.trainer(for: given).step(input, target)
+  }
+}
+
+extension ModelBox {
+  /// The trainer of the last step, or a fresh one where the options are not the last ones'.
+  fileprivate func trainer(for given: sasuka_train_options) throws(SasukaError) -> Trainer {
+    if let trainer, areEqual(trainer.options, given) { return trainer.trainer }
+    let fresh = try Trainer(model, options: engineOptions(given))
+    trainer = (fresh, given)
+    return fresh
+  }
+}
+
+/// Options without padding are equal where their bytes are.
+private func areEqual(_ left: sasuka_train_options, _ right: sasuka_train_options) -> Bool {
+  withUnsafeBytes(of: left) { left in
+    withUnsafeBytes(of: right) { right in memcmp(left.baseAddress!, right.baseAddress!, left.count) == 0 }
   }
 }

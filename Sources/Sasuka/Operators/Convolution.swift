@@ -15,7 +15,7 @@ package final class Convolution: Operator {
 
   package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
     let kernel = inputs[1]
-    return outputs[0].count * kernel[1] * kernel[2] * kernel[3]
+    return saturatingProduct(outputs[0].count, kernel[1], kernel[2], kernel[3])
   }
 
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
@@ -61,7 +61,7 @@ final class ConvolutionInputGradient: Operator {
   func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] { [inputShape] }
 
   func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
-    inputs[0].count * inputs[1][1] * inputs[1][2] * inputs[1][3]
+    saturatingProduct(inputs[0].count, inputs[1][1], inputs[1][2], inputs[1][3])
   }
 
   func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {

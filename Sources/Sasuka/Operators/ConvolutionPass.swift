@@ -14,7 +14,8 @@ package struct ConvolutionGeometry: Equatable, Sendable {
 
   var isDepthwise: Bool { groups > 1 && groups == inputChannels && groups == outputChannels }
   var multiplyAddsPerImage: Int {
-    outputChannels * (inputChannels / groups) * kernel.height * kernel.width * output.height * output.width
+    saturatingProduct(
+      outputChannels, inputChannels / groups, kernel.height, kernel.width, output.height, output.width)
   }
 }
 

@@ -19,7 +19,7 @@ final class ConvolutionWeightGradient: Operator {
 
   func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
     guard let geometry = try? geometryOf(inputs[0], inputs[1]) else { return 0 }
-    return geometry.multiplyAddsPerImage * inputs[0][0]
+    return saturatingProduct(geometry.multiplyAddsPerImage, inputs[0][0])
   }
 
   func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {

@@ -18,7 +18,9 @@ package final class Linear: Operator {
     return [input.replacing(axis: input.rank - 1, with: weight[0])]
   }
 
-  package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int { outputs[0].count * inputs[1][1] }
+  package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+    saturatingProduct(outputs[0].count, inputs[1][1])
+  }
 
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
     let (input, weight) = (context.node.inputs[0], context.node.inputs[1])
@@ -76,7 +78,9 @@ final class MatrixProduct: Operator {
 
   func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] { [output] }
 
-  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int { sizes.rows * sizes.columns * sizes.depth }
+  func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+    saturatingProduct(sizes.rows, sizes.columns, sizes.depth)
+  }
 
   func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     try lowering.multiply(sizes, node.inputs[0], node.inputs[1], bias: nil, output: node.outputs[0])

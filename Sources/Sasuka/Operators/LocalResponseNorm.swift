@@ -38,7 +38,7 @@ package final class LocalResponseNorm: Operator {
   }
 
   package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
-    outputs[0].count * (min(size, outputs[0][1]) + 1)
+    saturatingProduct(outputs[0].count, min(size, outputs[0][1]) + 1)
   }
 
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {

@@ -15,7 +15,7 @@ package final class TransposedConvolution: Operator {
   }
 
   package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
-    inputs[0].count * inputs[1][1] * inputs[1][2] * inputs[1][3]
+    saturatingProduct(inputs[0].count, inputs[1][1], inputs[1][2], inputs[1][3])
   }
 
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
@@ -63,7 +63,7 @@ final class TransposedConvolutionInputGradient: Operator {
   func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] { [inputShape] }
 
   func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
-    inputShape.count * inputs[1][1] * inputs[1][2] * inputs[1][3]
+    saturatingProduct(inputShape.count, inputs[1][1], inputs[1][2], inputs[1][3])
   }
 
   func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {

@@ -40,6 +40,30 @@ package final class Model {
     parameters.initialize(seed: options.seed)
   }
 
+  /// Draws the learnt parameters whose names match anew; each depends on the seed and its place only.
+  ///
+  /// - Parameter initializer: what a parameter of a shape is drawn from; nil is each layer's own.
+  /// - Throws: `notFound` where no learnt parameter matches.
+  package func initialize(
+    _ pattern: String, with initializer: ((Shape) -> Initializer)?, seed: UInt64
+  ) throws(SasukaError) {
+    let names = NamePattern(pattern)
+    var places: [Int] = []
+    for (place, info) in parameters.infos.enumerated() where info.kind == .weight && names.matches(info.name) {
+      places.append(place)
+    }
+    guard places.count > 0 else {
+      throw SasukaError(.notFound, "no learnt parameter's name matches \"\(pattern)\"")
+    }
+    try gate.beginWriting()
+    defer { gate.endWriting() }
+    for place in places {
+      let info = parameters.infos[place]
+      parameters.initialize(place, initializer?(info.shape) ?? info.initializer, seed: seed)
+    }
+    parameters.markChanged()
+  }
+
   /// Threads that a run takes where its caller asks for `wish`; 0 is no wish.
   package func threadCount(_ wish: Int) -> Int {
     if wish > 0 { return wish }
