@@ -18,7 +18,7 @@ private func activationForward(
   case Int(SASUKA_FUNCTION_RELU): mapEach(input, output, count) { atLeast(0, $0) }
   case Int(SASUKA_FUNCTION_RELU6): mapEach(input, output, count) { atMost(6, atLeast(0, $0)) }
   case Int(SASUKA_FUNCTION_LEAKY_RELU):
-    mapEach(input, output, count) { choose($0 .< Vector(repeating: 0), $0 * parameter, $0) }
+    mapEach(input, output, count) { select(less($0, Vector(repeating: 0)), $0 * parameter, $0) }
   case Int(SASUKA_FUNCTION_SIGMOID): mapEach(input, output, count) { sigmoid($0) }
   case Int(SASUKA_FUNCTION_TANH): mapEach(input, output, count) { hyperbolicTangent($0) }
   case Int(SASUKA_FUNCTION_HARD_SWISH): mapEach(input, output, count) { $0 * atMost(6, atLeast(0, $0 + 3)) / 6 }
@@ -34,13 +34,13 @@ private func activationBackward(
   let zero = Vector(repeating: 0)
   switch function {
   case Int(SASUKA_FUNCTION_RELU):
-    mapPairs(saved, upstream, result, count) { choose($0 .<= zero, zero, $1) }
+    mapPairs(saved, upstream, result, count) { select(atMost($0, zero), zero, $1) }
   case Int(SASUKA_FUNCTION_RELU6):
     mapPairs(saved, upstream, result, count) {
-      choose($0 .>= Vector(repeating: 6), zero, choose($0 .<= zero, zero, $1))
+      select(atMost(Vector(repeating: 6), $0), zero, select(atMost($0, zero), zero, $1))
     }
   case Int(SASUKA_FUNCTION_LEAKY_RELU):
-    mapPairs(saved, upstream, result, count) { choose($0 .> zero, $1, $1 * parameter) }
+    mapPairs(saved, upstream, result, count) { select(less(zero, $0), $1, $1 * parameter) }
   case Int(SASUKA_FUNCTION_SIGMOID):
     mapPairs(saved, upstream, result, count) { $1 * ((1 - $0) * $0) }
   case Int(SASUKA_FUNCTION_TANH):
@@ -48,7 +48,7 @@ private func activationBackward(
   case Int(SASUKA_FUNCTION_HARD_SWISH):
     mapPairs(saved, upstream, result, count) {
       let inner = $1 * ($0 / 3 + 0.5)
-      return choose($0 .<= Vector(repeating: -3), zero, choose($0 .>= Vector(repeating: 3), $1, inner))
+      return select(atMost($0, Vector(repeating: -3)), zero, select(atMost(Vector(repeating: 3), $0), $1, inner))
     }
   case Int(SASUKA_FUNCTION_SILU):
     mapPairs(saved, upstream, result, count) {
@@ -58,7 +58,7 @@ private func activationBackward(
   default:
     mapPairs(saved, upstream, result, count) {
       let inner = $1 / 6
-      return choose($0 .<= Vector(repeating: -3), zero, choose($0 .>= Vector(repeating: 3), zero, inner))
+      return select(atMost($0, Vector(repeating: -3)), zero, select(atMost(Vector(repeating: 3), $0), zero, inner))
     }
   }
 }
@@ -66,11 +66,11 @@ private func activationBackward(
 @inline(__always)
 private func atLeast(_ bound: Float, _ x: Vector) -> Vector {
   let limit = Vector(repeating: bound)
-  return choose(x .< limit, limit, x)
+  return select(less(x, limit), limit, x)
 }
 
 @inline(__always)
 private func atMost(_ bound: Float, _ x: Vector) -> Vector {
   let limit = Vector(repeating: bound)
-  return choose(x .> limit, limit, x)
+  return select(less(limit, x), limit, x)
 }

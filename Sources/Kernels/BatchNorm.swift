@@ -7,7 +7,7 @@ func fillBatchNorm(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   }
   table.pointee.channel_affine = { map, coefficients, result, pixels, epilogue in
     if epilogue & Int32(SASUKA_EPILOGUE_RELU) != 0 {
-      channelAffine(map!, coefficients!, result!, Int(pixels)) { select($0 .< .zero, .zero, $0) }
+      channelAffine(map!, coefficients!, result!, Int(pixels)) { select(less($0, Vector()), Vector(), $0) }
     } else {
       channelAffine(map!, coefficients!, result!, Int(pixels)) { $0 }
     }
@@ -17,7 +17,7 @@ func fillBatchNorm(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
     if epilogue & Int32(SASUKA_EPILOGUE_RELU) != 0 {
       let (scale, shift) = (vector(coefficients!, 1), vector(coefficients!, 2))
       channelGradientSums(map!, gradient!, vector(coefficients!, 0), shape, sums!) { gradient, deviation in
-        select(multiplyAdd(deviation, scale, shift) .<= .zero, .zero, gradient)
+        select(atMost(multiplyAdd(deviation, scale, shift), Vector()), Vector(), gradient)
       }
     } else {
       channelGradientSums(map!, gradient!, vector(coefficients!, 0), shape, sums!) { gradient, _ in gradient }
@@ -27,7 +27,7 @@ func fillBatchNorm(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
     if epilogue & Int32(SASUKA_EPILOGUE_RELU) != 0 {
       let (scale, shift) = (vector(coefficients!, 1), vector(coefficients!, 2))
       channelGradientAffine(map!, gradient!, coefficients!, result!, Int(pixels)) { gradient, deviation in
-        select(multiplyAdd(deviation, scale, shift) .<= .zero, .zero, gradient)
+        select(atMost(multiplyAdd(deviation, scale, shift), Vector()), Vector(), gradient)
       }
     } else {
       channelGradientAffine(map!, gradient!, coefficients!, result!, Int(pixels)) { gradient, _ in gradient }
@@ -41,7 +41,7 @@ private let slice = 256
 /// The `place`-th of the vectors that lie one after another at `pointer`.
 @inline(__always)
 private func vector(_ pointer: UnsafePointer<Float>, _ place: Int) -> Vector {
-  load(pointer + place * Vector.scalarCount)
+  loadVector(pointer + place * Vector.scalarCount)
 }
 
 /// Each slice goes through the cache twice: its mean, then the deviations from it (with their own sum as a correction, so
@@ -138,7 +138,7 @@ private func channelAffine(
   let (mean, scale, shift) = (vector(coefficients, 0), vector(coefficients, 1), vector(coefficients, 2))
   for pixel in 0..<pixels {
     let value = multiplyAdd(vector(map, pixel) - mean, scale, shift)
-    store(activation(value), result + pixel * Vector.scalarCount)
+    storeVector(activation(value), result + pixel * Vector.scalarCount)
   }
 }
 
@@ -191,6 +191,6 @@ private func channelGradientAffine(
     let deviation = vector(map, pixel) - mean
     let incoming = gate(vector(gradient, pixel), deviation)
     let value = multiplyAdd(incoming, ofGradient, multiplyAdd(deviation, ofMap, constant))
-    store(value, result + pixel * Vector.scalarCount)
+    storeVector(value, result + pixel * Vector.scalarCount)
   }
 }

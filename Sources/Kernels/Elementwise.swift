@@ -17,18 +17,6 @@ func fillElementwise(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   }
 }
 
-/// Reads a vector from memory of any alignment.
-@inline(__always)
-func load(_ pointer: UnsafePointer<Float>) -> Vector {
-  UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self)
-}
-
-/// Writes a vector to memory of any alignment.
-@inline(__always)
-func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
-  UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: Vector.self)
-}
-
 /// result[i] = operation(left[i], right[i]). The tail goes through the same vector code, so that an element's result
 /// does not depend on its place.
 @inline(__always)
@@ -39,17 +27,13 @@ func mapPairs(
   let width = Vector.scalarCount
   var index = 0
   while index + width <= count {
-    store(operation(load(left + index), load(right + index)), result + index)
+    storeVector(operation(loadVector(left + index), loadVector(right + index)), result + index)
     index += width
   }
   guard index < count else { return }
-  var (a, b) = (Vector(repeating: 0), Vector(repeating: 0))
-  for lane in 0..<(count - index) {
-    a[lane] = left[index + lane]
-    b[lane] = right[index + lane]
-  }
-  let tail = operation(a, b)
-  for lane in 0..<(count - index) { result[index + lane] = tail[lane] }
+  let rest = count - index
+  let tail = operation(loadLanes(left + index, rest), loadLanes(right + index, rest))
+  storeLanes(tail, result + index, rest)
 }
 
 /// result[i] = operation(input[i]).

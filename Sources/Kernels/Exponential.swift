@@ -9,12 +9,6 @@ func bits(_ vector: Vector) -> Bits { unsafeBitCast(vector, to: Bits.self) }
 @inline(__always)
 func vector(_ bits: Bits) -> Vector { unsafeBitCast(bits, to: Vector.self) }
 
-/// Lane by lane `yes` where the mask holds, `no` elsewhere.
-@inline(__always)
-func choose(_ mask: SIMDMask<Bits>, _ yes: Vector, _ no: Vector) -> Vector {
-  no.replacing(with: yes, where: mask)
-}
-
 @inline(__always)
 func magnitude(_ x: Vector) -> Vector { vector(bits(x) & Bits(repeating: 0x7FFF_FFFF)) }
 
@@ -44,7 +38,7 @@ func exponentialOfNonPositive(_ x: Vector) -> Vector {
   r = multiplyAdd(n, Vector(repeating: -1.428_606_8e-6), r)
   let power = polynomial(r, [1, 1, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040])
   let scaled = vector(bits(power) &+ (bits(shifted) &<< Bits(repeating: 23)))
-  return choose(x .< Vector(repeating: -87), Vector(repeating: 0), scaled)
+  return select(less(x, Vector(repeating: -87)), Vector(repeating: 0), scaled)
 }
 
 /// Natural logarithm of positive normal numbers.
@@ -72,7 +66,7 @@ func logarithmOfOnePlus(_ z: Vector) -> Vector {
 func sigmoid(_ x: Vector) -> Vector {
   let z = exponentialOfNonPositive(-magnitude(x))
   let upper = 1 / (1 + z)
-  return choose(x .< Vector(repeating: 0), z * upper, upper)
+  return select(less(x, Vector(repeating: 0)), z * upper, upper)
 }
 
 @inline(__always)
@@ -82,7 +76,7 @@ func hyperbolicTangent(_ x: Vector) -> Vector {
   let far = (1 - z) / (1 + z)
   // Near 0 the difference above would cancel.
   let near = size * polynomial(size * size, [1, -1 / 3, 2 / 15, -17 / 315, 62 / 2835])
-  let result = choose(size .< Vector(repeating: 0.25), near, far)
+  let result = select(less(size, Vector(repeating: 0.25)), near, far)
   let sign = bits(x) & Bits(repeating: Int32.min)
   return vector(bits(result) | sign)
 }

@@ -47,9 +47,9 @@ private func mapRow(
   var column = 0
   if resultStep == 1, leftStep == 1 || leftStep == 0, rightStep == 1 || rightStep == 0 {
     while column + Vector.scalarCount <= columns {
-      let a = leftStep == 1 ? load(left + column) : Vector(repeating: left[0])
-      let b = rightStep == 1 ? load(right + column) : Vector(repeating: right[0])
-      store(vectors(a, b), result + column)
+      let a = leftStep == 1 ? loadVector(left + column) : Vector(repeating: left[0])
+      let b = rightStep == 1 ? loadVector(right + column) : Vector(repeating: right[0])
+      storeVector(vectors(a, b), result + column)
       column += Vector.scalarCount
     }
   }

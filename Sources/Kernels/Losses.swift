@@ -10,7 +10,7 @@ func fillLosses(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   }
   table.pointee.binary_cross_entropy_sum = { logits, target, count in
     sumPairs(logits!, target!, count) { x, t in
-      let positive = choose(x .< Vector(repeating: 0), Vector(repeating: 0), x)
+      let positive = select(less(x, Vector(repeating: 0)), Vector(repeating: 0), x)
       return positive - x * t + logarithmOfOnePlus(exponentialOfNonPositive(-magnitude(x)))
     }
   }
@@ -29,17 +29,7 @@ private func sumPairs(
   var index = 0
   while index < count {
     let lanes = min(width, count - index)
-    var (a, b) = (Vector(repeating: 0), Vector(repeating: 0))
-    if lanes == width {
-      a = load(left + index)
-      b = load(right + index)
-    } else {
-      for lane in 0..<lanes {
-        a[lane] = left[index + lane]
-        b[lane] = right[index + lane]
-      }
-    }
-    let terms = operation(a, b)
+    let terms = operation(loadLanes(left + index, lanes), loadLanes(right + index, lanes))
     for lane in 0..<lanes { total += Double(terms[lane]) }
     index += width
   }

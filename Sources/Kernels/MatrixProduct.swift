@@ -73,15 +73,15 @@ private func matrixTile<let rows: Int, let columns: Int>(
       if real >= lanes {
         storeVector(epilogue.apply(sums[row][column], held: place), place)
       } else {
-        storeLanes(sums[row][column], place, real, epilogue)
+        finishLanes(sums[row][column], place, real, epilogue)
       }
     }
   }
 }
 
-/// Stores the first `count` lanes.
+/// The epilogue for the first `count` lanes.
 @inline(never)
-private func storeLanes(
+private func finishLanes(
   _ sum: Vector, _ place: UnsafeMutablePointer<Float>, _ count: Int, _ epilogue: Epilogue
 ) {
   for lane in 0..<lanes where lane < count {

@@ -77,10 +77,7 @@ struct Lanes {
 
   @inline(__always)
   func load(_ pointer: UnsafePointer<Float>) -> Vector {
-    if count == Vector.scalarCount { return UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self) }
-    var vector = Vector(repeating: 0)
-    for lane in 0..<count { vector[lane] = pointer[lane] }
-    return vector
+    count == Vector.scalarCount ? loadVector(pointer) : loadLanes(pointer, count)
   }
 
   @inline(__always)
@@ -88,11 +85,8 @@ struct Lanes {
 
   @inline(__always)
   func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
-    if count == Vector.scalarCount {
-      UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: Vector.self)
-      return
-    }
-    for lane in 0..<count { pointer[lane] = vector[lane] }
+    if count == Vector.scalarCount { return storeVector(vector, pointer) }
+    storeLanes(vector, pointer, count)
   }
 }
 

@@ -67,13 +67,13 @@ private func maxPool(
       var best = Vector(repeating: -.infinity)
       var place = Indices(repeating: firstTap(shape, row, column))
       forEachTap(shape, row, column) { tap in
-        let value = load(input + tap * Vector.scalarCount)
-        let wins = either(value .> best, value .!= value)
+        let value = loadVector(input + tap * Vector.scalarCount)
+        let wins = either(less(best, value), isNaN(value))
         best = select(wins, value, best)
         place = select(wins, Indices(repeating: Int32(truncatingIfNeeded: tap)), place)
       }
       let pixel = row * Int(shape.output_width) + column
-      store(best, output + pixel * Vector.scalarCount)
+      storeVector(best, output + pixel * Vector.scalarCount)
       keep(place, pixel)
     }
   }
@@ -89,12 +89,12 @@ private func maxPoolGradient(
   for row in 0..<Int(shape.output_height) {
     for column in 0..<Int(shape.output_width) {
       let pixel = (row * Int(shape.output_width) + column) * Vector.scalarCount
-      let incoming = load(gradient + pixel)
+      let incoming = loadVector(gradient + pixel)
       let place = UnsafeRawPointer(indices + pixel).loadUnaligned(as: Indices.self)
       forEachTap(shape, row, column) { tap in
-        let share = select(place .== Indices(repeating: Int32(truncatingIfNeeded: tap)), incoming, .zero)
+        let share = select(equal(place, Indices(repeating: Int32(truncatingIfNeeded: tap))), incoming, Vector())
         let target = result + tap * Vector.scalarCount
-        store(load(target) + share, target)
+        storeVector(loadVector(target) + share, target)
       }
     }
   }
@@ -112,11 +112,13 @@ private func averagePool(
       for y in rows[row].first..<rows[row].end {
         var rowSum = Vector.zero
         let source = input + Int(y) * Int(shape.input_width) * Vector.scalarCount
-        for x in columns[column].first..<columns[column].end { rowSum += load(source + Int(x) * Vector.scalarCount) }
+        for x in columns[column].first..<columns[column].end {
+          rowSum += loadVector(source + Int(x) * Vector.scalarCount)
+        }
         sum += rowSum
       }
       let pixel = row * Int(shape.output_width) + column
-      store(sum / (rows[row].divisor * columns[column].divisor), output + pixel * Vector.scalarCount)
+      storeVector(sum / (rows[row].divisor * columns[column].divisor), output + pixel * Vector.scalarCount)
     }
   }
 }
@@ -131,12 +133,12 @@ private func averagePoolGradient(
     for column in 0..<Int(shape.output_width) {
       let pixel = row * Int(shape.output_width) + column
       let divisor = rows[row].divisor * columns[column].divisor
-      let share = load(gradient + pixel * Vector.scalarCount) / divisor
+      let share = loadVector(gradient + pixel * Vector.scalarCount) / divisor
       for y in rows[row].first..<rows[row].end {
         let target = result + Int(y) * Int(shape.input_width) * Vector.scalarCount
         for x in columns[column].first..<columns[column].end {
           let place = target + Int(x) * Vector.scalarCount
-          store(load(place) + share, place)
+          storeVector(loadVector(place) + share, place)
         }
       }
     }

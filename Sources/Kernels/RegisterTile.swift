@@ -37,12 +37,21 @@ func storeVector(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
   UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: Vector.self)
 }
 
-/// The first `count` floats at `pointer`, and zeros.
-@inline(__always)
-func loadLanes(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector {
+/// The first `count` lanes from `pointer` on, `step` floats apart, and zeros. A call, as is `storeLanes`: inlined into every
+/// loop's end they would be a third of the code.
+@inline(never)
+func loadLanes(_ pointer: UnsafePointer<Float>, _ count: Int, step: Int = 1) -> Vector {
+  if step == 1, count >= lanes { return loadVector(pointer) }
   var vector = Vector()
-  for lane in 0..<lanes where lane < count { vector[lane] = pointer[lane] }
+  for lane in 0..<lanes where lane < count { vector[lane] = pointer[lane &* step] }
   return vector
+}
+
+/// Stores the first `count` lanes, `step` floats apart.
+@inline(never)
+func storeLanes(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: Int, step: Int = 1) {
+  if step == 1, count >= lanes { return storeVector(vector, pointer) }
+  for lane in 0..<lanes where lane < count { pointer[lane &* step] = vector[lane] }
 }
 
 /// Where the operands of a run of multiplications lie, in floats.
@@ -94,7 +103,7 @@ struct Epilogue {
   func apply(_ sum: Vector, held: UnsafePointer<Float>) -> Vector {
     var value = sum
     if adds { value += loadVector(held) }
-    if clamps { value = value.replacing(with: 0, where: value .< Vector()) }
+    if clamps { value = select(less(value, Vector()), Vector(), value) }
     return value
   }
 }

@@ -30,14 +30,14 @@ private func resampleForward(
       let column = Int(shape.column[x])
       let to = output + (y * Int(shape.output_width) + x) * width
       guard row >= 0, column >= 0 else {
-        store(Vector(repeating: shape.constant), to)
+        storeVector(Vector(repeating: shape.constant), to)
         continue
       }
       let (left, right) = (column * width, Int(shape.next_column[x]) * width)
       let weight = shape.column_weight[x]
-      let first = between(load(upper + left), load(upper + right), weight)
-      let second = between(load(lower + left), load(lower + right), weight)
-      store(between(first, second, shape.row_weight[y]), to)
+      let first = between(loadVector(upper + left), loadVector(upper + right), weight)
+      let second = between(loadVector(lower + left), loadVector(lower + right), weight)
+      storeVector(between(first, second, shape.row_weight[y]), to)
     }
   }
 }
@@ -48,14 +48,14 @@ private func resampleBackward(
   let width = Vector.scalarCount
   let rowFloats = Int(shape.input_width) * width
   for pixel in 0..<Int(shape.input_height * shape.input_width) {
-    store(Vector(repeating: 0), result + pixel * width)
+    storeVector(Vector(repeating: 0), result + pixel * width)
   }
   for y in 0..<Int(shape.output_height) where shape.row[y] >= 0 {
     let upper = result + Int(shape.row[y]) * rowFloats
     let lower = result + Int(shape.next_row[y]) * rowFloats
     let down = shape.row_weight[y]
     for x in 0..<Int(shape.output_width) where shape.column[x] >= 0 {
-      let gradient = load(upstream + (y * Int(shape.output_width) + x) * width)
+      let gradient = loadVector(upstream + (y * Int(shape.output_width) + x) * width)
       let (left, right) = (Int(shape.column[x]) * width, Int(shape.next_column[x]) * width)
       let across = shape.column_weight[x]
       spread(gradient, upper, left, right, across, 1 - down)
@@ -69,6 +69,6 @@ private func resampleBackward(
 private func spread(
   _ gradient: Vector, _ row: UnsafeMutablePointer<Float>, _ left: Int, _ right: Int, _ across: Float, _ share: Float
 ) {
-  store(load(UnsafePointer(row + left)) + gradient * (share * (1 - across)), row + left)
-  if across != 0 { store(load(UnsafePointer(row + right)) + gradient * (share * across), row + right) }
+  storeVector(loadVector(UnsafePointer(row + left)) + gradient * (share * (1 - across)), row + left)
+  if across != 0 { storeVector(loadVector(UnsafePointer(row + right)) + gradient * (share * across), row + right) }
 }

@@ -1,26 +1,85 @@
-// Choosing between vectors lane by lane.
+// Comparing vectors and choosing between them lane by lane; sasuka_vectors.h says why Swift's own operators do not serve.
+import CSystem
 
-/// As many 32-bit integers as a vector has floats.
+/// As many 32-bit integers as a vector has floats. A mask is such a vector too: -1 where something holds, 0 elsewhere.
 typealias Indices = Vector.MaskStorage
-typealias Mask = SIMDMask<Indices>
+typealias Mask = Indices
 
-/// The lanes of `a` where the mask holds, those of `b` elsewhere.
-///
-/// `replacing(with:where:)` goes lane by lane in Swift 6.3: a max pooling's gradient takes ten times as long with it.
-/// A mask is a vector of 0 and -1, so that three bit operations do the same, and they become one blend.
+/// Where one of both holds.
 @inline(__always)
-func select(_ mask: Mask, _ a: Vector, _ b: Vector) -> Vector {
-  unsafeBitCast(select(mask, unsafeBitCast(a, to: Indices.self), unsafeBitCast(b, to: Indices.self)), to: Vector.self)
+func either(_ a: Mask, _ b: Mask) -> Mask { a | b }
+
+// MARK: Vectors of 4
+
+@inline(__always)
+func less(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Int32> { sasuka_less4(a, b) }
+
+@inline(__always)
+func atMost(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Int32> { sasuka_at_most4(a, b) }
+
+/// Where a lane is not a number.
+@inline(__always)
+func isNaN(_ a: SIMD4<Float>) -> SIMD4<Int32> { sasuka_unordered4(a) }
+
+@inline(__always)
+func equal(_ a: SIMD4<Int32>, _ b: SIMD4<Int32>) -> SIMD4<Int32> { sasuka_equal4(a, b) }
+
+@inline(__always)
+func select(_ mask: SIMD4<Int32>, _ yes: SIMD4<Float>, _ no: SIMD4<Float>) -> SIMD4<Float> {
+  sasuka_select4(mask, yes, no)
 }
 
 @inline(__always)
-func select(_ mask: Mask, _ a: Indices, _ b: Indices) -> Indices {
-  let bits = unsafeBitCast(mask, to: Indices.self)
-  return (a & bits) | (b & ~bits)
+func select(_ mask: SIMD4<Int32>, _ yes: SIMD4<Int32>, _ no: SIMD4<Int32>) -> SIMD4<Int32> {
+  sasuka_select_integers4(mask, yes, no)
 }
 
-/// Where one of both holds; `.|` goes lane by lane too.
+// MARK: Vectors of 8
+
 @inline(__always)
-func either(_ a: Mask, _ b: Mask) -> Mask {
-  unsafeBitCast(unsafeBitCast(a, to: Indices.self) | unsafeBitCast(b, to: Indices.self), to: Mask.self)
+func less(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Int32> { sasuka_less8(a, b) }
+
+@inline(__always)
+func atMost(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Int32> { sasuka_at_most8(a, b) }
+
+/// Where a lane is not a number.
+@inline(__always)
+func isNaN(_ a: SIMD8<Float>) -> SIMD8<Int32> { sasuka_unordered8(a) }
+
+@inline(__always)
+func equal(_ a: SIMD8<Int32>, _ b: SIMD8<Int32>) -> SIMD8<Int32> { sasuka_equal8(a, b) }
+
+@inline(__always)
+func select(_ mask: SIMD8<Int32>, _ yes: SIMD8<Float>, _ no: SIMD8<Float>) -> SIMD8<Float> {
+  sasuka_select8(mask, yes, no)
+}
+
+@inline(__always)
+func select(_ mask: SIMD8<Int32>, _ yes: SIMD8<Int32>, _ no: SIMD8<Int32>) -> SIMD8<Int32> {
+  sasuka_select_integers8(mask, yes, no)
+}
+
+// MARK: Vectors of 16
+
+@inline(__always)
+func less(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Int32> { sasuka_less16(a, b) }
+
+@inline(__always)
+func atMost(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Int32> { sasuka_at_most16(a, b) }
+
+/// Where a lane is not a number.
+@inline(__always)
+func isNaN(_ a: SIMD16<Float>) -> SIMD16<Int32> { sasuka_unordered16(a) }
+
+@inline(__always)
+func equal(_ a: SIMD16<Int32>, _ b: SIMD16<Int32>) -> SIMD16<Int32> { sasuka_equal16(a, b) }
+
+@inline(__always)
+func select(_ mask: SIMD16<Int32>, _ yes: SIMD16<Float>, _ no: SIMD16<Float>) -> SIMD16<Float> {
+  sasuka_select16(mask, yes, no)
+}
+
+@inline(__always)
+func select(_ mask: SIMD16<Int32>, _ yes: SIMD16<Int32>, _ no: SIMD16<Int32>) -> SIMD16<Int32> {
+  sasuka_select_integers16(mask, yes, no)
 }

@@ -34,21 +34,16 @@ private struct Group {
   func load(_ numbers: UnsafePointer<Float>, _ index: Int) -> Vector {
     let stride = Int(shape.position_stride)
     let from = numbers + index * Int(shape.class_stride) + first * stride
-    if stride == 1, count == Vector.scalarCount { return UnsafeRawPointer(from).loadUnaligned(as: Vector.self) }
-    var result = Vector(repeating: 0)
-    for lane in 0..<count { result[lane] = from[lane * stride] }
-    return result
+    if stride == 1, count == Vector.scalarCount { return loadVector(from) }
+    return loadLanes(from, count, step: stride)
   }
 
   @inline(__always)
   func store(_ value: Vector, _ numbers: UnsafeMutablePointer<Float>, _ index: Int) {
     let stride = Int(shape.position_stride)
     let to = numbers + index * Int(shape.class_stride) + first * stride
-    if stride == 1, count == Vector.scalarCount {
-      UnsafeMutableRawPointer(to).storeBytes(of: value, as: Vector.self)
-    } else {
-      for lane in 0..<count { to[lane * stride] = value[lane] }
-    }
+    if stride == 1, count == Vector.scalarCount { return storeVector(value, to) }
+    storeLanes(value, to, count, step: stride)
   }
 
   /// The greatest of the classes and the sum of e^(x - greatest).
@@ -57,7 +52,7 @@ private struct Group {
     var greatest = load(numbers, 0)
     for index in 1..<max(Int(shape.classes), 1) {
       let x = load(numbers, index)
-      greatest = choose(x .> greatest, x, greatest)
+      greatest = select(less(greatest, x), x, greatest)
     }
     var total = CompensatedSum()
     for index in 0..<Int(shape.classes) { total.add(exponentialOfNonPositive(load(numbers, index) - greatest)) }
@@ -178,7 +173,7 @@ private func crossEntropyBackward(
       let share = scale * spread * (loss.weights?[index] ?? 1)
       // Selected, not multiplied by 0: an ignored position with infinite logits has no gradient either.
       let value = probability * factor - Vector(repeating: share)
-      group.store(choose(counts .> Vector(repeating: 0), value, Vector(repeating: 0)), gradient, index)
+      group.store(select(less(Vector(repeating: 0), counts), value, Vector(repeating: 0)), gradient, index)
     }
     for lane in 0..<group.count {
       let position = group.first + lane

@@ -1,6 +1,6 @@
 /// What an operator's gradient rule sees: the node, the gradients of its outputs, and the graph that it appends to.
 package struct GradientContext {
-  package private(set) var graph: Graph
+  package fileprivate(set) var graph: Graph
   package let node: Node
   /// Gradient of the loss with respect to each output; nil where the loss does not depend on it.
   package let outputGradients: [Value?]
@@ -33,8 +33,8 @@ package struct GradientContext {
 
 /// Appends to a graph the nodes that compute the gradients of a scalar.
 package struct GradientPass {
-  /// Gradient by index of the tensor it belongs to.
-  private var gradients: [Int: Value] = [:]
+  /// Gradient of each tensor.
+  private var gradients = ValueMap()
   private var graph: Graph
 
   /// The graph with backward nodes, and for each wanted value its gradient, nil where the loss does not depend on it.
@@ -42,13 +42,13 @@ package struct GradientPass {
     _ graph: Graph, loss: Value, with seed: Value, wanted: [Value]
   ) throws(SasukaError) -> (Graph, [Value?]) {
     var pass = GradientPass(graph: graph)
-    pass.gradients[loss.index] = seed
+    pass.gradients[loss] = seed
     let reachable = pass.tensorsThatDependOn(wanted)
     for node in graph.nodes.reversed() {
       try pass.visit(node, reachable)
     }
     var result: [Value?] = []
-    for value in wanted { result.append(pass.gradients[value.index]) }
+    for value in wanted { result.append(pass.gradients[value]) }
     return (pass.graph, result)
   }
 
@@ -65,20 +65,22 @@ package struct GradientPass {
 
   private mutating func visit(_ node: Node, _ reachable: [Bool]) throws(SasukaError) {
     var outputGradients: [Value?] = []
-    for output in node.outputs { outputGradients.append(gradients[output.index]) }
+    for output in node.outputs { outputGradients.append(gradients[output]) }
     var needs: [Bool] = []
     for input in node.inputs { needs.append(reachable[input.index]) }
     guard outputGradients.contains(where: { $0 != nil }), needs.contains(true) else { return }
-    var context = GradientContext(graph: graph, node: node, outputGradients: outputGradients, needs: needs)
+    // The graph moves into the context and back: a second reference would copy it for every node.
+    var context = GradientContext(graph: Graph(), node: node, outputGradients: outputGradients, needs: needs)
+    swap(&graph, &context.graph)
     try node.operation.appendGradient(&context)
-    graph = context.graph
+    swap(&graph, &context.graph)
     for (input, gradient) in zip(node.inputs, context.inputGradients) {
       guard let gradient else { continue }
-      guard let earlier = gradients[input.index] else {
-        gradients[input.index] = gradient
+      guard let earlier = gradients[input] else {
+        gradients[input] = gradient
         continue
       }
-      gradients[input.index] = try graph.append(Add(), name: node.name, inputs: [earlier, gradient])[0]
+      gradients[input] = try graph.append(Add(), name: node.name, inputs: [earlier, gradient])[0]
     }
   }
 }

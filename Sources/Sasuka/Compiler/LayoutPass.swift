@@ -13,9 +13,9 @@ struct LayoutPass {
   private let blocked: Layout
   private var rewriter: GraphRewriter
   /// Layouts of the copy's tensors by index, where they are not plain.
-  private var blockedTensors: Set<Int> = []
+  private var blockedTensors: [Bool] = []
   /// The converted twin of a tensor of the copy.
-  private var twins: [Int: Value] = [:]
+  private var twins = ValueMap()
 
   private init(_ graph: Graph, lanes: Int) {
     original = graph
@@ -25,8 +25,17 @@ struct LayoutPass {
 
   private func layouts(of graph: Graph) -> [Layout] {
     var result = [Layout](repeating: .plain, count: graph.tensors.count)
-    for index in blockedTensors { result[index] = blocked }
+    for (index, isBlocked) in blockedTensors.enumerated() where isBlocked { result[index] = blocked }
     return result
+  }
+
+  private func isBlocked(_ value: Value) -> Bool {
+    value.index < blockedTensors.count && blockedTensors[value.index]
+  }
+
+  private mutating func markBlocked(_ value: Value) {
+    while blockedTensors.count <= value.index { blockedTensors.append(false) }
+    blockedTensors[value.index] = true
   }
 
   private func canBlock(_ value: Value) -> Bool {
@@ -37,7 +46,7 @@ struct LayoutPass {
 
   private mutating func visit(_ node: Node) throws(SasukaError) {
     var inputs: [Value] = []
-    let anyBlocked = node.inputs.contains { canBlock($0) && blockedTensors.contains(rewriter.mapped($0).index) }
+    let anyBlocked = node.inputs.contains { canBlock($0) && isBlocked(rewriter.mapped($0)) }
     for (place, input) in node.inputs.enumerated() {
       let value = rewriter.mapped(input)
       guard canBlock(input) else {
@@ -48,7 +57,7 @@ struct LayoutPass {
     }
     try rewriter.copy(node, operation: node.operation, inputs: inputs)
     for (place, output) in node.outputs.enumerated() where canBlock(output) {
-      if wantsBlocked(node, output: place, anyBlocked) { blockedTensors.insert(rewriter.mapped(output).index) }
+      if wantsBlocked(node, output: place, anyBlocked) { markBlocked(rewriter.mapped(output)) }
     }
   }
 
@@ -72,13 +81,13 @@ struct LayoutPass {
 
   /// The value in the wanted layout, converted once however many nodes want it.
   private mutating func converted(_ value: Value, toBlocked: Bool, name: String) throws(SasukaError) -> Value {
-    guard blockedTensors.contains(value.index) != toBlocked else { return value }
-    if let twin = twins[value.index] { return twin }
+    guard isBlocked(value) != toBlocked else { return value }
+    if let twin = twins[value] { return twin }
     let operation = ConvertLayout(toBlocked: toBlocked)
     let twin = try rewriter.append(operation, name: name, inputs: [value])[0]
-    if toBlocked { blockedTensors.insert(twin.index) }
-    twins[value.index] = twin
-    twins[twin.index] = value
+    if toBlocked { markBlocked(twin) }
+    twins[value] = twin
+    twins[twin] = value
     return twin
   }
 

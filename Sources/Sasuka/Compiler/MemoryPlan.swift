@@ -16,10 +16,10 @@ struct MemoryPlan {
   /// (Pisarchyk and Lee 2020, Efficient Memory Management for Deep Neural Net Inference).
   init(_ graph: Graph, layouts: [Layout]) {
     offsets = [Int](repeating: -1, count: graph.tensors.count)
-    var tenants = MemoryPlan.lives(of: graph, layouts: layouts)
-    tenants.sort { $0.size != $1.size ? $0.size > $1.size : $0.index < $1.index }
+    let tenants = MemoryPlan.lives(of: graph, layouts: layouts)
     var placed: [Tenant] = []  // in the order of their offsets
-    for tenant in tenants {
+    for place in ascendingPlaces(tenants.count, { tenants[$0].size > tenants[$1].size }) {
+      let tenant = tenants[place]
       var offset = 0
       for other in placed where other.firstUse <= tenant.lastUse && tenant.firstUse <= other.lastUse {
         let start = offsets[other.index]

@@ -17,24 +17,24 @@ package enum ModePass {
 struct GraphRewriter {
   private let original: Graph
   private(set) var graph = Graph()
-  private var places: [Int: Value] = [:]
+  private var places = ValueMap()
 
   /// Begins a copy that holds the original's inputs and parameters.
   init(_ original: Graph) {
     self.original = original
     for value in original.inputs {
       let info = original[value]
-      places[value.index] = graph.addInput(name: info.name, shape: info.shape, element: info.element)
+      places[value] = graph.addInput(name: info.name, shape: info.shape, element: info.element)
     }
     for parameter in original.parameters {
-      places[parameter.value.index] = graph.adoptParameter(parameter)
+      places[parameter.value] = graph.adoptParameter(parameter)
     }
   }
 
   /// What a value of the original became in the copy.
-  func mapped(_ value: Value) -> Value { places[value.index]! }
+  func mapped(_ value: Value) -> Value { places[value]! }
 
-  mutating func replace(_ value: Value, with new: Value) { places[value.index] = new }
+  mutating func replace(_ value: Value, with new: Value) { places[value] = new }
 
   /// Copies a node with another operator; outputs are matched in order.
   mutating func copy(_ node: Node, operation: any Operator) throws(SasukaError) {
@@ -45,7 +45,7 @@ struct GraphRewriter {
 
   mutating func copy(_ node: Node, operation: any Operator, inputs: [Value]) throws(SasukaError) {
     let outputs = try graph.append(operation, name: node.name, inputs: inputs)
-    for (old, new) in zip(node.outputs, outputs) { places[old.index] = new }
+    for (old, new) in zip(node.outputs, outputs) { places[old] = new }
   }
 
   mutating func append(_ operation: any Operator, name: String, inputs: [Value]) throws(SasukaError) -> [Value] {
@@ -55,7 +55,7 @@ struct GraphRewriter {
   /// The finished copy, with the original's outputs.
   consuming func finish() -> Graph {
     var result = graph
-    for output in original.outputs { result.outputs.append(places[output.index]!) }
+    for output in original.outputs { result.outputs.append(places[output]!) }
     return result
   }
 }

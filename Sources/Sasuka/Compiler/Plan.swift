@@ -35,7 +35,7 @@ package struct Plan {
   ///
   /// The graph's inputs become the network's own and then the target's; its outputs the loss and the network's own.
   package static func training(
-    of graph: Graph, inputShapes: [Shape], loss: Loss, targetShape: Shape, trainable: Set<Int>, lanes: Int
+    of graph: Graph, inputShapes: [Shape], loss: Loss, targetShape: Shape, trainable: [Int], lanes: Int
   ) throws(SasukaError) -> Plan {
     var working = try ModePass.run(graph.specialized(to: inputShapes), mode: .training)
     let prediction = working.outputs[0]
@@ -44,7 +44,7 @@ package struct Plan {
     let lossValue = try working.append(loss.operation, name: "loss", inputs: [prediction, target])[0]
     let seed = try working.append(Fill(shape: Shape([]), value: 1), name: "loss", inputs: [])[0]
     var wanted: [Value] = []
-    for place in trainable.sorted() { wanted.append(working.parameters[place].value) }
+    for place in trainable { wanted.append(working.parameters[place].value) }
     var (complete, gradients) = try GradientPass.run(working, loss: lossValue, with: seed, wanted: wanted)
     for (value, gradient) in zip(wanted, gradients) {
       guard let gradient, case .parameter(let place) = complete[value].role else { continue }

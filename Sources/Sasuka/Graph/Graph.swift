@@ -4,6 +4,19 @@ package struct Value: Hashable, Sendable {
   package init(index: Int) { self.index = index }
 }
 
+/// What values of one graph stand for in another.
+struct ValueMap {
+  private var images: [Value?] = []
+
+  subscript(value: Value) -> Value? {
+    get { value.index < images.count ? images[value.index] : nil }
+    set {
+      while images.count <= value.index { images.append(nil) }
+      images[value.index] = newValue
+    }
+  }
+}
+
 /// What a graph knows of one tensor.
 package struct TensorInfo: Sendable {
   /// Where a tensor's elements come from and go to.
@@ -146,18 +159,18 @@ package struct Graph {
   /// - Throws: what a shape rule throws where the network cannot take such an input.
   package func specialized(to inputShapes: [Shape]) throws(SasukaError) -> Graph {
     var result = Graph()
-    var places: [Int: Value] = [:]
+    var places = ValueMap()
     for (value, shape) in zip(inputs, inputShapes) {
-      places[value.index] = result.addInput(name: self[value].name, shape: shape, element: self[value].element)
+      places[value] = result.addInput(name: self[value].name, shape: shape, element: self[value].element)
     }
-    for parameter in parameters { places[parameter.value.index] = result.adoptParameter(parameter) }
+    for parameter in parameters { places[parameter.value] = result.adoptParameter(parameter) }
     for node in nodes {
       var mapped: [Value] = []
-      for input in node.inputs { mapped.append(places[input.index]!) }
+      for input in node.inputs { mapped.append(places[input]!) }
       let outputs = try result.append(node.operation, name: node.name, inputs: mapped)
-      for (old, new) in zip(node.outputs, outputs) { places[old.index] = new }
+      for (old, new) in zip(node.outputs, outputs) { places[old] = new }
     }
-    for output in outputs { result.outputs.append(places[output.index]!) }
+    for output in outputs { result.outputs.append(places[output]!) }
     return result
   }
 

@@ -103,17 +103,18 @@ package final class Trainer {
 
   private func group(of name: String) -> Group? { groups.last { $0.pattern.matches(name) } }
 
-  private var trainable: Set<Int> {
-    var places: Set<Int> = []
+  /// Places of the parameters that are learnt and not frozen, ascending.
+  private var trainable: [Int] {
+    var places: [Int] = []
     for (place, info) in model.parameters.infos.enumerated() where info.kind == .weight {
-      if group(of: info.name)?.isFrozen != true { places.insert(place) }
+      if group(of: info.name)?.isFrozen != true { places.append(place) }
     }
     return places
   }
 
   private func divide() {
     pieces = []
-    for place in trainable.sorted() {
+    for place in trainable {
       let info = model.parameters.infos[place]
       let group = group(of: info.name)
       let chunks = Chunks(of: info.shape.count)

@@ -8,7 +8,7 @@ package struct NameIndex {
 
   package init(_ names: [String]) {
     self.names = names
-    order = names.indices.sorted { precedes(names[$0], names[$1]) }
+    order = ascendingPlaces(names.count) { precedes(names[$0], names[$1]) }
   }
 
   /// A name that occurs twice, if there is one.

@@ -99,7 +99,11 @@ private func placeTensors(
   let available = source.count - start
   var tensors: [WeightTensor] = []
   var expected = 0
-  for entry in entries.sorted(by: { ($0.begin, $0.end) < ($1.begin, $1.end) }) {
+  let order = ascendingPlaces(entries.count) {
+    (entries[$0].begin, entries[$0].end) < (entries[$1].begin, entries[$1].end)
+  }
+  for index in order {
+    let entry = entries[index]
     let place = "\(source.name): tensor \"\(entry.name)\""
     let offsets = "data_offsets [\(entry.begin), \(entry.end)]"
     guard entry.begin >= 0, entry.end >= entry.begin, entry.end <= available else {

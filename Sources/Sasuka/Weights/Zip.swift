@@ -34,7 +34,8 @@ func readZipEntries(_ source: ByteSource) throws(SasukaError) -> [ZipEntry] {
   let records = try readDirectory(directory, of: source)
   var entries: [ZipEntry] = []
   var previousEnd = 0
-  for record in records.sorted(by: { $0.localHeader < $1.localHeader }) {
+  for index in ascendingPlaces(records.count, { records[$0].localHeader < records[$1].localHeader }) {
+    let record = records[index]
     let place = "\(source.name): entry \"\(record.name)\""
     guard record.localHeader >= previousEnd else {
       throw SasukaError(.format, "\(place): its header at byte \(record.localHeader) lies within the entry before")
