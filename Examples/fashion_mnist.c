@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 128, TEST_BATCH = 250, SHIFT = 2, PROGRESS_EVERY = 20 };
+enum { BATCH = 128, TEST_BATCH = 250, SHIFT = 1, PROGRESS_EVERY = 20 };
 
 typedef struct settings {
   const char *data, *output;
@@ -153,7 +153,7 @@ static uint64_t number(const char *text, uint64_t least, uint64_t most, const ch
 }
 
 static settings read_arguments(int count, char **arguments) {
-  settings chosen = {NULL, ".", 4, 0, 1};
+  settings chosen = {NULL, ".", 3, 0, 1};
   for (int i = 1; i < count; i += 2) {
     const char *name = arguments[i], *value = i + 1 < count ? arguments[i + 1] : NULL;
     if (value == NULL) chosen.data = NULL, i = count;
@@ -211,7 +211,7 @@ static void shuffle(size_t *order, size_t count, uint64_t *random) {
   }
 }
 
-/* Copies a picture shifted by up to two pixels each way and, every other time, mirrored. */
+/* Copies a picture shifted by up to SHIFT pixels each way and, every other time, mirrored. */
 static void augment(const uint8_t *picture, float *result, uint64_t *random) {
   int down = (int)(draw(random) % (2 * SHIFT + 1)) - SHIFT, right = (int)(draw(random) % (2 * SHIFT + 1)) - SHIFT;
   bool mirrored = draw(random) >> 63;

@@ -115,10 +115,12 @@ func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
     }
     channel = blockEnd
   }
+  // Copies, for what the stores write might be the pass as far as the compiler knows.
+  let (epilogue, pixel, block) = (pass.pointee.epilogue, pass.pointee.outputPixel, pass.pointee.outputBlock)
   for row in 0..<rows {
     for column in 0..<columns {
-      let place = output + row &* pass.pointee.outputPixel + column &* pass.pointee.outputBlock
-      storeVector(pass.pointee.epilogue.apply(sums[row][column], held: place), place)
+      let place = output + row &* pixel + column &* block
+      storeVector(epilogue.apply(sums[row][column], held: place), place)
     }
   }
 }

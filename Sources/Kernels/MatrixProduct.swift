@@ -87,7 +87,7 @@ private func finishLanes(
   for lane in 0..<lanes where lane < count {
     var value = sum[lane]
     if epilogue.adds { value += place[lane] }
-    place[lane] = epilogue.clamps && value < 0 ? 0 : value
+    place[lane] = value < epilogue.floor ? epilogue.floor : value > epilogue.ceiling ? epilogue.ceiling : value
   }
 }
 

@@ -91,20 +91,25 @@ func accumulate<let rows: Int, let columns: Int>(
 /// What happens to a sum on its way to memory.
 struct Epilogue {
   var adds: Bool
-  var clamps: Bool
+  /// What the result is kept between; infinite where it is not clamped.
+  var floor: Float
+  var ceiling: Float
 
   init(_ flags: Int32) {
     adds = flags & Int32(SASUKA_EPILOGUE_ADD) != 0
-    clamps = flags & Int32(SASUKA_EPILOGUE_RELU) != 0
+    let isRelu6 = flags & Int32(SASUKA_EPILOGUE_RELU6) != 0
+    floor = isRelu6 || flags & Int32(SASUKA_EPILOGUE_RELU) != 0 ? 0 : -.infinity
+    ceiling = isRelu6 ? 6 : .infinity
   }
 
-  /// `sum`, after adding `held`'s vector and clamping at zero where asked.
+  /// `sum`, after adding `held`'s vector where asked, clamped. What is not a number stays it.
   @inline(__always)
   func apply(_ sum: Vector, held: UnsafePointer<Float>) -> Vector {
     var value = sum
     if adds { value += loadVector(held) }
-    if clamps { value = select(less(value, Vector()), Vector(), value) }
-    return value
+    let (floor, ceiling) = (Vector(repeating: floor), Vector(repeating: ceiling))
+    value = select(less(value, floor), floor, value)
+    return select(less(ceiling, value), ceiling, value)
   }
 }
 

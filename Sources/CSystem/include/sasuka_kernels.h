@@ -98,7 +98,9 @@ enum {
   /** max(x, 0) after the bias. */
   SASUKA_EPILOGUE_RELU = 1,
   /** Add to what the destination holds instead of overwriting it. */
-  SASUKA_EPILOGUE_ADD = 2
+  SASUKA_EPILOGUE_ADD = 2,
+  /** min(max(x, 0), 6) after the bias; for convolutions and matrix products. */
+  SASUKA_EPILOGUE_RELU6 = 4
 };
 
 /** The numbers of one optimiser step; each optimiser looks at its own. */

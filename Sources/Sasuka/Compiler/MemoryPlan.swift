@@ -16,7 +16,8 @@ struct MemoryPlan {
   /// (Pisarchyk and Lee 2020, Efficient Memory Management for Deep Neural Net Inference).
   init(_ graph: Graph, layouts: [Layout]) {
     offsets = [Int](repeating: -1, count: graph.tensors.count)
-    let tenants = MemoryPlan.lives(of: graph, layouts: layouts)
+    var landlords = [Int](0..<graph.tensors.count)
+    let tenants = MemoryPlan.lives(of: graph, layouts: layouts, landlords: &landlords)
     var placed: [Tenant] = []  // in the order of their offsets
     for place in ascendingPlaces(tenants.count, { tenants[$0].size > tenants[$1].size }) {
       let tenant = tenants[place]
@@ -31,25 +32,39 @@ struct MemoryPlan {
       let place = placed.firstIndex { offsets[$0.index] > offset } ?? placed.count
       placed.insert(tenant, at: place)
     }
+    for (index, landlord) in landlords.enumerated() where landlord != index { offsets[index] = offsets[landlord] }
   }
 
-  private static func lives(of graph: Graph, layouts: [Layout]) -> [Tenant] {
-    var tenants = [Tenant?](repeating: nil, count: graph.tensors.count)
+  /// When each tensor of the arena is written first and read last; a tensor that overwrites another is its tenant still.
+  private static func lives(of graph: Graph, layouts: [Layout], landlords: inout [Int]) -> [Tenant] {
     let end = graph.nodes.count
-    func tenant(_ value: Value, from firstUse: Int, to lastUse: Int) -> Tenant {
-      let size = layouts[value.index].storageCount(of: graph.shape(value))
-      return Tenant(index: value.index, size: (size + 15) / 16 * 16, firstUse: firstUse, lastUse: lastUse)
+    var lastUse = [Int](repeating: -1, count: graph.tensors.count)
+    for (place, node) in graph.nodes.enumerated() {
+      for input in node.inputs { lastUse[input.index] = place }
     }
     // What the host writes and reads stays in place from one run to the next.
-    for input in graph.inputs { tenants[input.index] = tenant(input, from: -1, to: end) }
-    for (place, node) in graph.nodes.enumerated() {
-      for input in node.inputs {
-        guard let tenant = tenants[input.index] else { continue }
-        tenants[input.index]!.lastUse = max(tenant.lastUse, place)
-      }
-      for output in node.outputs { tenants[output.index] = tenant(output, from: place, to: place) }
+    for value in graph.inputs + graph.outputs { lastUse[value.index] = end }
+    var tenants = [Tenant?](repeating: nil, count: graph.tensors.count)
+    func size(_ value: Value) -> Int {
+      (layouts[value.index].storageCount(of: graph.shape(value)) + 15) / 16 * 16
     }
-    for output in graph.outputs where tenants[output.index] != nil { tenants[output.index]!.lastUse = end }
+    for input in graph.inputs {
+      tenants[input.index] = Tenant(index: input.index, size: size(input), firstUse: -1, lastUse: end)
+    }
+    for (place, node) in graph.nodes.enumerated() {
+      for output in node.outputs {
+        tenants[output.index] = Tenant(
+          index: output.index, size: size(output), firstUse: place, lastUse: max(place, lastUse[output.index]))
+      }
+      guard let input = node.operation.inputToOverwrite(node).map({ node.inputs[$0] }), let output = node.outputs.first,
+        graph[input].role == .activation, lastUse[input.index] == place, size(input) == size(output),
+        node.inputs.count(where: { $0 == input }) == 1
+      else { continue }
+      let landlord = landlords[input.index]
+      landlords[output.index] = landlord
+      tenants[output.index] = nil
+      tenants[landlord]?.lastUse = max(place, lastUse[output.index])
+    }
     return tenants.compactMap { $0 }
   }
 }

@@ -14,7 +14,7 @@ package struct Plan {
   package static func evaluation(
     of graph: Graph, inputShapes: [Shape], lanes: Int
   ) throws(SasukaError) -> Plan {
-    let specialized = try ModePass.run(graph.specialized(to: inputShapes), mode: .evaluation)
+    let specialized = try prepare(graph, inputShapes, mode: .evaluation)
     return try finish(specialized, mode: .evaluation, lanes: lanes)
   }
 
@@ -23,7 +23,7 @@ package struct Plan {
   package static func evaluation(
     of graph: Graph, inputShapes: [Shape], loss: Loss, targetShape: Shape, lanes: Int
   ) throws(SasukaError) -> Plan {
-    var working = try ModePass.run(graph.specialized(to: inputShapes), mode: .evaluation)
+    var working = try prepare(graph, inputShapes, mode: .evaluation)
     let target = working.addInput(name: "target", shape: targetShape, element: loss.targetElement)
     let lossValue = try working.append(loss.operation, name: "loss", inputs: [working.outputs[0], target])[0]
     working.outputs = [lossValue] + working.outputs
@@ -37,7 +37,7 @@ package struct Plan {
   package static func training(
     of graph: Graph, inputShapes: [Shape], loss: Loss, targetShape: Shape, trainable: [Int], lanes: Int
   ) throws(SasukaError) -> Plan {
-    var working = try ModePass.run(graph.specialized(to: inputShapes), mode: .training)
+    var working = try prepare(graph, inputShapes, mode: .training)
     let prediction = working.outputs[0]
     let forwardNodes = working.nodes
     let target = working.addInput(name: "target", shape: targetShape, element: loss.targetElement)
@@ -54,6 +54,11 @@ package struct Plan {
     complete.outputs = [lossValue] + complete.outputs
     for node in forwardNodes { try node.operation.appendUpdates(of: node, to: &complete) }
     return try finish(complete, mode: .training, lanes: lanes)
+  }
+
+  /// The first passes, common to every mode.
+  private static func prepare(_ graph: Graph, _ inputShapes: [Shape], mode: Mode) throws(SasukaError) -> Graph {
+    try FusionPass.run(ModePass.run(graph.specialized(to: inputShapes), mode: mode), mode: mode)
   }
 
   /// Compiles a graph as it stands: the last passes, common to every mode.

@@ -25,6 +25,16 @@ package protocol Operator: AnyObject {
   /// Nil means that the node passes its first input through and is dropped.
   func specialized(for mode: Mode) -> (any Operator)?
 
+  /// What it is to an operator before it that could do its work as well.
+  var follower: Follower? { get }
+
+  /// This operator doing a follower's work too, or nil where it cannot. Its inputs are its own and then the follower's
+  /// others, its outputs its own with the follower's in place of the first.
+  func absorbing(_ follower: Follower, mode: Mode) -> (any Operator)?
+
+  /// The input whose memory the first output may take over where nobody reads that input afterwards.
+  func inputToOverwrite(_ node: Node) -> Int?
+
   /// Whether it changes the model's statistics; such nodes run after everything else.
   var changesModel: Bool { get }
 
@@ -40,10 +50,23 @@ extension Operator {
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
     throw SasukaError(.unsupported, "\(kind) \"\(context.node.name)\" has no gradient rule")
   }
+  package var follower: Follower? { nil }
+  package func absorbing(_ follower: Follower, mode: Mode) -> (any Operator)? { nil }
+  package func inputToOverwrite(_ node: Node) -> Int? { nil }
   package var changesModel: Bool { false }
   package func appendUpdates(of node: Node, to graph: inout Graph) throws(SasukaError) {}
   package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int { 0 }
   package func specialized(for mode: Mode) -> (any Operator)? { self }
+}
+
+/// Cheap work on a tensor that its producer can do while it has the numbers at hand.
+package enum Follower: Equatable, Sendable {
+  /// Batch normalisation by running statistics; inputs as BatchNormAttributes says.
+  case normalization(epsilon: Float, affine: Bool)
+  /// The sum with another tensor of the same shape.
+  case addition
+  case relu
+  case relu6
 }
 
 /// What a plan is compiled for.

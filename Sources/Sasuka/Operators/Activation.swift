@@ -31,6 +31,15 @@ package final class Activation: Operator {
     return [inputs[0]]
   }
 
+  package var follower: Follower? {
+    switch function {
+    case .relu: return .relu
+    case .relu6: return .relu6
+    default: return nil
+    }
+  }
+  package func inputToOverwrite(_ node: Node) -> Int? { 0 }
+
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
     // From the output where that is enough: it is kept for the next operator anyway.
     let saved = function.gradientTakesOutput ? context.node.outputs[0] : context.node.inputs[0]

@@ -14,6 +14,9 @@ package final class Add: Operator {
     return [inputs[0]]
   }
 
+  package var follower: Follower? { .addition }
+  package func inputToOverwrite(_ node: Node) -> Int? { 0 }
+
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
     if context.needs[0] { context.setGradient(ofInput: 0, context.outputGradient) }
     if context.needs[1] { context.setGradient(ofInput: 1, context.outputGradient) }

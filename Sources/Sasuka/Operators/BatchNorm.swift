@@ -72,6 +72,14 @@ package struct BatchNormAttributes: Sendable {
   func bias(_ node: Node) -> Value? { affine ? node.inputs[2] : nil }
   /// Mean, variance and number of batches.
   func running(_ node: Node) -> ArraySlice<Value> { node.inputs[(affine ? 3 : 1)...] }
+  /// With a ReLU behind it, if it has none yet.
+  func absorbing(_ follower: Follower) -> BatchNormAttributes? {
+    guard follower == .relu, !rectifies else { return nil }
+    var result = self
+    result.rectifies = true
+    return result
+  }
+
   var epilogue: Int32 { rectifies ? Int32(SASUKA_EPILOGUE_RELU) : 0 }
 }
 
@@ -88,6 +96,14 @@ package final class BatchNorm: Operator {
   package func specialized(for mode: Mode) -> (any Operator)? {
     if !attributes.tracked || mode == .training && !attributes.frozen { return BatchNormTraining(attributes) }
     return self
+  }
+
+  package var follower: Follower? {
+    attributes.rectifies ? nil : .normalization(epsilon: attributes.epsilon, affine: attributes.affine)
+  }
+
+  package func absorbing(_ follower: Follower, mode: Mode) -> (any Operator)? {
+    attributes.absorbing(follower).map { BatchNorm($0) }
   }
 
   package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int { outputs[0].count }
@@ -149,6 +165,10 @@ package final class BatchNormTraining: Operator {
   }
 
   package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int { 2 * outputs[0].count }
+
+  package func absorbing(_ follower: Follower, mode: Mode) -> (any Operator)? {
+    attributes.absorbing(follower).map { BatchNormTraining($0) }
+  }
 
   package func specialized(for mode: Mode) -> (any Operator)? {
     mode == .evaluation && attributes.tracked ? BatchNorm(attributes) : self

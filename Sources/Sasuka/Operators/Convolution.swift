@@ -1,12 +1,29 @@
 /// Two-dimensional convolution (cross-correlation, as PyTorch's Conv2d) with an optional bias.
 ///
-/// Inputs: feature map [N, C, H, W], weight [O, C / groups, KH, KW], bias [O] where there is one.
+/// Inputs: feature map [N, C, H, W], weight [O, C / groups, KH, KW], bias [O] where there is one; then what its epilogue
+/// needs: the normalisation's parameters, the tensor that is added.
 package final class Convolution: Operator {
   package let kind = "convolution"
   package let layoutRule = LayoutRule.blocked
   let attributes: ConvolutionAttributes
+  let epilogue: ConvolutionEpilogue
 
-  package init(_ attributes: ConvolutionAttributes) { self.attributes = attributes }
+  package init(_ attributes: ConvolutionAttributes, hasBias: Bool) {
+    self.attributes = attributes
+    epilogue = ConvolutionEpilogue(hasBias: hasBias)
+  }
+
+  private init(_ attributes: ConvolutionAttributes, _ epilogue: ConvolutionEpilogue) {
+    self.attributes = attributes
+    self.epilogue = epilogue
+  }
+
+  package func absorbing(_ follower: Follower, mode: Mode) -> (any Operator)? {
+    guard mode == .evaluation, let fused = epilogue.absorbing(follower) else { return nil }
+    return Convolution(attributes, fused)
+  }
+
+  package func inputToOverwrite(_ node: Node) -> Int? { epilogue.adds ? node.inputs.count - 1 : nil }
 
   package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
     let geometry = try attributes.geometry(input: inputs[0], weight: inputs[1])
@@ -32,7 +49,7 @@ package final class Convolution: Operator {
       }
       context.setGradient(ofInput: 1, try context.append(operation, [input, gradient])[0])
     }
-    if context.needs.count > 2, context.needs[2] {
+    if epilogue.hasBias, context.needs[2] {
       context.setGradient(ofInput: 2, try context.append(ChannelSums(), [gradient])[0])
     }
   }
@@ -41,8 +58,7 @@ package final class Convolution: Operator {
     let (input, weight) = (node.inputs[0], node.inputs[1])
     let geometry = try attributes.geometry(input: lowering.shape(input), weight: lowering.shape(weight))
     try lowering.convolve(
-      [.forward(geometry, lanes: lowering.lanes)], input: input, weight: weight,
-      bias: node.inputs.count > 2 ? node.inputs[2] : nil, output: node.outputs[0])
+      [.forward(geometry, lanes: lowering.lanes)], input: input, weight: weight, epilogue: epilogue, node)
   }
 }
 
@@ -68,7 +84,7 @@ final class ConvolutionInputGradient: Operator {
     let geometry = try attributes.geometry(input: inputShape, weight: lowering.shape(node.inputs[1]))
     try lowering.convolve(
       ConvolutionPass.inputGradient(geometry, lanes: lowering.lanes), input: node.inputs[0], weight: node.inputs[1],
-      bias: nil, output: node.outputs[0])
+      epilogue: ConvolutionEpilogue(hasBias: false), node)
   }
 }
 
@@ -130,7 +146,7 @@ extension Graph {
     }
     let fanIn = weightShape.count / outputChannels
     let inputs = try [input] + weights(name, weightShape, biasCount: bias ? outputChannels : nil, fanIn: fanIn)
-    return try append(Convolution(attributes), name: name, inputs: inputs)[0]
+    return try append(Convolution(attributes, hasBias: bias), name: name, inputs: inputs)[0]
   }
 
   /// Weight and bias as PyTorch initialises them: uniform within 1 / √fanIn.

@@ -5,22 +5,27 @@ extension Lowering {
   /// Images from which on a unit of work is a whole image, padded in its worker's own cache.
   private static let imagesForWholeImageUnits = 4
 
-  /// Convolves `input` (channels of all groups: `inputChannels`) by each of the passes, which together fill `output`.
+  /// Convolves `input` (channels of all groups: `inputChannels`) by each of the passes, which together fill the node's
+  /// first output.
   mutating func convolve(
-    _ passes: [ConvolutionPass], input: Value, weight: Value, bias: Value?, output: Value
+    _ passes: [ConvolutionPass], input: Value, weight: Value, epilogue: ConvolutionEpilogue, _ node: Node
   ) throws(SasukaError) {
-    for pass in passes { try convolve(pass, input: input, weight: weight, bias: bias, output: output) }
+    let output = node.outputs[0]
+    let channels = shape(output)[1]
+    let folded = try fold(epilogue, node, channels: channels)
+    if let addend = epilogue.addend(node) { placeAddend(addend, at: output) }
+    let bias = folded?.shifts ?? epilogue.bias(node).map { pointer($0) }
+    for pass in passes {
+      let packed = try pack(pass, weight: weight, folded: folded, channels: channels)
+      let run = ConvolutionRun(
+        pass, kernels: kernels, input: UnsafePointer(pointer(input)), inputShape: shape(input),
+        packed: UnsafePointer(packed), bias: bias.map { UnsafePointer($0) }, output: pointer(output),
+        outputShape: shape(output), epilogue: epilogue.flags)
+      convolve(run, pass, images: shape(input)[0])
+    }
   }
 
-  private mutating func convolve(
-    _ pass: ConvolutionPass, input: Value, weight: Value, bias: Value?, output: Value
-  ) throws(SasukaError) {
-    let packed = try pack(pass, weight: weight)
-    let run = ConvolutionRun(
-      pass, kernels: kernels, input: UnsafePointer(pointer(input)), inputShape: shape(input),
-      packed: UnsafePointer(packed), bias: bias.map { UnsafePointer(pointer($0)) }, output: pointer(output),
-      outputShape: shape(output))
-    let images = shape(input)[0]
+  private mutating func convolve(_ run: ConvolutionRun, _ pass: ConvolutionPass, images: Int) {
     if images >= Lowering.imagesForWholeImageUnits {
       needWorkerScratch(bytes: run.paddedFloats * MemoryLayout<Float>.stride)
       step(units: images) { image, context in run.wholeImage(image, scratch: context.workerScratch) }
@@ -33,8 +38,9 @@ extension Lowering {
     step(units: images * run.units * run.rowChunks) { unit, context in run.part(unit, scratch: context.scratch) }
   }
 
-  private mutating func pack(_ pass: ConvolutionPass, weight: Value) throws(SasukaError) -> UnsafeMutablePointer<Float>
-  {
+  private mutating func pack(
+    _ pass: ConvolutionPass, weight: Value, folded: FoldedNormalization?, channels: Int
+  ) throws(SasukaError) -> UnsafeMutablePointer<Float> {
     let (width, columns) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
     var shape = pass.shape
     let source = UnsafePointer(pointer(weight)) + pass.weightOffset
@@ -47,6 +53,10 @@ extension Lowering {
         var (shape, strides) = (shape, strides)
         kernel(&shape, &strides, source, packed, 0, Int64(blocks))
       }
+      if let folded {
+        let blockFloats = lanes * Int(shape.kernel_height * shape.kernel_width)
+        scale(packed, by: folded, units: blocks, unitFloats: blockFloats, width: lanes, channels: channels)
+      }
       return packed
     }
     let packed = try persistent(floats: Int(sasuka_convolution_packed_floats(&shape, width, columns)))
@@ -55,6 +65,12 @@ extension Lowering {
     prepare(units: Int(units)) { unit, _ in
       var (shape, strides) = (shape, strides)
       kernel(&shape, &strides, source, packed, Int64(unit), Int64(unit) + 1)
+    }
+    if let folded {
+      let unitFloats = Int(sasuka_convolution_unit_floats(&shape, width, columns))
+      let unitWidth = lanes * Int(sasuka_convolution_columns(&shape, width, columns))
+      scale(
+        packed, by: folded, units: Int(units), unitFloats: unitFloats, width: unitWidth, channels: channels)
     }
     return packed
   }
@@ -68,6 +84,8 @@ struct ConvolutionRun {
   private let packed: UnsafePointer<Float>
   private let bias: UnsafePointer<Float>?
   private let output: UnsafeMutablePointer<Float>
+  /// Flags for the kernel.
+  private let epilogue: Int32
   private let pad:
     @convention(c) (UnsafePointer<sasuka_padding>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int64, Int64)
       -> Void
@@ -88,9 +106,10 @@ struct ConvolutionRun {
   init(
     _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, input: UnsafePointer<Float>,
     inputShape: Shape, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?, output: UnsafeMutablePointer<Float>,
-    outputShape: Shape
+    outputShape: Shape, epilogue: Int32
   ) {
     self.pass = pass
+    self.epilogue = epilogue
     self.input = input
     self.packed = packed
     self.bias = bias
@@ -148,6 +167,7 @@ struct ConvolutionRun {
     let first = chunk * rowsAtOnce
     let end = min(first + rowsAtOnce, Int(shape.output_height))
     multiply(
-      &shape, source, packed, bias, output + image * outputImageFloats, Int64(unit), Int64(first), Int64(end), 0)
+      &shape, source, packed, bias, output + image * outputImageFloats, Int64(unit), Int64(first), Int64(end),
+      epilogue)
   }
 }

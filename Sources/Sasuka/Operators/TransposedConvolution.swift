@@ -43,7 +43,7 @@ package final class TransposedConvolution: Operator {
     let geometry = try attributes.geometry(input: lowering.shape(input), weight: lowering.shape(weight))
     try lowering.convolve(
       ConvolutionPass.inputGradient(geometry, lanes: lowering.lanes), input: input, weight: weight,
-      bias: node.inputs.count > 2 ? node.inputs[2] : nil, output: node.outputs[0])
+      epilogue: ConvolutionEpilogue(hasBias: node.inputs.count > 2), node)
   }
 }
 
@@ -69,8 +69,8 @@ final class TransposedConvolutionInputGradient: Operator {
   func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let geometry = try attributes.geometry(input: inputShape, weight: lowering.shape(node.inputs[1]))
     try lowering.convolve(
-      [.forward(geometry, lanes: lowering.lanes)], input: node.inputs[0], weight: node.inputs[1], bias: nil,
-      output: node.outputs[0])
+      [.forward(geometry, lanes: lowering.lanes)], input: node.inputs[0], weight: node.inputs[1],
+      epilogue: ConvolutionEpilogue(hasBias: false), node)
   }
 }
 

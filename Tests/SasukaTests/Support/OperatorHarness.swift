@@ -28,6 +28,8 @@ struct OperatorRun {
   /// Gradient that arrives at the output; nil computes no gradients.
   var upstream: HostTensor?
   var random = RandomState(seed: 1, iteration: 0)
+  /// Whether operators may do the work of those behind them.
+  var fuses = false
   let build: (inout Graph, [Value]) throws(SasukaError) -> Value
 }
 
@@ -111,6 +113,7 @@ extension OperatorRun {
     let values = inputs.enumerated().map { original.addInput(name: "input\($0)", shape: Shape($1.shape)) }
     original.outputs = [try build(&original, values)]
     var graph = try ModePass.run(original, mode: mode)
+    if fuses { graph = try FusionPass.run(graph, mode: mode) }
     let forward = graph.nodes
     var (wanted, gradients): ([Value], [Value?]) = ([], [])
     if let upstream {

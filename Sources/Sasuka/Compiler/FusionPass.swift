@@ -1,0 +1,75 @@
+/// Lets operators do the work of those behind them: normalisation, addition and ReLU in a convolution's epilogue, ReLU in
+/// a normalisation.
+package struct FusionPass {
+  package static func run(_ graph: Graph, mode: Mode) throws(SasukaError) -> Graph {
+    var pass = FusionPass(graph, mode: mode)
+    for place in graph.nodes.indices { pass.gather(place) }
+    return try pass.emit()
+  }
+
+  private let graph: Graph
+  private let mode: Mode
+  /// How often a tensor is read, by index; the network's outputs are read once more.
+  private var readers: [Int]
+  /// The last node that reads a tensor, by index; -1 for none.
+  private var lastReader: [Int]
+  private var isAbsorbed: [Bool]
+  /// What stands in a node's place; the whole chain stands where its last node stood, for there all its inputs exist.
+  private var results: [Node?]
+
+  private init(_ graph: Graph, mode: Mode) {
+    self.graph = graph
+    self.mode = mode
+    readers = [Int](repeating: 0, count: graph.tensors.count)
+    lastReader = [Int](repeating: -1, count: graph.tensors.count)
+    isAbsorbed = [Bool](repeating: false, count: graph.nodes.count)
+    results = [Node?](repeating: nil, count: graph.nodes.count)
+    for (place, node) in graph.nodes.enumerated() {
+      for input in node.inputs {
+        readers[input.index] += 1
+        lastReader[input.index] = place
+      }
+    }
+    for output in graph.outputs { readers[output.index] += 1 }
+  }
+
+  /// Follows the chain that begins at a node as far as its operator can do the work.
+  private mutating func gather(_ start: Int) {
+    guard !isAbsorbed[start] else { return }
+    var (last, result) = (start, graph.nodes[start])
+    while readers[result.outputs[0].index] == 1 {
+      let next = lastReader[result.outputs[0].index]
+      guard next >= 0, !isAbsorbed[next], results[next] == nil,
+        let fused = fuse(result, with: graph.nodes[next])
+      else { break }
+      isAbsorbed[next] = true
+      (last, result) = (next, fused)
+    }
+    results[last] = result
+  }
+
+  private func fuse(_ node: Node, with next: Node) -> Node? {
+    guard let follower = next.operation.follower, isSound(follower, node, next),
+      let operation = node.operation.absorbing(follower, mode: mode)
+    else { return nil }
+    var others: [Value] = []
+    for input in next.inputs where input != node.outputs[0] { others.append(input) }
+    return Node(
+      name: node.name, operation: operation, inputs: node.inputs + others,
+      outputs: [next.outputs[0]] + node.outputs.dropFirst())
+  }
+
+  private func isSound(_ follower: Follower, _ node: Node, _ next: Node) -> Bool {
+    guard case .addition = follower else { return next.inputs[0] == node.outputs[0] }
+    return graph.shape(next.inputs[0]) == graph.shape(next.inputs[1])
+  }
+
+  private func emit() throws(SasukaError) -> Graph {
+    var rewriter = GraphRewriter(graph)
+    for node in results {
+      guard let node else { continue }
+      try rewriter.copy(node, operation: node.operation)
+    }
+    return rewriter.finish()
+  }
+}

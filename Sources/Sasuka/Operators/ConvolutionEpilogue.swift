@@ -1,0 +1,110 @@
+import CSystem
+
+/// What a convolution does with its sums on their way to memory, in this order: bias or normalisation, addition, clamping.
+struct ConvolutionEpilogue: Equatable {
+  var hasBias: Bool
+  private(set) var normalization: (epsilon: Float, affine: Bool)?
+  private(set) var adds = false
+  private(set) var clamp: Int32 = 0
+
+  init(hasBias: Bool) { self.hasBias = hasBias }
+
+  static func == (left: Self, right: Self) -> Bool {
+    left.hasBias == right.hasBias && left.adds == right.adds && left.clamp == right.clamp
+      && left.normalization?.epsilon == right.normalization?.epsilon
+      && left.normalization?.affine == right.normalization?.affine
+  }
+
+  /// With a follower's work too, if it comes in the order above.
+  func absorbing(_ follower: Follower) -> ConvolutionEpilogue? {
+    var result = self
+    switch follower {
+    case .normalization(let epsilon, let affine):
+      guard normalization == nil, !adds, clamp == 0 else { return nil }
+      result.normalization = (epsilon, affine)
+    case .addition:
+      guard !adds, clamp == 0 else { return nil }
+      result.adds = true
+    case .relu, .relu6:
+      guard clamp == 0 else { return nil }
+      result.clamp = Int32(follower == .relu ? SASUKA_EPILOGUE_RELU : SASUKA_EPILOGUE_RELU6)
+    }
+    return result
+  }
+
+  /// Flags for the kernels.
+  var flags: Int32 { clamp | (adds ? Int32(SASUKA_EPILOGUE_ADD) : 0) }
+
+  func bias(_ node: Node) -> Value? { hasBias ? node.inputs[2] : nil }
+  func addend(_ node: Node) -> Value? { adds ? node.inputs[node.inputs.count - 1] : nil }
+
+  /// The normalisation's weight, bias, mean and variance.
+  func normalizationInputs(_ node: Node) -> (weight: Value?, bias: Value?, mean: Value, variance: Value)? {
+    guard let normalization else { return nil }
+    let first = hasBias ? 3 : 2
+    guard normalization.affine else { return (nil, nil, node.inputs[first], node.inputs[first + 1]) }
+    return (node.inputs[first], node.inputs[first + 1], node.inputs[first + 2], node.inputs[first + 3])
+  }
+}
+
+/// A normalisation folded into the weights before it: y = scale · (w * x) + shift.
+struct FoldedNormalization {
+  /// One of each for a channel, and zeros up to whole blocks.
+  let scales: UnsafeMutablePointer<Float>
+  let shifts: UnsafeMutablePointer<Float>
+}
+
+extension Lowering {
+  /// Prepares scale and shift of each channel, the convolution's own bias included; nil without a normalisation.
+  mutating func fold(
+    _ epilogue: ConvolutionEpilogue, _ node: Node, channels: Int
+  ) throws(SasukaError) -> FoldedNormalization? {
+    guard let normalization = epilogue.normalization, let inputs = epilogue.normalizationInputs(node) else {
+      return nil
+    }
+    // Whole units of the packed weights: the widest has two blocks.
+    let count = (Layout.blocks(of: channels, lanes: lanes) + 1) * lanes
+    let scales = try persistent(floats: 2 * count)
+    let shifts = scales + count
+    let (mean, variance) = (pointer(inputs.mean), pointer(inputs.variance))
+    let (weight, bias) = (inputs.weight.map { pointer($0) }, inputs.bias.map { pointer($0) })
+    let ownBias = epilogue.bias(node).map { pointer($0) }
+    let epsilon = Double(normalization.epsilon)
+    prepare(units: 1) { _, _ in
+      for channel in 0..<channels {
+        let scale = Double(weight?[channel] ?? 1) / (Double(variance[channel]) + epsilon).squareRoot()
+        let shift = Double(bias?[channel] ?? 0) + (Double(ownBias?[channel] ?? 0) - Double(mean[channel])) * scale
+        scales[channel] = Float(scale)
+        shifts[channel] = Float(shift)
+      }
+    }
+    return FoldedNormalization(scales: scales, shifts: shifts)
+  }
+
+  /// Multiplies packed weights, `rows` rows of `width` output channels to a unit, by their channels' scales.
+  mutating func scale(
+    _ packed: UnsafeMutablePointer<Float>, by folded: FoldedNormalization, units: Int, unitFloats: Int, width: Int,
+    channels: Int
+  ) {
+    let multiply = kernels.pointee.multiply!
+    let lanes = lanes
+    prepare(units: units) { unit, _ in
+      let (first, start) = (unit * width, packed + unit * unitFloats)
+      let columns = min(width, (channels - first + lanes - 1) / lanes * lanes)
+      for row in 0..<(unitFloats / width) {
+        multiply(start + row * columns, folded.scales + first, start + row * columns, columns)
+      }
+    }
+  }
+
+  /// Puts the tensor to be added where the sum will be, unless it lies there already.
+  mutating func placeAddend(_ addend: Value, at output: Value) {
+    let (source, target) = (pointer(addend), pointer(output))
+    guard source != target else { return }
+    let chunks = Chunks(of: storageCount(output))
+    step(units: chunks.count) { unit, _ in
+      let range = chunks[unit]
+      memcpy(target + range.lowerBound, source + range.lowerBound, range.count * MemoryLayout<Float>.stride)
+    }
+  }
+}
