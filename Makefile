@@ -24,7 +24,7 @@ LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
 
 HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude
 
-.PHONY: all library demo examples test header gates install clean format lint
+.PHONY: all library demo examples test test-swift test-python header gates install clean format lint
 
 all: library
 
@@ -41,9 +41,18 @@ library:
 	strip --strip-unneeded -o $(LIBRARY) $(UNSTRIPPED)
 	@ls -l $(LIBRARY)
 
+PYTHON := .venv/bin/python
+
+test: gates test-swift test-python
+
 # Optimised, because the engine's tests do a lot of arithmetic; what they look at is `package`, so nothing is lost.
-test: gates
+test-swift:
 	$(SWIFT) test --configuration release --disable-xctest
+
+test-python: library
+	Scripts/setup-python.sh
+	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q -p no:cacheprovider bindings/python/tests
+	$(PYTHON) Tests/Embedding/readme.py
 
 # Nothing is linked: the compilers compare the header with what Tests/Embedding/header.c says of it.
 header:

@@ -1,0 +1,66 @@
+"""Sasuka: convolutional networks in your own process.
+
+>>> import sasuka
+>>> model = sasuka.create_model("resnet18", num_classes=10)
+>>> logits = model(pictures)  # float32 [batch, channels, height, width]
+"""
+
+from __future__ import annotations
+
+from ._library import lib as _lib
+from .errors import (
+    BufferTooSmallError,
+    BusyError,
+    CancelledError,
+    FileError,
+    FormatError,
+    InvalidArgumentError,
+    MismatchError,
+    NotFoundError,
+    OutOfMemoryError,
+    SasukaError,
+    UnsupportedError,
+    WrongStateError,
+)
+from .graph import Graph, Value
+from .model import Model, Parameter, Session, architectures, create_model
+from .shapes import ReceptiveField, receptive_field, resolve_padding, transposed_output_size, window_output_size
+from .trainer import Evaluation, Trainer
+
+__version__ = _lib.sasuka_version().decode()
+
+
+def instruction_set() -> str:
+    """"avx512", "avx2" or "baseline": what this process computes with."""
+    return str(_lib.sasuka_instruction_set().decode())
+
+
+__all__ = [
+    "BufferTooSmallError",
+    "BusyError",
+    "CancelledError",
+    "Evaluation",
+    "FileError",
+    "FormatError",
+    "Graph",
+    "InvalidArgumentError",
+    "MismatchError",
+    "Model",
+    "NotFoundError",
+    "OutOfMemoryError",
+    "Parameter",
+    "ReceptiveField",
+    "SasukaError",
+    "Session",
+    "Trainer",
+    "UnsupportedError",
+    "Value",
+    "WrongStateError",
+    "architectures",
+    "create_model",
+    "instruction_set",
+    "receptive_field",
+    "resolve_padding",
+    "transposed_output_size",
+    "window_output_size",
+]

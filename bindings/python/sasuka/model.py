@@ -1,0 +1,310 @@
+"""Models: networks with their weights, and sessions that run them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from ctypes import c_int32, c_int64, c_void_p
+from typing import Any, Callable, NamedTuple, Union
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._library import (
+    MAX_RANK,
+    LoadOptions,
+    ModelOptions,
+    ParameterInfo,
+    ProgressFunction,
+    SessionOptions,
+    defaults,
+    lib,
+    read_bytes,
+    sizes,
+)
+from .errors import CancelledError, MismatchError
+from .tensors import Borrowed, borrow_input, borrow_output
+
+PathOrBytes = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
+
+INITIALIZERS = {
+    "default": 0,
+    "constant": 1,
+    "uniform": 2,
+    "normal": 3,
+    "kaiming_uniform": 4,
+    "kaiming_normal": 5,
+    "xavier_uniform": 6,
+    "xavier_normal": 7,
+}
+
+
+class Interruptible:
+    """Lets Ctrl-C stop a long call: the library asks this object as it goes.
+
+    While a call runs on the main thread, the host's own handler of SIGINT runs inside ours; what it raises is kept, the
+    call is told to stop, and the exception goes on once the library has returned.
+    """
+
+    def __init__(self) -> None:
+        self._caught: BaseException | None = None
+        self.callback = ProgressFunction(lambda progress, user_data: self._caught is None)
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Calls; raises what stopped it."""
+        theirs = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or not callable(theirs):
+            function(*arguments)
+            return
+
+        def handle(number: int, frame: Any) -> None:
+            try:
+                theirs(number, frame)
+            except BaseException as exception:  # KeyboardInterrupt, mostly
+                self._caught = exception
+
+        signal.signal(signal.SIGINT, handle)
+        try:
+            function(*arguments)
+        except CancelledError:
+            if self._caught is None:
+                raise
+        finally:
+            signal.signal(signal.SIGINT, theirs)
+            caught, self._caught = self._caught, None
+        if caught is not None:
+            raise caught
+
+
+class Parameter(NamedTuple):
+    """One entry of a state dict."""
+
+    name: str
+    shape: tuple[int, ...]
+    #: "weight" (learnt), "statistic" (gathered, such as a running mean) or "counter".
+    kind: str
+
+
+def architectures() -> list[str]:
+    """The names that `create_model` knows."""
+    return [lib.sasuka_architecture_name(index).decode() for index in range(lib.sasuka_architecture_count())]
+
+
+def create_model(
+    name: str, *, num_classes: int = 0, in_channels: int = 0, seed: int = 0, threads: int = 0
+) -> Model:
+    """A network by its torchvision name, with fresh weights.
+
+    Parameters
+    ----------
+    num_classes, in_channels : int
+        0: as published.
+    seed : int
+        From which the first weights are drawn.
+    threads : int
+        0: one for each processor.
+    """
+    interruptible = Interruptible()
+    options = _model_options(seed, threads, interruptible)
+    options.num_classes, options.in_channels = num_classes, in_channels
+    handle = c_void_p()
+    lib.sasuka_model_create(name.encode(), ctypes.byref(options), ctypes.byref(handle))
+    return Model(handle, interruptible)
+
+
+def _model_options(seed: int, threads: int, interruptible: Interruptible) -> Any:
+    options = defaults(ModelOptions, "sasuka_model_options_init")
+    options.seed, options.threads, options.progress = seed, threads, interruptible.callback
+    return options
+
+
+def _shape_of(function: Any, *arguments: Any) -> tuple[int, ...]:
+    shape, rank = (c_int64 * MAX_RANK)(), c_int32(MAX_RANK)
+    function(*arguments, shape, ctypes.byref(rank))
+    return tuple(shape[: rank.value])
+
+
+class Model:
+    """A network with its weights. Made by `create_model` or `Graph.model`; a context manager; freed when collected."""
+
+    def __init__(self, handle: c_void_p, interruptible: Interruptible) -> None:
+        self._handle: Any = handle
+        self._interruptible = interruptible
+
+    @classmethod
+    def _from_graph(cls, graph: Any, *, seed: int, threads: int) -> Model:
+        interruptible = Interruptible()
+        options, handle = _model_options(seed, threads, interruptible), c_void_p()
+        lib.sasuka_model_create_from_graph(graph._handle, ctypes.byref(options), ctypes.byref(handle))
+        return cls(handle, interruptible)
+
+    def close(self) -> None:
+        """Frees the model; its sessions and trainers keep what they need."""
+        handle, self._handle = self._handle, None
+        if handle:
+            lib.sasuka_model_destroy(handle)
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self.close()
+
+    def __call__(self, x: ArrayLike, out: np.ndarray | None = None) -> np.ndarray:
+        """The network's result in evaluation mode.
+
+        Parameters
+        ----------
+        x : array_like
+            [batch, channels, height, width], any strides; float32, float64, uint8, int32 or int64 are read where they lie.
+        out : numpy.ndarray, optional
+            float32 or float64 of the result's shape, to be written.
+        """
+        given = borrow_input(x)
+        if out is None:
+            out = np.empty(self.output_shape(given.array.shape), dtype=np.float32)
+        self._interruptible.call(lib.sasuka_model_forward, self._handle, given.pointer, borrow_output(out).pointer)
+        return out
+
+    def output_shape(self, input_shape: Any) -> tuple[int, ...]:
+        """The result's shape for an input's."""
+        return _shape_of(lib.sasuka_model_output_shape, self._handle, sizes(input_shape), len(input_shape))
+
+    def session(self, input_shape: Any = None, *, threads: int = 0) -> Session:
+        """The network compiled for one input shape, or for that of the first run."""
+        return Session(self, input_shape, threads=threads)
+
+    def summary(self) -> str:
+        """The table of layers: name, operator, output shape, parameters, multiply-adds."""
+        return read_bytes(lib.sasuka_model_summary, self._handle)[:-1].decode()
+
+    def parameters(self) -> list[Parameter]:
+        """The entries of the state dict, in PyTorch's order."""
+        found = []
+        for index in range(lib.sasuka_model_parameter_count(self._handle)):
+            info = ParameterInfo()
+            lib.sasuka_model_parameter_info(self._handle, index, ctypes.byref(info))
+            kind = ("weight", "statistic", "counter")[info.kind]
+            found.append(Parameter(info.name.decode(), tuple(info.shape[: info.rank]), kind))
+        return found
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Name -> a copy of the numbers, with PyTorch's names, shapes and order."""
+        state = {}
+        for name, shape, kind in self.parameters():
+            array = np.empty(shape, dtype=np.int64 if kind == "counter" else np.float32)
+            lib.sasuka_model_get_parameter(self._handle, name.encode(), Borrowed(array).pointer)
+            state[name] = array
+        return state
+
+    def load_state_dict(self, state: Mapping[str, ArrayLike], strict: bool = True) -> None:
+        """Takes over numbers by name; checks all names and shapes first, so that a failure changes nothing."""
+        shapes = {name: (shape, kind) for name, shape, kind in self.parameters()}
+        missing, unexpected = sorted(shapes.keys() - state.keys()), sorted(state.keys() - shapes.keys())
+        if strict and (missing or unexpected):
+            raise MismatchError(f"missing: {missing or 'none'}; unexpected: {unexpected or 'none'}")
+        arrays = {name: np.asarray(state[name]) for name in shapes if name in state}
+        wrong = [
+            f"{name} has shape {list(array.shape)}, {list(shapes[name][0])} is expected"
+            for name, array in arrays.items()
+            if array.shape != shapes[name][0]
+        ]
+        if wrong:
+            raise MismatchError("; ".join(wrong))
+        for name, array in arrays.items():
+            numbers = array.astype(np.int64) if shapes[name][1] == "counter" else array
+            lib.sasuka_model_set_parameter(self._handle, name.encode(), borrow_input(numbers).pointer)
+
+    def load_weights(self, source: PathOrBytes, strict: bool = True) -> None:
+        """Loads a file, or its bytes; formats are told apart by content. On failure nothing has changed."""
+        options = defaults(LoadOptions, "sasuka_load_options_init")
+        options.strict = strict
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            data = np.frombuffer(source, dtype=np.uint8)
+            lib.sasuka_model_load_weights_from_memory(
+                self._handle, c_void_p(data.ctypes.data), data.size, ctypes.byref(options)
+            )
+        else:
+            lib.sasuka_model_load_weights(self._handle, os.fsencode(source), ctypes.byref(options))
+
+    def save_weights(self, path: str | os.PathLike[str] | None = None) -> bytes | None:
+        """Saves as .npz where the path ends so, else as safetensors; without a path returns the safetensors' bytes."""
+        if path is None:
+            return read_bytes(lib.sasuka_model_save_weights_to_memory, self._handle)
+        lib.sasuka_model_save_weights(self._handle, os.fsencode(path))
+        return None
+
+    def initialize(self, pattern: str = "*", kind: str = "default", parameter: float = 0.0, seed: int = 0) -> None:
+        """Draws the weights whose names match anew.
+
+        Parameters
+        ----------
+        kind : str
+            "default", "constant", "uniform", "normal", "kaiming_uniform", "kaiming_normal", "xavier_uniform" or
+            "xavier_normal".
+        parameter : float
+            The constant, the bound, the standard deviation or the gain (Kaiming's fan out: negative).
+        """
+        if kind not in INITIALIZERS:
+            raise ValueError(f"kind {kind!r}; one of {', '.join(map(repr, INITIALIZERS))} is expected")
+        lib.sasuka_model_initialize(self._handle, pattern.encode(), INITIALIZERS[kind], parameter, seed)
+
+
+class Session:
+    """A model compiled for one input shape, with memory of its own: one for each thread that runs it."""
+
+    def __init__(self, model: Model, input_shape: Any = None, *, threads: int = 0) -> None:
+        self._handle: Any = None
+        self._model = model
+        self._threads = threads
+        if input_shape is not None:
+            self._compile(input_shape)
+
+    def _compile(self, input_shape: Any) -> None:
+        options, handle = defaults(SessionOptions, "sasuka_session_options_init"), c_void_p()
+        options.threads = self._threads
+        lib.sasuka_session_create(
+            self._model._handle, sizes(input_shape), len(input_shape), ctypes.byref(options), ctypes.byref(handle)
+        )
+        self._handle = handle
+        self.output_shape = _shape_of(lib.sasuka_session_output_shape, handle)
+
+    def __call__(self, x: ArrayLike, out: np.ndarray | None = None) -> np.ndarray:
+        """Runs the network; with `out` nothing is allocated."""
+        given = borrow_input(x)
+        if self._handle is None:
+            self._compile(given.array.shape)
+        if out is None:
+            out = np.empty(self.output_shape, dtype=np.float32)
+        self._model._interruptible.call(
+            lib.sasuka_session_run, self._handle, given.pointer, borrow_output(out).pointer
+        )
+        return out
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the session holds beside the model."""
+        return int(lib.sasuka_session_memory(self._handle))
+
+    def close(self) -> None:
+        """Frees the session."""
+        handle, self._handle = self._handle, None
+        if handle:
+            lib.sasuka_session_destroy(handle)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self.close()

@@ -1,0 +1,73 @@
+"""NumPy arrays as the library's tensors, without copies where their memory allows."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import POINTER, c_int64, cast
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._library import MAX_RANK, Tensor
+from .errors import InvalidArgumentError
+
+_DTYPES = {np.dtype(kind): number for number, kind in enumerate(["f4", "f8", "u1", "i4", "i8"])}
+_FLOATS = (np.dtype("f4"), np.dtype("f8"))
+
+
+class Borrowed:
+    """A tensor struct and what keeps its memory alive for the duration of a call.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        float32, float64, uint8, int32 or int64, of any strides that are whole elements.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        if array.ndim > MAX_RANK:
+            raise InvalidArgumentError(f"an array of {array.ndim} axes; at most {MAX_RANK} are expected")
+        self.array = array
+        self._shape = (c_int64 * max(array.ndim, 1))(*array.shape)
+        self._strides = (c_int64 * max(array.ndim, 1))(*[step // array.itemsize for step in array.strides])
+        self.struct = Tensor(
+            array.ctypes.data,
+            _DTYPES[array.dtype],
+            array.ndim,
+            cast(self._shape, POINTER(c_int64)),
+            cast(self._strides, POINTER(c_int64)),
+        )
+
+    @property
+    def pointer(self) -> Any:
+        return ctypes.byref(self.struct)
+
+
+def _fits(array: np.ndarray) -> bool:
+    whole = all(step % array.itemsize == 0 for step in array.strides)
+    return array.dtype in _DTYPES and array.dtype.isnative and array.flags.aligned and whole
+
+
+def borrow_input(values: ArrayLike) -> Borrowed:
+    """An array to be read; other types than the library's become float32."""
+    array = np.asarray(values)
+    return Borrowed(array if _fits(array) else np.ascontiguousarray(array, dtype=np.float32))
+
+
+def borrow_labels(values: ArrayLike) -> Borrowed:
+    """Class numbers of any integer type, or numbers where the loss compares numbers."""
+    array = np.asarray(values)
+    if array.dtype.kind in "iub" and not (_fits(array) and array.dtype.kind == "i"):
+        array = array.astype(np.int64)
+    return borrow_input(array)
+
+
+def borrow_output(array: np.ndarray) -> Borrowed:
+    """An array to be written where it lies."""
+    if array.dtype not in _FLOATS or not _fits(array) or not array.flags.writeable:
+        raise InvalidArgumentError(
+            f"out is {'' if array.flags.writeable else 'a read-only '}{array.dtype}; a writable float32 or float64 array "
+            "is expected"
+        )
+    return Borrowed(array)

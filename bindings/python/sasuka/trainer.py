@@ -1,0 +1,228 @@
+"""Training, step by step."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+from collections.abc import Sequence
+from ctypes import POINTER, c_double, c_float, c_size_t, c_void_p
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._library import Evaluation as _Evaluation
+from ._library import ScheduleOptions, TrainOptions, defaults, lib, read_bytes, sizes
+from .model import Interruptible, Model, PathOrBytes
+from .tensors import borrow_input, borrow_labels
+
+OPTIMIZERS = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
+LOSSES = {"cross_entropy": 0, "mean_squared_error": 1, "binary_cross_entropy_with_logits": 2}
+SCHEDULES = {"constant": 0, "step": 1, "multi_step": 2, "cosine": 3, "one_cycle": 4}
+
+
+class Evaluation(NamedTuple):
+    """What an evaluation found."""
+
+    #: Mean loss of the samples.
+    loss: float
+    #: Share of the samples whose class has the highest logit; NaN for losses without classes.
+    accuracy: float
+    #: Share of the samples whose class is among the five highest.
+    top5: float
+    samples: int
+
+
+class Trainer:
+    """Trains a model: owns gradients, optimiser state and schedule.
+
+    Parameters
+    ----------
+    model : Model
+    optimizer : {"sgd", "adam", "adamw", "rmsprop"}
+        With PyTorch's defaults for whatever is None.
+    lr : float, optional
+    loss : {"cross_entropy", "mean_squared_error", "binary_cross_entropy_with_logits"}
+    betas : (float, float), optional
+        Adam's.
+    alpha, centered
+        RMSprop's.
+    label_smoothing, class_weights, ignore_index
+        Cross-entropy's.
+    clip_norm, clip_value : float
+        Most that the norm of all gradients, or one gradient, may be; 0 is no limit.
+    seed : int
+        Of dropout.
+    threads : int
+        0: as the model.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        optimizer: str = "sgd",
+        lr: float | None = None,
+        *,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float | None = None,
+        betas: tuple[float, float] | None = None,
+        eps: float | None = None,
+        alpha: float | None = None,
+        centered: bool = False,
+        loss: str = "cross_entropy",
+        label_smoothing: float = 0.0,
+        class_weights: ArrayLike | None = None,
+        ignore_index: int = -100,
+        clip_norm: float = 0.0,
+        clip_value: float = 0.0,
+        seed: int = 0,
+        threads: int = 0,
+    ) -> None:
+        self._handle: Any = None
+        self.model = model
+        self._interruptible = Interruptible()
+        options = defaults(TrainOptions, "sasuka_train_options_init", _number(optimizer, OPTIMIZERS, "optimizer"))
+        options.loss = _number(loss, LOSSES, "loss")
+        options.momentum, options.dampening, options.nesterov = momentum, dampening, nesterov
+        options.centered, options.label_smoothing, options.ignore_index = centered, label_smoothing, ignore_index
+        options.clip_norm, options.clip_value, options.seed, options.threads = clip_norm, clip_value, seed, threads
+        given = {"learning_rate": lr, "weight_decay": weight_decay, "epsilon": eps, "alpha": alpha}
+        for name, value in given.items():
+            if value is not None:
+                setattr(options, name, value)
+        if betas is not None:
+            options.beta1, options.beta2 = betas
+        if class_weights is not None:
+            weights = np.ascontiguousarray(class_weights, dtype=np.float32)
+            options.class_weights = weights.ctypes.data_as(POINTER(c_float))
+            options.class_weight_count = weights.size
+        options.progress = self._interruptible.callback
+        handle = c_void_p()
+        lib.sasuka_trainer_create(model._handle, ctypes.byref(options), ctypes.byref(handle))
+        self._handle = handle
+
+    def close(self) -> None:
+        """Frees the trainer; the model stays. Arrays of `gradients` must not be used afterwards."""
+        handle, self._handle = self._handle, None
+        if handle:
+            lib.sasuka_trainer_destroy(handle)
+
+    def __enter__(self) -> Trainer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self.close()
+
+    def step(self, x: ArrayLike, target: ArrayLike) -> float:
+        """One whole step: gradients from zero, forward, backward, update. Returns the loss."""
+        return self._run(lib.sasuka_trainer_step, x, target)
+
+    def forward_backward(self, x: ArrayLike, target: ArrayLike) -> float:
+        """Forward in training mode, loss, backward; adds to the gradients. Returns the loss."""
+        return self._run(lib.sasuka_trainer_forward_backward, x, target)
+
+    def _run(self, function: Any, x: ArrayLike, target: ArrayLike) -> float:
+        given, wanted, loss = borrow_input(x), borrow_labels(target), c_double()
+        self._interruptible.call(function, self._handle, given.pointer, wanted.pointer, ctypes.byref(loss))
+        return loss.value
+
+    def zero_gradients(self) -> None:
+        """Sets all gradients to 0."""
+        lib.sasuka_trainer_zero_gradients(self._handle)
+
+    def update(self) -> None:
+        """Clips the gradients and changes the weights."""
+        lib.sasuka_trainer_update(self._handle)
+
+    def evaluate(self, x: ArrayLike, target: ArrayLike) -> Evaluation:
+        """Loss and accuracy of a batch in evaluation mode."""
+        given, wanted, found = borrow_input(x), borrow_labels(target), _Evaluation()
+        self._interruptible.call(
+            lib.sasuka_trainer_evaluate, self._handle, given.pointer, wanted.pointer, ctypes.byref(found)
+        )
+        count = found.samples or math.nan
+        return Evaluation(found.loss_sum / count, found.top1 / count, found.top5 / count, found.samples)
+
+    def gradients(self) -> dict[str, np.ndarray]:
+        """Name -> the gradient where it lies: what is written there, the next update uses."""
+        start, count, offset = POINTER(c_float)(), c_size_t(), c_size_t()
+        lib.sasuka_trainer_gradients(self._handle, ctypes.byref(start), ctypes.byref(count))
+        if count.value == 0:
+            return {}
+        everything = np.ctypeslib.as_array(start, shape=(count.value,))
+        views = {}
+        for name, shape, kind in self.model.parameters():
+            if kind == "weight":
+                lib.sasuka_trainer_gradient_offset(self._handle, name.encode(), ctypes.byref(offset))
+                size = math.prod(shape)
+                views[name] = everything[offset.value : offset.value + size].reshape(shape)
+        return views
+
+    def add_group(
+        self, pattern: str, *, lr_factor: float = 1.0, weight_decay: float = 0.0, frozen: bool = False
+    ) -> None:
+        """Gives the parameters whose names match their own learning rate and weight decay, or freezes them."""
+        lib.sasuka_trainer_add_group(self._handle, pattern.encode(), lr_factor, weight_decay, frozen)
+
+    def set_schedule(self, kind: str, *, milestones: Sequence[int] = (), **settings: float) -> None:
+        """The learning rate as a function of the updates made.
+
+        Parameters
+        ----------
+        kind : {"constant", "step", "multi_step", "cosine", "one_cycle"}
+        milestones : sequence of int
+            Of "multi_step".
+        **settings
+            Fields of sasuka_schedule_options: step_size, gamma, total_steps, minimum, maximum, rise, warm_up_steps, ...
+        """
+        options = defaults(ScheduleOptions, "sasuka_schedule_options_init", _number(kind, SCHEDULES, "schedule"))
+        fields = {name for name, _ in ScheduleOptions._fields_} - {"struct_size", "kind", "milestones", "milestone_count"}
+        for name, value in settings.items():
+            if name not in fields:
+                raise TypeError(f"{name!r} is no setting of a schedule; {', '.join(sorted(fields))} are")
+            setattr(options, name, value)
+        if milestones:
+            options.milestones, options.milestone_count = sizes(milestones), len(milestones)
+        lib.sasuka_trainer_set_schedule(self._handle, ctypes.byref(options))
+
+    @property
+    def lr(self) -> float:
+        """The rate of the next update; setting it replaces the base of the schedule."""
+        return float(lib.sasuka_trainer_learning_rate(self._handle))
+
+    @lr.setter
+    def lr(self, rate: float) -> None:
+        lib.sasuka_trainer_set_learning_rate(self._handle, rate)
+
+    @property
+    def steps(self) -> int:
+        """Updates made so far."""
+        return int(lib.sasuka_trainer_steps(self._handle))
+
+    def save_checkpoint(self, path: str | os.PathLike[str] | None = None) -> bytes | None:
+        """Saves weights, optimiser state and counters, from which training goes on bit for bit; without a path, as bytes."""
+        if path is None:
+            return read_bytes(lib.sasuka_trainer_save_checkpoint_to_memory, self._handle)
+        lib.sasuka_trainer_save_checkpoint(self._handle, os.fsencode(path))
+        return None
+
+    def load_checkpoint(self, source: PathOrBytes) -> None:
+        """Takes over a checkpoint, a file or its bytes; on failure nothing has changed."""
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            data = np.frombuffer(source, dtype=np.uint8)
+            lib.sasuka_trainer_load_checkpoint_from_memory(self._handle, c_void_p(data.ctypes.data), data.size)
+        else:
+            lib.sasuka_trainer_load_checkpoint(self._handle, os.fsencode(source))
+
+
+def _number(name: str, choices: dict[str, int], what: str) -> int:
+    if name not in choices:
+        raise ValueError(f"{what} {name!r}; one of {', '.join(map(repr, choices))} is expected")
+    return choices[name]

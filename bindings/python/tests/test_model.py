@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import build
+
+import sasuka
+
+
+def test_forward_is_the_formula() -> None:
+    graph = sasuka.Graph((2, 5, 4))
+    model = graph.model(graph.conv2d(graph.input, "conv", 3, (3, 2), stride=(2, 1), padding=(1, 0, 2, 1)))
+    x = np.random.default_rng(1).standard_normal((2, 2, 5, 4))
+    state = model.state_dict()
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 0), (2, 1)))
+    expected = np.zeros((2, 3, 2, 6))
+    for row in range(2):
+        for column in range(6):
+            window = padded[:, :, 2 * row : 2 * row + 3, column : column + 2]
+            expected[:, :, row, column] = np.einsum("nchw,ochw->no", window, state["conv.weight"]) + state["conv.bias"]
+    assert model.output_shape(x.shape) == expected.shape
+    np.testing.assert_allclose(model(x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_any_strides_and_types_are_read_where_they_lie(model: sasuka.Model, pictures: np.ndarray) -> None:
+    expected = model(pictures)
+    channels_last = np.ascontiguousarray(pictures.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    np.testing.assert_array_equal(model(channels_last), expected)
+    np.testing.assert_array_equal(model(pictures[::-1, :, ::-1][::-1, :, ::-1]), expected)
+    np.testing.assert_array_equal(model(pictures.astype(np.float64)), expected)
+    numbers = np.arange(3 * 12 * 12, dtype=np.uint8).reshape(1, 3, 12, 12)
+    np.testing.assert_array_equal(model(numbers), model(numbers.astype(np.float32)))
+
+
+def test_output_is_written_where_it_lies(model: sasuka.Model, pictures: np.ndarray) -> None:
+    expected = model(pictures)
+    wide = np.full((6, 10), 7.0)
+    assert model(pictures, out=wide[:, ::2]).base is wide
+    np.testing.assert_array_equal(wide[:, ::2].astype(np.float32), expected)
+    assert (wide[:, 1::2] == 7).all()
+    frozen = np.zeros((6, 5), dtype=np.float32)
+    frozen.flags.writeable = False
+    with pytest.raises(sasuka.InvalidArgumentError, match="read-only"):
+        model(pictures, out=frozen)
+
+
+def test_thread_counts_give_the_same_bits(pictures: np.ndarray) -> None:
+    results = [build(threads=threads)(pictures) for threads in (1, 2, 3, 7)]
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
+def test_sessions_see_new_weights(model: sasuka.Model, pictures: np.ndarray) -> None:
+    with model.session() as session:
+        np.testing.assert_array_equal(session(pictures), model(pictures))
+        assert session.output_shape == (6, 5) and session.memory > 0
+        model.initialize("fc.weight", "constant", 0.0)
+        np.testing.assert_array_equal(session(pictures), np.broadcast_to(model.state_dict()["fc.bias"], (6, 5)))
+
+
+def test_state_dict_goes_both_ways(pictures: np.ndarray) -> None:
+    first, second = build(seed=1), build(seed=2)
+    state = first.state_dict()
+    assert list(state)[:3] == ["conv1.weight", "conv1.bias", "bn1.weight"]
+    assert state["bn1.num_batches_tracked"].dtype == np.int64 and state["bn1.num_batches_tracked"].shape == ()
+    second.load_state_dict(state)
+    np.testing.assert_array_equal(second(pictures), first(pictures))
+    before = second.state_dict()
+    broken = {**{name: array + 1 for name, array in state.items()}, "fc.bias": np.zeros(4)}
+    with pytest.raises(sasuka.MismatchError, match=r"fc.bias has shape \[4\], \[5\] is expected"):
+        second.load_state_dict(broken)
+    for name, array in second.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.npz"])
+def test_files_go_both_ways(tmp_path: Path, name: str, pictures: np.ndarray) -> None:
+    first, second = build(seed=1), build(seed=2)
+    first.save_weights(tmp_path / name)
+    second.load_weights(tmp_path / name)
+    np.testing.assert_array_equal(second(pictures), first(pictures))
+    if name.endswith("npz"):
+        stored = np.load(tmp_path / name)
+        assert set(stored) == set(first.state_dict())
+        np.testing.assert_array_equal(stored["conv2.weight"], first.state_dict()["conv2.weight"])
+
+
+def test_bytes_go_both_ways(pictures: np.ndarray) -> None:
+    first, second = build(seed=1), build(seed=2)
+    data = first.save_weights()
+    second.load_weights(data)
+    np.testing.assert_array_equal(second(pictures), first(pictures))
+    for length in range(0, len(data), 97):
+        with pytest.raises(sasuka.SasukaError):
+            second.load_weights(data[:length])
+    np.testing.assert_array_equal(second(pictures), first(pictures))
+
+
+def test_errors_carry_the_message(model: sasuka.Model, pictures: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"input has shape \[6, 3, 12\]; rank 4 is expected"):
+        model(pictures[..., 0])
+    with pytest.raises(sasuka.FileError, match="no/such/file"):
+        model.load_weights("no/such/file")
+    with pytest.raises(LookupError, match='"nothing\\*"'):
+        model.initialize("nothing*", "constant", 1.0)
+    with pytest.raises(ValueError, match="padding 'some'"):
+        sasuka.Graph((1, 4, 4)).conv2d(sasuka.Graph((1, 4, 4)).input, "c", 1, 1, padding="some")
+
+
+def test_the_summary_counts_parameters(model: sasuka.Model) -> None:
+    learnt = sum(int(np.prod(shape)) for _, shape, kind in model.parameters() if kind == "weight")
+    assert f"parameters: {learnt:,}" in model.summary()
+
+
+def test_objects_are_freed_in_any_order(pictures: np.ndarray) -> None:
+    model = build()
+    session, trainer = model.session(pictures.shape), sasuka.Trainer(model)
+    expected = model(pictures)
+    model.close()
+    del trainer
+    gc.collect()
+    np.testing.assert_array_equal(session(pictures), expected)
+    with pytest.raises(sasuka.InvalidArgumentError, match="model is NULL"):
+        model(pictures)
+
+
+def test_shape_questions() -> None:
+    assert sasuka.window_output_size(224, 7, 2, 3) == 112
+    assert sasuka.window_output_size(10, 3, 2, (0, 1), 1, True) == 5
+    assert sasuka.transposed_output_size(7, 3, 2, 1, 1, 1) == 14
+    assert sasuka.resolve_padding("same_upper", 5, 2, 2) == (0, 1)
+    assert sasuka.receptive_field([(7, 2, 1, 3), (3, 2, 1, 1)]) == (11, 4, -5)
+    with pytest.raises(ValueError, match="stride"):
+        sasuka.window_output_size(5, 3, 0)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import build
+
+import sasuka
+
+
+def test_training_lowers_the_loss(model: sasuka.Model, pictures: np.ndarray, labels: np.ndarray) -> None:
+    trainer = sasuka.Trainer(model, "sgd", 0.05, momentum=0.9, weight_decay=1e-4)
+    losses = [trainer.step(pictures, labels) for _ in range(20)]
+    assert losses[0] == pytest.approx(np.log(5), abs=1) and losses[-1] < 0.1 * losses[0]
+    found = trainer.evaluate(pictures, labels)
+    assert found.accuracy == 1 and found.samples == 6 and trainer.steps == 20
+
+
+def test_a_step_of_sgd_is_the_formula(model: sasuka.Model, pictures: np.ndarray, labels: np.ndarray) -> None:
+    trainer = sasuka.Trainer(model, "sgd", 0.1)
+    before = model.state_dict()
+    trainer.zero_gradients()
+    trainer.forward_backward(pictures, labels)
+    gradients = {name: array.copy() for name, array in trainer.gradients().items()}
+    trainer.update()
+    after = model.state_dict()
+    for name, gradient in gradients.items():
+        np.testing.assert_allclose(after[name], before[name] - np.float32(0.1) * gradient, rtol=1e-6, atol=1e-7)
+
+
+def test_gradients_add_up_and_can_be_changed(model: sasuka.Model, pictures: np.ndarray, labels: np.ndarray) -> None:
+    trainer = sasuka.Trainer(model, "sgd", 0.1)
+    trainer.zero_gradients()
+    trainer.forward_backward(pictures, labels)
+    views = trainer.gradients()
+    once = views["fc.weight"].copy()
+    trainer.forward_backward(pictures, labels)
+    np.testing.assert_allclose(views["fc.weight"], 2 * once, rtol=1e-5, atol=1e-6)
+    for view in views.values():
+        view[...] = 0
+    before = model.state_dict()["fc.weight"]
+    trainer.update()
+    np.testing.assert_array_equal(model.state_dict()["fc.weight"], before)
+
+
+def test_groups_freeze(model: sasuka.Model, pictures: np.ndarray, labels: np.ndarray) -> None:
+    trainer = sasuka.Trainer(model, "adam", 0.01)
+    trainer.add_group("conv*", frozen=True)
+    before = model.state_dict()
+    trainer.step(pictures, labels)
+    after = model.state_dict()
+    np.testing.assert_array_equal(after["conv1.weight"], before["conv1.weight"])
+    assert (after["fc.weight"] != before["fc.weight"]).any()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
+def test_checkpoints_go_on_bit_for_bit(
+    tmp_path: Path, optimizer: str, pictures: np.ndarray, labels: np.ndarray
+) -> None:
+    first = build(dropout=0.3)
+    trainer = sasuka.Trainer(first, optimizer, 0.01, momentum=0.9 if optimizer in ("sgd", "rmsprop") else 0, seed=3)
+    for _ in range(3):
+        trainer.step(pictures, labels)
+    trainer.save_checkpoint(tmp_path / "checkpoint")
+    data = trainer.save_checkpoint()
+    expected = [trainer.step(pictures, labels) for _ in range(3)]
+    for source in (tmp_path / "checkpoint", data):
+        second = build(seed=9, dropout=0.3)
+        resumed = sasuka.Trainer(
+            second, optimizer, 0.01, momentum=0.9 if optimizer in ("sgd", "rmsprop") else 0, seed=3
+        )
+        resumed.load_checkpoint(source)
+        assert resumed.steps == 3
+        assert [resumed.step(pictures, labels) for _ in range(3)] == expected
+        for name, array in second.state_dict().items():
+            np.testing.assert_array_equal(array, first.state_dict()[name])
+
+
+def test_schedules(model: sasuka.Model, pictures: np.ndarray, labels: np.ndarray) -> None:
+    trainer = sasuka.Trainer(model, "sgd", 1e-3)
+    trainer.set_schedule("step", step_size=2, gamma=0.5)
+    rates = []
+    for _ in range(5):
+        rates.append(trainer.lr)
+        trainer.step(pictures, labels)
+    np.testing.assert_allclose(rates, [1e-3, 1e-3, 5e-4, 5e-4, 2.5e-4])
+    with pytest.raises(TypeError, match="'stepsize' is no setting"):
+        trainer.set_schedule("step", stepsize=2)
+    with pytest.raises(ValueError, match="step_size is 0"):
+        trainer.set_schedule("step")
+
+
+def test_wrong_targets_are_refused(model: sasuka.Model, pictures: np.ndarray, labels: np.ndarray) -> None:
+    trainer = sasuka.Trainer(model)
+    before = model.state_dict()
+    with pytest.raises(sasuka.InvalidArgumentError, match="5"):
+        trainer.step(pictures, np.where(labels == 4, 5, labels))
+    with pytest.raises(sasuka.InvalidArgumentError, match=r"\[5\]"):
+        trainer.step(pictures, labels[:5])
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def big() -> tuple[sasuka.Model, np.ndarray, np.ndarray]:
+    """A network and a batch whose training step takes seconds."""
+    graph = sasuka.Graph((32, 64, 64))
+    x = graph.input
+    for layer in range(4):
+        x = graph.batch_norm2d(graph.conv2d(x, f"conv{layer}", 128, 5, padding=2), f"bn{layer}")
+    model = graph.model(graph.linear(graph.flatten(graph.adaptive_avg_pool2d(x, 1)), "fc", 3))
+    return model, np.ones((32, 32, 64, 64), dtype=np.float32), np.zeros(32, dtype=np.int64)
+
+
+def test_ctrl_c_stops_a_step_and_changes_nothing() -> None:
+    model, pictures, labels = big()
+    trainer = sasuka.Trainer(model, "sgd", 0.1)
+    before = model.state_dict()
+    sent = []
+
+    def send() -> None:
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Timer(0.5, send).start()
+    with pytest.raises(KeyboardInterrupt):
+        trainer.step(pictures, labels)
+    # 100 ms are promised on an idle machine; a busy one is given more.
+    assert time.monotonic() - sent[0] < 1
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_threads_run_sessions_at_the_same_time(model: sasuka.Model, pictures: np.ndarray) -> None:
+    expected, results = model(pictures), {}
+
+    def work(number: int) -> None:
+        with model.session(threads=1) as session:
+            results[number] = [session(pictures) for _ in range(50)]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    for result in results.values():
+        for output in result:
+            np.testing.assert_array_equal(output, expected)
