@@ -15,23 +15,31 @@ func addLayer(
   _ output: UnsafeMutablePointer<sasuka_value>?,
   _ build: (inout Graph, [Value], String) throws(SasukaError) -> Value
 ) -> sasuka_status {
-  guarded { () throws(SasukaError) in
-    let box = try object(graph, GraphBox.self, "graph")
-    let output = try required(output, "output")
-    try box.gate.beginWriting()
-    defer { box.gate.endWriting() }
-    var values: [Value] = []
-    for input in inputs { values.append(try unwrapValue(input, of: box.graph)) }
-    let name = name.map { String(cString: $0) } ?? box.graph.uniqueName("\(kind)")
-    var changed = box.graph
-    output.pointee = Int32(try build(&changed, values, name).index)
-    box.graph = changed
-  }
+  guarded { () throws(SasukaError) in try insertLayer(graph, inputs, name, kind, output, build) }
+}
+
+/// What `addLayer` does, for a caller that has something to check before.
+func insertLayer(
+  _ graph: OpaquePointer?, _ inputs: [sasuka_value], _ name: UnsafePointer<CChar>?, _ kind: StaticString,
+  _ output: UnsafeMutablePointer<sasuka_value>?,
+  _ build: (inout Graph, [Value], String) throws(SasukaError) -> Value
+) throws(SasukaError) {
+  let box = try object(graph, GraphBox.self, "graph")
+  let output = try required(output, "output")
+  try box.gate.beginWriting()
+  defer { box.gate.endWriting() }
+  var values: [Value] = []
+  for input in inputs { values.append(try unwrapValue(input, of: box.graph)) }
+  let name = name.map { String(cString: $0) } ?? box.graph.uniqueName("\(kind)")
+  var changed = box.graph
+  output.pointee = Int32(try build(&changed, values, name).index)
+  box.graph = changed
 }
 
 func unwrapValue(_ number: sasuka_value, of graph: Graph) throws(SasukaError) -> Value {
   let value = Value(index: Int(number))
-  guard graph.contains(value) else {
+  // A parameter has a number too, but no layer wrote it.
+  guard graph.contains(value), !graph.isParameter(value) else {
     throw SasukaError(.invalidArgument, "value \(number) is not of this graph; what a layer wrote is expected")
   }
   return value

@@ -86,6 +86,12 @@ package struct Graph {
   /// Whether a value that came from outside names a tensor of this graph.
   package func contains(_ value: Value) -> Bool { tensors.indices.contains(value.index) }
 
+  /// Whether a value is a parameter: what no layer takes as its input.
+  package func isParameter(_ value: Value) -> Bool {
+    if case .parameter = self[value].role { return true }
+    return false
+  }
+
   /// The place of a parameter in `parameters`, or nil.
   package func parameterIndex(_ name: String) -> Int? { parameterPlaces[name] }
 

@@ -1,36 +1,36 @@
 import CSystem
 
-/// The sum of two tensors of one shape.
+/// The sum of two tensors with NumPy's broadcasting.
 package final class Add: Operator {
   package let kind = "add"
-  package let layoutRule = LayoutRule.alike
+  package let layoutRule: LayoutRule
 
-  package init() {}
+  /// - Parameter ranks: of both operands.
+  package init(ranks: (Int, Int) = (4, 4)) { layoutRule = Broadcast.layoutRule(ranks) }
 
   package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
-    guard inputs[0] == inputs[1] else {
-      throw SasukaError(.invalidArgument, "shapes \(inputs[0]) and \(inputs[1]) differ; equal shapes are expected")
-    }
-    return [inputs[0]]
+    [try Broadcast.shape(inputs[0], inputs[1])]
   }
 
   package var follower: Follower? { .addition }
   package func inputToOverwrite(_ node: Node) -> Int? { 0 }
 
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
-    if context.needs[0] { context.setGradient(ofInput: 0, context.outputGradient) }
-    if context.needs[1] { context.setGradient(ofInput: 1, context.outputGradient) }
+    for place in 0..<2 where context.needs[place] {
+      let shape = context.shape(context.node.inputs[place])
+      context.setGradient(ofInput: place, try context.summed(context.outputGradient, to: shape))
+    }
   }
 
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    let left = UnsafePointer(lowering.pointer(node.inputs[0]))
-    let right = UnsafePointer(lowering.pointer(node.inputs[1]))
-    let output = lowering.pointer(node.outputs[0])
-    let chunks = Chunks(of: lowering.storageCount(node.outputs[0]))
-    let add = lowering.kernels.pointee.add
-    lowering.step(units: chunks.count) { unit, _ in
-      let range = chunks[unit]
-      add!(left + range.lowerBound, right + range.lowerBound, output + range.lowerBound, range.count)
-    }
+    let kernels = lowering.kernels.pointee
+    lowering.combine(node, rows: kernels.add, grid: kernels.grid_add)
+  }
+}
+
+extension Graph {
+  /// The sum of two values with NumPy's broadcasting.
+  package mutating func add(_ left: Value, _ right: Value, name: String) throws(SasukaError) -> Value {
+    try append(Add(ranks: (shape(left).rank, shape(right).rank)), name: name, inputs: [left, right])[0]
   }
 }

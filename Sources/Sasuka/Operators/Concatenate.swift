@@ -1,0 +1,85 @@
+import CSystem
+
+/// Tensors joined along one axis.
+package final class Concatenate: Operator {
+  package let kind = "concatenate"
+  package let layoutRule = LayoutRule.alike
+  private let axis: Int
+
+  /// - Parameter axis: a negative one counts from the end.
+  package init(axis: Int) { self.axis = axis }
+
+  package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
+    guard let first = inputs.first else {
+      throw SasukaError(.invalidArgument, "there is nothing to join; at least one value is expected")
+    }
+    let axis = try first.axis(axis)
+    var size = 0
+    for (place, shape) in inputs.enumerated() {
+      guard shape.rank == first.rank, shape.replacing(axis: axis, with: 1) == first.replacing(axis: axis, with: 1)
+      else {
+        throw SasukaError(
+          .invalidArgument,
+          "input \(place) has shape \(shape), input 0 \(first); sizes that are equal except along axis \(axis) are "
+            + "expected")
+      }
+      // No size is over 2^40, so that 2^23 of them stay below overflow; the sum is checked with the output's shape.
+      size = min(size + shape[axis], Shape.maximumCount + 1)
+    }
+    return [first.replacing(axis: axis, with: size)]
+  }
+
+  package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
+    var start = 0
+    for (place, input) in context.node.inputs.enumerated() {
+      let shape = context.shape(input)
+      let axis = try shape.axis(axis)
+      let end = start + shape[axis]
+      if context.needs[place] {
+        let slice = Slice(axis: axis, start: start, end: end)
+        context.setGradient(ofInput: place, try context.append(slice, [context.outputGradient])[0])
+      }
+      start = end
+    }
+  }
+
+  package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
+    let output = node.outputs[0]
+    let axis = try lowering.shape(output).axis(axis)
+    if axis == 1, lowering.layout(output) != .plain { return joinChannels(node, &lowering) }
+    let to = lowering.axes(output)
+    var start = 0
+    for input in node.inputs {
+      let from = lowering.axes(input)
+      let destination = lowering.pointer(output) + start * to.steps[axis]
+      lowering.copy(
+        Loops(from, to), from: UnsafePointer(lowering.pointer(input)), to: destination)
+      start += lowering.shape(input)[axis]
+    }
+  }
+
+  private func joinChannels(_ node: Node, _ lowering: inout Lowering) {
+    var maps: [ChannelMap] = []
+    var ends: [Int] = []
+    for input in node.inputs {
+      maps.append(lowering.channelMap(input))
+      ends.append((ends.last ?? 0) + lowering.shape(input)[1])
+    }
+    lowering.gatherChannels(node.outputs[0], from: maps) { channel in
+      var map = 0
+      while channel >= ends[map] { map += 1 }
+      return ChannelSource(map: map, channel: map == 0 ? channel : channel - ends[map - 1])
+    }
+  }
+}
+
+extension Graph {
+  /// Joins values along an axis that is not the batch's; their other sizes must be equal.
+  package mutating func concatenate(_ inputs: [Value], axis: Int = 1, name: String) throws(SasukaError) -> Value {
+    if let first = inputs.first {
+      let shape = shape(first)
+      try naming("concatenate", name) { () throws(SasukaError) in _ = try shape.axisBehindBatch(axis) }
+    }
+    return try append(Concatenate(axis: axis), name: name, inputs: inputs)[0]
+  }
+}

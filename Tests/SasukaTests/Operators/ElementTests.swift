@@ -1,0 +1,94 @@
+// Activations, softmax, sums and products with broadcasting against PyTorch, forward and backward.
+import Sasuka
+import Testing
+
+@Suite struct ElementTests {
+  @Test(
+    arguments: try Golden.cases(
+      .operators, of: "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "hard_swish", "silu", "hard_sigmoid"))
+  func activationMatchesPyTorch(golden: GoldenCase) throws {
+    let function = try activation(golden)
+    try golden.expectMatch { (graph, inputs) throws(SasukaError) in
+      try graph.activation(inputs[0], function, name: "m")
+    }
+  }
+
+  @Test(arguments: try Golden.cases(.operators, of: "softmax", "log_softmax"))
+  func softmaxMatchesPyTorch(golden: GoldenCase) throws {
+    let axis = try golden.integer("dim")
+    let isLogarithm = golden.operatorName == "log_softmax"
+    // The gradient is a probability times a difference of upstream gradients, which are about 1.
+    try golden.expectMatch(tolerance: 16 * 0x1p-24, gradientFloor: 1) { (graph, inputs) throws(SasukaError) in
+      try graph.softmax(inputs[0], axis: axis, isLogarithm: isLogarithm, name: "m")
+    }
+  }
+
+  @Test(arguments: try Golden.cases(.operators, of: "add"))
+  func addMatchesPyTorch(golden: GoldenCase) throws {
+    try golden.expectMatch { (graph, inputs) throws(SasukaError) in
+      try graph.add(inputs[0], inputs[1], name: "m")
+    }
+    try golden.expectMatch(isBlocked: true) { (graph, inputs) throws(SasukaError) in
+      try graph.add(inputs[0], inputs[1], name: "m")
+    }
+  }
+
+  @Test(arguments: try Golden.cases(.operators, of: "multiply"))
+  func multiplyMatchesPyTorch(golden: GoldenCase) throws {
+    try golden.expectMatch { (graph, inputs) throws(SasukaError) in
+      try graph.multiply(inputs[0], inputs[1], name: "m")
+    }
+    try golden.expectMatch(isBlocked: true) { (graph, inputs) throws(SasukaError) in
+      try graph.multiply(inputs[0], inputs[1], name: "m")
+    }
+  }
+
+  @Test(arguments: try Golden.cases(.operators, of: "mean"))
+  func meanMatchesPyTorch(golden: GoldenCase) throws {
+    let (axes, keepsAxes) = (try golden.integers("axes"), try golden.boolean("keepdim"))
+    for isBlocked in [false, true] {
+      try golden.expectMatch(isBlocked: isBlocked) { (graph, inputs) throws(SasukaError) in
+        // Without the builder, which refuses the batch.
+        let operation = AxisReduction(.mean, axes: axes, rank: graph.shape(inputs[0]).rank)
+        let mean = try graph.append(operation, name: "m", inputs: [inputs[0]])[0]
+        return keepsAxes ? mean : try graph.append(Squeeze(axes: axes), name: "m", inputs: [mean])[0]
+      }
+    }
+  }
+
+  /// Sizes of several units of work, and a squeeze-and-excitation's factor.
+  @Test func largeMapsTimesOneFactorForEachChannel() throws {
+    let (channels, area) = (40, 57 * 31)
+    let map = (0..<(2 * channels * area)).map { Float($0 % 13) - 6 }
+    let factors = (0..<(2 * channels)).map { Float($0 % 7) - 3 }
+    let upstream = (0..<map.count).map { Float($0 % 5) - 2 }
+    let run = OperatorRun(
+      inputs: [HostTensor([2, channels, 57, 31], map), HostTensor([2, channels, 1, 1], factors)],
+      upstream: HostTensor([2, channels, 57, 31], upstream)
+    ) { (graph, values) throws(SasukaError) in
+      let blocked = try graph.blockedInput(values[0])
+      return try graph.multiply(blocked, values[1], name: "scale")
+    }
+    let sums = factors.indices.map { index in
+      (0..<area).reduce(Float(0)) { $0 + map[index * area + $1] * upstream[index * area + $1] }
+    }
+    for (_, result) in try run.everywhere() {
+      #expect(result.output.floats == map.indices.map { map[$0] * factors[$0 / area] })
+      #expect(result.inputGradients[0]?.floats == map.indices.map { upstream[$0] * factors[$0 / area] })
+      #expect(result.inputGradients[1]?.floats == sums)
+    }
+  }
+
+  private func activation(_ golden: GoldenCase) throws -> Activation.Function {
+    switch golden.operatorName {
+    case "relu": .relu
+    case "relu6": .relu6
+    case "leaky_relu": .leakyRelu(slope: Float(try golden.number("negative_slope")))
+    case "sigmoid": .sigmoid
+    case "tanh": .tanh
+    case "hard_swish": .hardSwish
+    case "silu": .silu
+    default: .hardSigmoid
+    }
+  }
+}
