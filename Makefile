@@ -61,6 +61,9 @@ header:
 
 gates: library header
 	python3 Tests/Gates/library.py $(BUILD) $(OBJECTS)
+	python3 Tests/Gates/exports.py $(LIBRARY) Include/sasuka.h
+	$(CC) -std=c99 -Wall -Wextra -Werror -IInclude Tests/Embedding/header.c -L$(BUILD) -lsasuka -Wl,-rpath,$(abspath $(BUILD)) -o $(BUILD)/header
+	$(BUILD)/header
 
 examples: library
 	$(MAKE) -C Examples PREFIX=

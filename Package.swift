@@ -11,7 +11,10 @@ let engineSettings: [SwiftSetting] =
   isEmbedded
   ? [
     .enableExperimentalFeature("Embedded"),
-    .unsafeFlags(["-Osize", "-wmo", "-Xfrontend", "-function-sections"]),
+    // A function that takes closures would be compiled anew for each: 40 KB of doors and graph builders.
+    .unsafeFlags([
+      "-Osize", "-wmo", "-Xfrontend", "-function-sections", "-Xllvm", "-sil-disable-pass=closure-specialize",
+    ]),
   ] : []
 
 /// A target that compiles its own copy of Sources/Kernels with the given instruction set.

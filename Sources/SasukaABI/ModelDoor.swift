@@ -80,6 +80,36 @@ public func sasuka_model_create_from_graph(
   }
 }
 
+@_cdecl("sasuka_model_create") @implementation
+public func sasuka_model_create(
+  _ architecture: UnsafePointer<CChar>?, _ options: UnsafePointer<sasuka_model_options>?,
+  _ model: UnsafeMutablePointer<OpaquePointer?>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    let architecture = try Architecture.named(text(architecture, "architecture"))
+    let model = try required(model, "model")
+    let given = try readOptions(options, defaults: modelDefaults, "options")
+    var wishes = ArchitectureOptions()
+    wishes.classes = Int(given.num_classes)
+    wishes.inputChannels = Int(given.in_channels)
+    model.pointee = try make(architecture.graph(wishes), given)
+  }
+}
+
+@_cdecl("sasuka_architecture_count") @implementation
+public func sasuka_architecture_count() -> Int { Architecture.all.count }
+
+/// The names as C sees them, made once.
+nonisolated(unsafe) private let architectureNames: [UnsafeMutablePointer<CChar>?] = Architecture.all.map {
+  architecture in
+  architecture.name.withCString { strdup($0) }
+}
+
+@_cdecl("sasuka_architecture_name") @implementation
+public func sasuka_architecture_name(_ index: Int) -> UnsafePointer<CChar>? {
+  architectureNames.indices.contains(index) ? architectureNames[index].map { UnsafePointer($0) } : nil
+}
+
 @_cdecl("sasuka_model_destroy") @implementation
 public func sasuka_model_destroy(_ model: OpaquePointer?) { release(model, ModelBox.self) }
 

@@ -61,7 +61,7 @@ package struct ParameterInfo: Sendable {
   package let name: String
   package let shape: Shape
   package let kind: Kind
-  package let initializer: Initializer
+  package fileprivate(set) var initializer: Initializer
   package let value: Value
 }
 
@@ -127,6 +127,13 @@ package struct Graph {
         value: value))
     parameterPlaces[parameter.name] = place
     return value
+  }
+
+  /// Gives learnt parameters other first numbers, where `choose` names some.
+  package mutating func reinitialize(_ choose: (ParameterInfo) -> Initializer?) {
+    for place in parameters.indices where parameters[place].kind == .weight {
+      if let initializer = choose(parameters[place]) { parameters[place].initializer = initializer }
+    }
   }
 
   /// Applies an operator and returns its outputs, with shapes inferred.

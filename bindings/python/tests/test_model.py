@@ -135,3 +135,13 @@ def test_shape_questions() -> None:
     assert sasuka.receptive_field([(7, 2, 1, 3), (3, 2, 1, 1)]) == (11, 4, -5)
     with pytest.raises(ValueError, match="stride"):
         sasuka.window_output_size(5, 3, 0)
+
+
+def test_architectures_by_name() -> None:
+    names = sasuka.architectures()
+    assert {"resnet18", "vgg16", "densenet121", "mobilenet_v2"} <= set(names)
+    model = sasuka.create_model("shufflenet_v2_x0_5", num_classes=5, in_channels=1, seed=3)
+    assert model(np.zeros((2, 1, 64, 64), dtype=np.float32)).shape == (2, 5)
+    assert list(model.state_dict())[0] == "conv1.0.weight"
+    with pytest.raises(sasuka.NotFoundError, match="resnet19.*resnet18"):
+        sasuka.create_model("resnet19")

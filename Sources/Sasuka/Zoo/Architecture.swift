@@ -1,0 +1,64 @@
+/// What the caller may choose of an architecture; 0 is as published.
+package struct ArchitectureOptions: Sendable {
+  package var classes = 0
+  package var inputChannels = 0
+  package init() {}
+}
+
+/// A network by the name that torchvision gives it.
+package struct Architecture: Sendable {
+  typealias Body = @Sendable (inout NetworkBuilder, Value) throws(SasukaError) -> Value
+
+  package let name: String
+  /// Channels, height and width of the input that it was published for.
+  let input: (channels: Int, height: Int, width: Int)
+  let classes: Int
+  let body: Body
+
+  /// An architecture for ImageNet's pictures and classes unless told otherwise.
+  init(
+    _ name: String, channels: Int = 3, size: Int = 224, classes: Int = 1000, _ body: @escaping Body
+  ) {
+    self.name = name
+    input = (channels, size, size)
+    self.classes = classes
+    self.body = body
+  }
+
+  /// Most classes and input channels; above, parameters of any network would not fit a machine.
+  private static let mostChannels = 1 << 20
+
+  /// The network, with torchvision's names and order of parameters.
+  ///
+  /// - Throws: `invalidArgument` for options out of range.
+  package func graph(_ options: ArchitectureOptions = ArchitectureOptions()) throws(SasukaError) -> Graph {
+    for (what, number) in [("num_classes", options.classes), ("in_channels", options.inputChannels)] {
+      guard number >= 0, number <= Architecture.mostChannels else {
+        throw SasukaError(
+          .invalidArgument, "\(what) is \(number); 0 (as published) to \(Architecture.mostChannels) are expected")
+      }
+    }
+    var builder = NetworkBuilder(classes: options.classes > 0 ? options.classes : classes)
+    let channels = options.inputChannels > 0 ? options.inputChannels : input.channels
+    let value = builder.graph.addInput(name: "input", shape: Shape([1, channels, input.height, input.width]))
+    builder.graph.outputs = [try body(&builder, value)]
+    return builder.graph
+  }
+
+  /// The families, one file each; every network of the library in the order in which it is listed.
+  package static let all: [Architecture] = [
+    AlexNet.architectures, VGG.architectures, ResNet.architectures, SqueezeNet.architectures, DenseNet.architectures,
+    ShuffleNetV2.architectures, MobileNetV2.architectures, MNASNet.architectures, CIFARResNet.architectures,
+  ].flatMap { $0 }
+
+  /// - Throws: `notFound`, naming what begins alike.
+  package static func named(_ name: String) throws(SasukaError) -> Architecture {
+    for architecture in all where architecture.name == name { return architecture }
+    var alike = ""
+    for architecture in all where architecture.name.utf8.prefix(3).elementsEqual(name.utf8.prefix(3)) {
+      alike += (alike.isEmpty ? "; there are " : ", ") + architecture.name
+    }
+    throw SasukaError(
+      .notFound, "no architecture is called \"\(name)\"\(alike); sasuka_architecture_name lists all \(all.count)")
+  }
+}

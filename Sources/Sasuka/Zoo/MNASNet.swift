@@ -1,0 +1,67 @@
+/// MNASNet-B1 (Tan et al. 2018, MnasNet: Platform-Aware Neural Architecture Search for Mobile).
+enum MNASNet {
+  /// Kernel, stride, expansion, channels at width 1, blocks.
+  private static let stacks = [
+    (3, 2, 3, 24, 3), (5, 2, 3, 40, 3), (5, 2, 6, 80, 3), (3, 1, 6, 96, 2), (5, 2, 6, 192, 4), (3, 1, 6, 320, 1),
+  ]
+  /// torchvision's 1 - 0.9997.
+  private static let momentum: Float = 0.0003
+
+  static let architectures: [Architecture] = [("0_5", 0.5), ("0_75", 0.75), ("1_0", 1), ("1_3", 1.3)].map {
+    name, width in
+    Architecture("mnasnet" + name) { (b, input) throws(SasukaError) in
+      let first = scaled(32, width)
+      var x = try layer(&b, input, "layers", 0, first, 3, stride: 2)
+      x = try layer(&b, x, "layers", 3, first, 3, groups: first)
+      x = try linear(&b, x, "layers", 6, scaled(16, width))
+      for (place, (kernel, stride, expansion, channels, blocks)) in stacks.enumerated() {
+        for block in 0..<blocks {
+          x = try inverted(
+            &b, x, "layers.\(place + 8).\(block).layers", kernel, block == 0 ? stride : 1, expansion,
+            scaled(channels, width))
+        }
+      }
+      x = try layer(&b, x, "layers", 14, 1280, 1)
+      x = try b.linear(b.dropout(b.pooled(x), "classifier.0", 0.2), "classifier.1", b.classes)
+      b.initializeBiasesWithZero()
+      b.initializeWeights(axes: 4) { .kaimingNormal($0, .output) }
+      b.initializeWeights(axes: 2) { .kaimingUniform($0, .output, gain: 1) }
+      return x
+    }
+  }
+
+  /// A multiple of 8, not more than a tenth below.
+  private static func scaled(_ channels: Int, _ width: Double) -> Int {
+    let exact = Double(channels) * width
+    let rounded = max(8, Int(exact + 4) / 8 * 8)
+    return Double(rounded) >= 0.9 * exact ? rounded : rounded + 8
+  }
+
+  /// Convolution and normalisation at `place` and the next.
+  private static func linear(
+    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ place: Int, _ channels: Int, kernel: Int = 1,
+    stride: Int = 1, groups: Int = 1
+  ) throws(SasukaError) -> Value {
+    let y = try b.convolution(x, name + ".\(place)", channels, kernel, stride: stride, groups: groups)
+    return try b.norm(y, name + ".\(place + 1)", momentum: momentum)
+  }
+
+  private static func layer(
+    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ place: Int, _ channels: Int, _ kernel: Int,
+    stride: Int = 1, groups: Int = 1
+  ) throws(SasukaError) -> Value {
+    let y = try linear(&b, x, name, place, channels, kernel: kernel, stride: stride, groups: groups)
+    return try b.relu(y, name + ".\(place + 2)")
+  }
+
+  private static func inverted(
+    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ kernel: Int, _ stride: Int, _ expansion: Int,
+    _ channels: Int
+  ) throws(SasukaError) -> Value {
+    let width = b.channels(x) * expansion
+    var y = try layer(&b, x, name, 0, width, 1)
+    y = try layer(&b, y, name, 3, width, kernel, stride: stride, groups: width)
+    y = try linear(&b, y, name, 6, channels)
+    return stride == 1 && b.channels(x) == channels ? try b.graph.add(y, x, name: name + ".add") : y
+  }
+}

@@ -1,0 +1,45 @@
+/// MobileNet v2 (Sandler et al. 2018, Inverted Residuals and Linear Bottlenecks).
+enum MobileNetV2 {
+  /// Expansion, channels, blocks, stride of the first.
+  private static let stages = [
+    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
+  ]
+
+  static let architectures = [
+    Architecture("mobilenet_v2") { (b, input) throws(SasukaError) in
+      var x = try layer(&b, input, "features.0", 32, 3, stride: 2)
+      var place = 1
+      for (expansion, channels, blocks, stride) in stages {
+        for block in 0..<blocks {
+          x = try inverted(&b, x, "features.\(place).conv", expansion, channels, block == 0 ? stride : 1)
+          place += 1
+        }
+      }
+      x = try b.dropout(b.pooled(layer(&b, x, "features.\(place)", 1280, 1)), "classifier.0", 0.2)
+      x = try b.linear(x, "classifier.1", b.classes)
+      b.initializeBiasesWithZero()
+      b.initializeWeights(axes: 4) { .kaimingNormal($0, .output) }
+      b.initializeWeights(axes: 2) { _ in .normal(standardDeviation: 0.01) }
+      return x
+    }
+  ]
+
+  private static func layer(
+    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ channels: Int, _ kernel: Int, stride: Int = 1,
+    groups: Int = 1
+  ) throws(SasukaError) -> Value {
+    let y = try b.convolution(x, name + ".0", channels, kernel, stride: stride, groups: groups)
+    return try b.graph.activation(b.norm(y, name + ".1"), .relu6, name: name + ".2")
+  }
+
+  private static func inverted(
+    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ expansion: Int, _ channels: Int, _ stride: Int
+  ) throws(SasukaError) -> Value {
+    let width = b.channels(x) * expansion
+    let expanded = expansion == 1 ? x : try layer(&b, x, name + ".0", width, 1)
+    let first = expansion == 1 ? 0 : 1
+    var y = try layer(&b, expanded, name + ".\(first)", width, 3, stride: stride, groups: width)
+    y = try b.norm(b.convolution(y, name + ".\(first + 1)", channels, 1), name + ".\(first + 2)")
+    return stride == 1 && b.channels(x) == channels ? try b.graph.add(x, y, name: name + ".add") : y
+  }
+}

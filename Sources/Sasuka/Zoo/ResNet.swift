@@ -1,0 +1,107 @@
+/// ResNet (He et al. 2015, Deep Residual Learning for Image Recognition), ResNeXt (Xie et al. 2016, Aggregated Residual
+/// Transformations) and Wide ResNet (Zagoruyko and Komodakis 2016), as torchvision has them: the stride of a bottleneck is
+/// in its 3 x 3 convolution.
+enum ResNet {
+  private struct Sizes: Sendable {
+    var blocks: [Int]
+    var isBottleneck = true
+    var groups = 1
+    var widthPerGroup = 64
+  }
+
+  private static let table: [(String, Sizes)] = [
+    ("resnet18", Sizes(blocks: [2, 2, 2, 2], isBottleneck: false)),
+    ("resnet34", Sizes(blocks: [3, 4, 6, 3], isBottleneck: false)),
+    ("resnet50", Sizes(blocks: [3, 4, 6, 3])),
+    ("resnet101", Sizes(blocks: [3, 4, 23, 3])),
+    ("resnet152", Sizes(blocks: [3, 8, 36, 3])),
+    ("resnext50_32x4d", Sizes(blocks: [3, 4, 6, 3], groups: 32, widthPerGroup: 4)),
+    ("resnext101_32x8d", Sizes(blocks: [3, 4, 23, 3], groups: 32, widthPerGroup: 8)),
+    ("resnext101_64x4d", Sizes(blocks: [3, 4, 23, 3], groups: 64, widthPerGroup: 4)),
+    ("wide_resnet50_2", Sizes(blocks: [3, 4, 6, 3], widthPerGroup: 128)),
+    ("wide_resnet101_2", Sizes(blocks: [3, 4, 23, 3], widthPerGroup: 128)),
+  ]
+
+  static let architectures: [Architecture] = table.map { name, sizes in
+    Architecture(name) { (builder, input) throws(SasukaError) in try body(&builder, input, sizes) }
+  }
+
+  private static func body(
+    _ b: inout NetworkBuilder, _ input: Value, _ sizes: Sizes
+  ) throws(SasukaError) -> Value {
+    var x = try b.convolution(input, "conv1", 64, 7, stride: 2)
+    x = try b.relu(b.norm(x, "bn1"))
+    x = try b.maxPool(x, "maxpool", 3, stride: 2, padding: 1)
+    for (stage, count) in sizes.blocks.enumerated() {
+      for block in 0..<count {
+        let stride = stage > 0 && block == 0 ? 2 : 1
+        let (name, planes) = ("layer\(stage + 1).\(block)", 64 << stage)
+        x =
+          sizes.isBottleneck
+          ? try bottleneck(&b, x, name, planes, stride, sizes) : try basic(&b, x, name, planes, stride)
+      }
+    }
+    x = try b.linear(b.pooled(x), "fc", b.classes)
+    b.initializeWeights(axes: 4) { .kaimingNormal($0, .output) }
+    return x
+  }
+
+  private static func basic(
+    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ planes: Int, _ stride: Int
+  ) throws(SasukaError) -> Value {
+    var y = try b.convolution(x, name + ".conv1", planes, 3, stride: stride)
+    y = try b.relu(b.norm(y, name + ".bn1"), name + ".relu")
+    y = try b.norm(b.convolution(y, name + ".conv2", planes, 3), name + ".bn2")
+    return try b.joined(y, b.projected(x, name, planes, stride), name)
+  }
+
+  private static func bottleneck(
+    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ planes: Int, _ stride: Int, _ sizes: Sizes
+  ) throws(SasukaError) -> Value {
+    let width = planes * sizes.widthPerGroup / 64 * sizes.groups
+    var y = try b.relu(b.norm(b.convolution(x, name + ".conv1", width, 1), name + ".bn1"), name + ".relu")
+    y = try b.convolution(y, name + ".conv2", width, 3, stride: stride, groups: sizes.groups)
+    y = try b.relu(b.norm(y, name + ".bn2"), name + ".relu")
+    y = try b.norm(b.convolution(y, name + ".conv3", 4 * planes, 1), name + ".bn3")
+    return try b.joined(y, b.projected(x, name, 4 * planes, stride), name)
+  }
+}
+
+extension NetworkBuilder {
+  /// The shortcut: x itself, or projected where shapes change.
+  fileprivate mutating func projected(
+    _ x: Value, _ name: String, _ channels: Int, _ stride: Int
+  ) throws(SasukaError) -> Value {
+    guard stride != 1 || self.channels(x) != channels else { return x }
+    let projection = try convolution(x, name + ".downsample.0", channels, 1, stride: stride)
+    return try norm(projection, name + ".downsample.1")
+  }
+
+  fileprivate mutating func joined(_ y: Value, _ shortcut: Value, _ name: String) throws(SasukaError) -> Value {
+    try relu(graph.add(y, shortcut, name: name + ".add"), name + ".relu")
+  }
+}
+
+/// The ResNets for CIFAR-10 of section 4.2 of the same paper: three stages of 16, 32 and 64 channels at 32 x 32, with
+/// projections (option B) where shapes change. They have no torchvision name; parameters are named as in its ResNet.
+enum CIFARResNet {
+  static let architectures: [Architecture] = [20, 32, 44, 56, 110].map { depth in
+    Architecture("cifar_resnet\(depth)", size: 32, classes: 10) { (b, input) throws(SasukaError) in
+      var x = try b.convolution(input, "conv1", 16, 3)
+      x = try b.relu(b.norm(x, "bn1"))
+      for stage in 0..<3 {
+        for block in 0..<((depth - 2) / 6) {
+          let (name, channels) = ("layer\(stage + 1).\(block)", 16 << stage)
+          let stride = stage > 0 && block == 0 ? 2 : 1
+          var y = try b.convolution(x, name + ".conv1", channels, 3, stride: stride)
+          y = try b.relu(b.norm(y, name + ".bn1"), name + ".relu")
+          y = try b.norm(b.convolution(y, name + ".conv2", channels, 3), name + ".bn2")
+          x = try b.joined(y, b.projected(x, name, channels, stride), name)
+        }
+      }
+      x = try b.linear(b.pooled(x), "fc", b.classes)
+      b.initializeWeights(axes: 4) { .kaimingNormal($0, .output) }
+      return x
+    }
+  }
+}
