@@ -1,7 +1,10 @@
 /// SqueezeNet (Iandola et al. 2016, SqueezeNet: AlexNet-Level Accuracy with 50x Fewer Parameters).
 enum SqueezeNet {
-  /// Channels that a fire module squeezes to; it expands them to four times as many twice.
-  private enum Layer: Sendable { case fire(Int), pool }
+  private enum Layer: Sendable {
+    /// Channels that a fire module squeezes to; it expands them to four times as many twice.
+    case fire(Int)
+    case pool
+  }
 
   private static let table: [(name: String, first: Int, kernel: Int, layers: [Layer])] = [
     (
