@@ -53,6 +53,7 @@ test-python: library
 	Scripts/setup-python.sh
 	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q -p no:cacheprovider bindings/python/tests
 	$(PYTHON) Tests/Embedding/readme.py
+	$(PYTHON) Tests/Embedding/bad_arguments.py
 
 # Nothing is linked: the compilers compare the header with what Tests/Embedding/header.c says of it.
 header:
