@@ -24,7 +24,7 @@ LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
 
 HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude
 
-.PHONY: all library demo examples test test-swift test-python header gates install clean format lint
+.PHONY: all library demo examples test test-swift test-hosts test-python header gates install clean format lint
 
 all: library
 
@@ -43,11 +43,18 @@ library:
 
 PYTHON := .venv/bin/python
 
-test: gates test-swift test-python
+test: gates test-swift test-hosts test-python
 
 # Optimised, because the engine's tests do a lot of arithmetic; what they look at is `package`, so nothing is lost.
 test-swift:
 	$(SWIFT) test --configuration release --disable-xctest
+
+# Hosts that embed the library.
+test-hosts: library
+	@mkdir -p $(BUILD)/hosts
+	cp $(LIBRARY) $(BUILD)/hosts/copy.so
+	$(CC) -std=gnu11 -O1 -Wall -Wextra -Werror -IInclude Tests/Embedding/host.c -o $(BUILD)/hosts/host -ldl -lpthread
+	$(BUILD)/hosts/host $(abspath $(LIBRARY)) $(abspath $(BUILD))/hosts/copy.so
 
 test-python: library
 	Scripts/setup-python.sh

@@ -15,9 +15,9 @@ func guarded(_ body: () throws(SasukaError) -> Void) -> sasuka_status {
 
 /// The last message of each thread. The C library frees it when the thread ends.
 enum LastError {
-  private static let key: pthread_key_t? = {
+  fileprivate static let key: pthread_key_t? = {
     var key = pthread_key_t()
-    return pthread_key_create(&key, { free($0) }) == 0 ? key : nil
+    return sasuka_make_thread_key(&key) == 0 ? key : nil
   }()
 
   static func remember(_ message: String) {
@@ -34,6 +34,17 @@ enum LastError {
     return UnsafePointer(text.assumingMemoryBound(to: CChar.self))
   }
 }
+
+#if hasFeature(Embedded)
+  /// Gives the key back when the library is unloaded, so that a host can load and unload it as often as it likes.
+  @section(".fini_array") @used
+  private let giveBackKey: @convention(c) () -> Void = {
+    if let key = LastError.key {
+      free(pthread_getspecific(key))
+      pthread_key_delete(key)
+    }
+  }
+#endif
 
 /// Text that lives as long as the library.
 func staticText(_ text: StaticString) -> UnsafePointer<CChar>? {

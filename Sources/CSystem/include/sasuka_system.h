@@ -88,4 +88,7 @@ static inline int sasuka_detect_instruction_set(void) {
   return (low & 0xe6u) == 0xe6u && (b & wanted) == wanted ? 2 : 1;
 }
 
+/** A key whose values the C library itself frees when a thread ends: the library may have been unloaded by then. */
+static inline int sasuka_make_thread_key(pthread_key_t *key) { return pthread_key_create(key, free); }
+
 #endif

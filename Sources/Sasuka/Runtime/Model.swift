@@ -114,7 +114,9 @@ package final class Model {
 package final class Session {
   package let inputShape: Shape
   package let outputShape: Shape
-  private let model: Model
+  // What it needs of its model, not the model, which keeps sessions of its own.
+  private let modelGate: AccessGate
+  private let progress: ProgressFunction?
   private let executable: Executable
   private let gate = AccessGate("session")
 
@@ -122,7 +124,8 @@ package final class Session {
   package init(_ model: Model, inputShape: Shape, threads: Int = 0) throws(SasukaError) {
     try model.checkRank(inputShape)
     let plan = try Plan.evaluation(of: model.graph, inputShapes: [inputShape], lanes: model.kernels.lanes)
-    self.model = model
+    modelGate = model.gate
+    progress = model.options.progress
     self.inputShape = inputShape
     outputShape = plan.graph.shape(plan.graph.outputs[0])
     executable = try Executable(
@@ -143,10 +146,10 @@ package final class Session {
     }
     try gate.beginWriting()
     defer { gate.endWriting() }
-    try model.gate.beginReading()
-    defer { model.gate.endReading() }
+    try modelGate.beginReading()
+    defer { modelGate.endReading() }
     try input.read(into: executable.inputPointer(0))
-    try executable.run("forward", progress: model.options.progress)
+    try executable.run("forward", progress: progress)
     try output.write(from: UnsafePointer(executable.outputPointer(0)))
   }
 }
