@@ -57,7 +57,8 @@ struct MemoryPlan {
           index: output.index, size: size(output), firstUse: place, lastUse: max(place, lastUse[output.index]))
       }
       guard let input = node.operation.inputToOverwrite(node).map({ node.inputs[$0] }), let output = node.outputs.first,
-        graph[input].role == .activation, lastUse[input.index] == place, size(input) == size(output),
+        graph[input].role == .activation, lastUse[input.index] == place, graph.shape(input) == graph.shape(output),
+        size(input) == size(output),
         node.inputs.count(where: { $0 == input }) == 1
       else { continue }
       let landlord = landlords[input.index]

@@ -12,6 +12,8 @@ package final class Multiply: Operator {
     [try Broadcast.shape(inputs[0], inputs[1])]
   }
 
+  package func inputToOverwrite(_ node: Node) -> Int? { 0 }
+
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
     let gradient = context.outputGradient
     for place in 0..<2 where context.needs[place] {

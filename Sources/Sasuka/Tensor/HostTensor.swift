@@ -36,8 +36,10 @@ package struct HostTensor {
     var index = 0
     func check(_ label: Int) -> Int32 {
       defer { index += 1 }
+      // The exception may be one of the classes.
+      if label == exception { return -1 }
       if range.contains(label) { return Int32(truncatingIfNeeded: label) }
-      if label != exception, wrong == nil { wrong = (index, label) }
+      if wrong == nil { wrong = (index, label) }
       return -1
     }
     switch dtype {

@@ -79,6 +79,23 @@ import Testing
     }
   }
 
+  /// Both would fit into the same memory: 16 floats, or one block of channels.
+  @Test(arguments: [[[1, 5], [3, 5]], [[1, 1, 2, 3], [1, 4, 2, 3]]])
+  func aRepeatedOperandIsNotOverwritten(shapes: [[Int]]) throws {
+    let inputs = shapes.map { shape in
+      HostTensor(shape, (0..<shape.reduce(1, *)).map { Float($0 + 1) })
+    }
+    let run = OperatorRun(mode: .evaluation, inputs: inputs) { (graph, values) throws(SasukaError) in
+      let left = try graph.activation(graph.blockedInput(values[0]), .relu, name: "relu")
+      return try graph.add(left, values[1], name: "m")
+    }
+    let count = inputs[0].floats.count
+    for (kernels, result) in try run.everywhere() {
+      let expected = inputs[1].floats.indices.map { inputs[0].floats[$0 % count] + inputs[1].floats[$0] }
+      #expect(result.output.floats == expected, "\(kernels)")
+    }
+  }
+
   private func activation(_ golden: GoldenCase) throws -> Activation.Function {
     switch golden.operatorName {
     case "relu": .relu
