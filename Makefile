@@ -55,12 +55,16 @@ test-hosts: library
 	cp $(LIBRARY) $(BUILD)/hosts/copy.so
 	$(CC) -std=gnu11 -O1 -Wall -Wextra -Werror -IInclude Tests/Embedding/host.c -o $(BUILD)/hosts/host -ldl -lpthread
 	$(BUILD)/hosts/host $(abspath $(LIBRARY)) $(abspath $(BUILD))/hosts/copy.so
+	$(CC)++ -std=c++11 -O1 -Wall -Wextra -Werror -IInclude Tests/Embedding/host.cpp -o $(BUILD)/hosts/host_cpp \
+	  -L$(BUILD) -lsasuka -lpthread -Wl,-rpath,$(abspath $(BUILD))
+	$(BUILD)/hosts/host_cpp
 
 test-python: library
 	Scripts/setup-python.sh
 	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q -p no:cacheprovider bindings/python/tests
 	$(PYTHON) Tests/Embedding/readme.py
 	$(PYTHON) Tests/Embedding/bad_arguments.py
+	$(PYTHON) Tests/Embedding/python_host.py
 
 # Nothing is linked: the compilers compare the header with what Tests/Embedding/header.c says of it.
 header:

@@ -1,9 +1,9 @@
 /// Places the tensors of a graph in one arena so that tensors which live at the same time do not overlap.
-struct MemoryPlan {
+package struct MemoryPlan {
   /// Place of each tensor in the arena, in floats; -1 for tensors that do not lie there.
-  private(set) var offsets: [Int]
+  package private(set) var offsets: [Int]
   /// Size of the arena in floats.
-  private(set) var floatCount = 0
+  package private(set) var floatCount = 0
 
   private struct Tenant {
     let index: Int
@@ -14,7 +14,7 @@ struct MemoryPlan {
 
   /// Each tensor takes the lowest gap that is free over its whole life; larger tensors choose first
   /// (Pisarchyk and Lee 2020, Efficient Memory Management for Deep Neural Net Inference).
-  init(_ graph: Graph, layouts: [Layout]) {
+  package init(_ graph: Graph, layouts: [Layout]) {
     offsets = [Int](repeating: -1, count: graph.tensors.count)
     var landlords = [Int](0..<graph.tensors.count)
     let tenants = MemoryPlan.lives(of: graph, layouts: layouts, landlords: &landlords)

@@ -287,9 +287,7 @@ package final class Trainer {
       try target.read(into: executable.inputPointer(1))
       return
     }
-    let graph = executable.plan.graph
     let prediction = model.graph.shape(model.graph.outputs[0])
-    _ = graph
     let labels = UnsafeMutableRawPointer(executable.inputPointer(1)).assumingMemoryBound(to: Int32.self)
     try target.readLabels(into: labels, range: 0..<prediction[1], exception: options.loss.ignoreIndex)
   }
