@@ -416,11 +416,22 @@ typedef struct sasuka_load_options {
   int32_t strict;
   /** 0. */
   int32_t reserved;
+  /** Which dictionary of a PyTorch checkpoint holds the weights, such as "state_dict"; NULL (the default) if it is the
+      only one with tensors. */
+  const char *key;
+  /** What stands before each parameter's name in the file. NULL (the default): "module." where every name begins so, as
+      DataParallel's do, and nothing otherwise. */
+  const char *prefix;
+  /** Loads only parameters whose names match, such as "features.*"; NULL (the default) for all. */
+  const char *pattern;
 } sasuka_load_options;
 void sasuka_load_options_init(sasuka_load_options *options, size_t struct_size);
 
-/** Loads a .safetensors or .npz file, told apart by content. On failure the model is as it was. Errors: SASUKA_IO,
-    SASUKA_FORMAT, SASUKA_MISMATCH (naming all missing, unexpected and misshapen parameters). */
+/** Loads a .safetensors file, an .npz file or a state dict of PyTorch (.pth, .pt), told apart by content. Pickles are
+    read as data: nothing in them is called. Batch counters may be missing, as in files of PyTorch before 0.4.1. On failure
+    the model is as it was. Errors: SASUKA_IO, SASUKA_FORMAT, SASUKA_UNSUPPORTED (a pickled model instead of its state
+    dict, naming what is in it), SASUKA_NOT_FOUND (key, pattern), SASUKA_MISMATCH (naming all missing, unexpected and
+    misshapen parameters). */
 sasuka_status sasuka_model_load_weights(sasuka_model *model, const char *path, const sasuka_load_options *options);
 sasuka_status sasuka_model_load_weights_from_memory(sasuka_model *model, const void *bytes, size_t length,
                                                     const sasuka_load_options *options);

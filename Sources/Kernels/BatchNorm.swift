@@ -52,7 +52,7 @@ private func channelMoments(
   _ map: UnsafePointer<Float>, _ images: Int, _ imageStride: Int, _ pixels: Int, _ moments: UnsafeMutablePointer<Double>
 ) {
   let width = Vector.scalarCount
-  moments.update(repeating: 0, count: 2 * width)
+  clear(moments, 2 * width)
   var count = 0
   for image in 0..<images {
     var first = 0
@@ -149,7 +149,7 @@ private func channelGradientSums(
   _ gate: (Vector, Vector) -> Vector
 ) {
   let width = Vector.scalarCount
-  sums.update(repeating: 0, count: 2 * width)
+  clear(sums, 2 * width)
   for image in 0..<shape.images {
     var first = 0
     while first < shape.pixels {

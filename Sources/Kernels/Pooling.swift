@@ -85,7 +85,7 @@ private func maxPoolGradient(
   _ shape: sasuka_pooling, _ gradient: UnsafePointer<Float>, _ indices: UnsafePointer<Int32>,
   _ result: UnsafeMutablePointer<Float>
 ) {
-  result.update(repeating: 0, count: Int(shape.input_height * shape.input_width) * Vector.scalarCount)
+  clear(result, Int(shape.input_height * shape.input_width) * Vector.scalarCount)
   for row in 0..<Int(shape.output_height) {
     for column in 0..<Int(shape.output_width) {
       let pixel = (row * Int(shape.output_width) + column) * Vector.scalarCount
@@ -128,7 +128,7 @@ private func averagePoolGradient(
   _ shape: sasuka_pooling, _ rows: UnsafePointer<sasuka_pool_range>, _ columns: UnsafePointer<sasuka_pool_range>,
   _ gradient: UnsafePointer<Float>, _ result: UnsafeMutablePointer<Float>
 ) {
-  result.update(repeating: 0, count: Int(shape.input_height * shape.input_width) * Vector.scalarCount)
+  clear(result, Int(shape.input_height * shape.input_width) * Vector.scalarCount)
   for row in 0..<Int(shape.output_height) {
     for column in 0..<Int(shape.output_width) {
       let pixel = row * Int(shape.output_width) + column

@@ -9,3 +9,9 @@ import CSystem
 func zeroed<Value: BitwiseCopyable>() -> Value {
   sasuka_zeros().load(as: Value.self)
 }
+
+/// Sets numbers to zero; for the same reason without `update(repeating:count:)`.
+@inline(__always)
+func clear<Number: BinaryFloatingPoint>(_ numbers: UnsafeMutablePointer<Number>, _ count: Int) {
+  memset(numbers, 0, count * MemoryLayout<Number>.stride)
+}

@@ -4,8 +4,10 @@
 import CSystem
 import SasukaHeader
 
-private let loadDefaults = sasuka_load_options(
-  struct_size: MemoryLayout<sasuka_load_options>.size, strict: 1, reserved: 0)
+private var loadDefaults: sasuka_load_options {
+  sasuka_load_options(
+    struct_size: MemoryLayout<sasuka_load_options>.size, strict: 1, reserved: 0, key: nil, prefix: nil, pattern: nil)
+}
 
 @_cdecl("sasuka_load_options_init") @implementation
 public func sasuka_load_options_init(_ options: UnsafeMutablePointer<sasuka_load_options>?, _ struct_size: Int) {
@@ -13,10 +15,16 @@ public func sasuka_load_options_init(_ options: UnsafeMutablePointer<sasuka_load
 }
 
 private func load(
-  _ file: any WeightFile, into handle: OpaquePointer?, _ options: UnsafePointer<sasuka_load_options>?
+  into handle: OpaquePointer?, _ given: UnsafePointer<sasuka_load_options>?,
+  _ open: (String?) throws(SasukaError) -> any WeightFile
 ) throws(SasukaError) {
-  let options = try readOptions(options, defaults: loadDefaults, "options")
-  let report = try unwrapModel(handle).loadWeights(file, strict: options.strict != 0)
+  let model = try unwrapModel(handle)
+  let given = try readOptions(given, defaults: loadDefaults, "options")
+  var options = LoadOptions()
+  options.strict = given.strict != 0
+  options.prefix = given.prefix.map { String(cString: $0) }
+  options.pattern = given.pattern.map { String(cString: $0) }
+  let report = try model.loadWeights(open(given.key.map { String(cString: $0) }), options: options)
   if !report.message.isEmpty { Log.warn("weights loaded in part: \(report.message)") }
 }
 
@@ -32,8 +40,9 @@ public func sasuka_model_load_weights(
   _ model: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<sasuka_load_options>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    _ = try unwrapModel(model)
-    try load(openWeights(path: required(path, "path")), into: model, options)
+    try load(into: model, options) { (key) throws(SasukaError) in
+      try openWeights(path: required(path, "path"), key: key)
+    }
   }
 }
 
@@ -42,8 +51,9 @@ public func sasuka_model_load_weights_from_memory(
   _ model: OpaquePointer?, _ bytes: UnsafeRawPointer?, _ length: Int, _ options: UnsafePointer<sasuka_load_options>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    _ = try unwrapModel(model)
-    try load(openWeights(bytes: memory(bytes, length)), into: model, options)
+    try load(into: model, options) { (key) throws(SasukaError) in
+      try openWeights(bytes: memory(bytes, length), key: key)
+    }
   }
 }
 

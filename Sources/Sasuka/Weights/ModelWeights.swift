@@ -21,29 +21,49 @@ package struct WeightReport {
   }
 }
 
+/// How a file's tensors become parameters.
+package struct LoadOptions {
+  /// Refuse missing and unexpected names.
+  package var strict = true
+  /// What stands before each parameter's name in the file; nil is "module." if every name begins so, and nothing otherwise.
+  package var prefix: String?
+  /// Only parameters whose names match are loaded.
+  package var pattern: String?
+
+  package init() {}
+}
+
 extension Model {
   /// Copies a file's tensors to the parameters of their names; on failure nothing has changed.
   ///
-  /// - Parameter strict: refuse missing and unexpected names. Shapes must fit in any case.
-  /// - Throws: `mismatch`, naming every tensor that does not fit.
+  /// - Throws: `mismatch`, naming every tensor that does not fit; `notFound` where no parameter matches the pattern.
   @discardableResult
-  package func loadWeights(_ file: any WeightFile, strict: Bool) throws(SasukaError) -> WeightReport {
-    let report = compare(file, prefix: "")
-    guard report.mismatched.isEmpty, !strict || report.isPerfect else {
+  package func loadWeights(
+    _ file: any WeightFile, options: LoadOptions = LoadOptions()
+  ) throws(SasukaError) -> WeightReport {
+    let prefix = options.prefix ?? (file.isOfParallelModel ? "module." : "")
+    let pattern = options.pattern.map { NamePattern($0) }
+    if let pattern, !parameters.infos.contains(where: { pattern.matches($0.name) }) {
+      throw SasukaError(.notFound, "no parameter's name matches \"\(options.pattern ?? "")\"")
+    }
+    let report = compare(file, prefix: prefix, pattern: pattern)
+    guard report.mismatched.isEmpty, !options.strict || report.isPerfect else {
       throw SasukaError(.mismatch, "the weights do not fit the network: \(report.message)")
     }
     try gate.beginWriting()
     defer { gate.endWriting() }
-    copyWeights(from: file, prefix: "")
+    copyWeights(from: file, prefix: prefix, pattern: pattern)
     return report
   }
 
   /// Which parameters and tensors named `prefix` + parameter fit each other.
-  func compare(_ file: any WeightFile, prefix: String) -> WeightReport {
+  func compare(_ file: any WeightFile, prefix: String, pattern: NamePattern? = nil) -> WeightReport {
     var report = WeightReport()
-    for info in parameters.infos {
+    // PyTorch before 0.4.1 did not count batches, and later versions do without in such files.
+    let countsBatches = parameters.infos.contains { $0.kind == .counter && file.names[prefix + $0.name] != nil }
+    for info in parameters.infos where pattern?.matches(info.name) ?? true {
       guard let tensor = file.tensor(named: prefix + info.name) else {
-        report.missing.append(info.name)
+        if info.kind != .counter || countsBatches { report.missing.append(info.name) }
         continue
       }
       if tensor.shape != info.shape.dimensions {
@@ -54,15 +74,19 @@ extension Model {
         report.mismatched.append("\"\(info.name)\" is no integer")
       }
     }
-    for tensor in file.tensors where prefix.isEmpty && graph.parameterIndex(tensor.name) == nil {
-      report.unexpected.append(tensor.name)
+    for tensor in file.tensors {
+      guard let name = tensor.name(behind: prefix) else {
+        report.unexpected.append(tensor.name)
+        continue
+      }
+      if pattern?.matches(name) ?? true, graph.parameterIndex(name) == nil { report.unexpected.append(tensor.name) }
     }
     return report
   }
 
   /// Copies what fits; the comparison has been made.
-  func copyWeights(from file: any WeightFile, prefix: String) {
-    for (place, info) in parameters.infos.enumerated() {
+  func copyWeights(from file: any WeightFile, prefix: String, pattern: NamePattern? = nil) {
+    for (place, info) in parameters.infos.enumerated() where pattern?.matches(info.name) ?? true {
       guard let tensor = file.tensor(named: prefix + info.name) else { continue }
       if info.kind == .counter {
         guard let start = tensor.bytes.baseAddress, let count = tensor.dtype.integer(at: 0, of: start) else { continue }
@@ -98,5 +122,20 @@ extension Model {
     try gate.beginReading()
     defer { gate.endReading() }
     return try writeWeights(weightTensors(prefix: ""), format: .safetensors)
+  }
+}
+
+extension WeightTensor {
+  /// The name without what stands before it; nil if it does not begin so.
+  fileprivate func name(behind prefix: String) -> String? {
+    guard name.utf8.starts(with: prefix.utf8) else { return nil }
+    return String(validating: name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
+  }
+}
+
+extension WeightFile {
+  /// Whether all names begin as DataParallel's do.
+  fileprivate var isOfParallelModel: Bool {
+    !tensors.isEmpty && !tensors.contains { $0.name(behind: "module.") == nil }
   }
 }

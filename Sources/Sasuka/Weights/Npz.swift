@@ -7,10 +7,10 @@ package final class NpzFile: WeightFile {
   package let metadata: [WeightMetadata] = []
   package let names: NameIndex
 
-  init(_ source: ByteSource) throws(SasukaError) {
+  init(_ entries: [ZipEntry], of source: ByteSource) throws(SasukaError) {
     var tensors: [WeightTensor] = []
     var crc = CRC32()
-    for entry in try readZipEntries(source) {
+    for entry in entries {
       tensors.append(try readArray(entry, of: source, crc: &crc))
     }
     names = NameIndex(tensors.map { $0.name })
@@ -27,7 +27,7 @@ private func readArray(
   let place = "\(source.name): entry \"\(entry.name)\""
   guard entry.name.utf8.suffix(4).elementsEqual(".npy".utf8),
     let name = String(validating: entry.name.utf8.dropLast(4), as: UTF8.self)
-  else { throw notAnArray(entry, place) }
+  else { throw SasukaError(.format, "\(place): a name ending in .npy is expected") }
   let header = try readHeader(entry, place)
   guard let length = header.dtype.byteCount(ofShape: header.shape), length == entry.size - header.byteCount else {
     throw SasukaError(
@@ -45,7 +45,7 @@ private func readArray(
     let buffer = try Buffer(byteCount: length, purpose: place)
     let strides = isReordered ? columnMajorStrides(header.shape) : Shape(header.shape).rowMajorStrides
     withExtendedLifetime(owner) {
-      rearrange(bytes, header.dtype, header.shape, strides, isSwapped, into: buffer.raw)
+      rearrange(bytes, at: 0, header.dtype, header.shape, strides, isSwapped, into: buffer.raw)
     }
     bytes = UnsafeRawBufferPointer(start: buffer.raw, count: length)
     owner = buffer
@@ -64,12 +64,6 @@ private func readHeader(_ entry: ZipEntry, _ place: String) throws(SasukaError) 
   return try NpyHeader(UnsafeRawBufferPointer(start: prefix.raw, count: inflate.outputCount), place)
 }
 
-private func notAnArray(_ entry: ZipEntry, _ place: String) -> SasukaError {
-  let isCheckpoint = entry.name.utf8.suffix(9).elementsEqual("/data.pkl".utf8)
-  let advice = isCheckpoint ? "; this is a PyTorch checkpoint, which is not supported" : ""
-  return SasukaError(isCheckpoint ? .unsupported : .format, "\(place): a name ending in .npy is expected\(advice)")
-}
-
 // MARK: - Order
 
 /// Distance in elements between neighbours along each axis where the first axis varies fastest.
@@ -81,32 +75,6 @@ private func columnMajorStrides(_ shape: [Int]) -> [Int] {
     stride *= max(size, 1)
   }
   return strides
-}
-
-/// Copies an array with the given strides to row-major order, turning the bytes of each number around if asked to.
-private func rearrange(
-  _ source: UnsafeRawBufferPointer, _ dtype: DType, _ shape: [Int], _ strides: [Int], _ isSwapped: Bool,
-  into target: UnsafeMutableRawPointer
-) {
-  let width = dtype.byteCount
-  let count = source.count / width
-  var index = [Int](repeating: 0, count: shape.count)
-  var place = 0
-  for element in 0..<count {
-    for byte in 0..<width {
-      let from = place * width + (isSwapped ? width - 1 - byte : byte)
-      target.storeBytes(of: source[from], toByteOffset: element * width + byte, as: UInt8.self)
-    }
-    var axis = shape.count - 1
-    while axis >= 0 {
-      index[axis] += 1
-      place += strides[axis]
-      if index[axis] < shape[axis] { break }
-      place -= strides[axis] * shape[axis]
-      index[axis] = 0
-      axis -= 1
-    }
-  }
 }
 
 // MARK: - Writing

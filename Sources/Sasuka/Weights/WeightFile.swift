@@ -43,20 +43,23 @@ package struct WeightMetadata: Equatable {
   }
 }
 
-/// The formats that are read and written.
+/// The formats that are read and, but for PyTorch's own, written.
 package enum WeightFormat: Sendable {
-  case safetensors, npz
+  case safetensors, npz, torch
 
-  /// What a path's extension asks for: .npz, and safetensors for every other.
+  /// What a path's extension asks for: .npz, PyTorch's .pth and .pt, and safetensors for every other.
   package init(savingTo path: String) {
-    self = path.utf8.suffix(4).elementsEqual(".npz".utf8) ? .npz : .safetensors
+    func ends(_ ending: StaticString) -> Bool {
+      ending.withUTF8Buffer { path.utf8.suffix($0.count).elementsEqual($0) }
+    }
+    self = ends(".npz") ? .npz : ends(".pth") || ends(".pt") ? .torch : .safetensors
   }
 }
 
 /// A file that has been opened and checked whole: names are unique, and each tensor's bytes fit its type and shape.
 package protocol WeightFile: AnyObject {
   var format: WeightFormat { get }
-  /// In the order of their bytes in the file.
+  /// In the order of the file.
   var tensors: [WeightTensor] { get }
   var metadata: [WeightMetadata] { get }
   /// Finds tensors by name.
@@ -74,24 +77,34 @@ extension WeightFile {
 
 /// Opens the weights at a path; the format is told by the content.
 ///
+/// - Parameter key: which of several state dicts of a PyTorch checkpoint; nil where there is one.
 /// - Throws: `io`; `format` for a damaged file or one of no known kind; `unsupported` for a tensor's type or a packing
-///   that the library does not read; `outOfMemory`. Every message begins with the path.
-package func openWeights(path: UnsafePointer<CChar>) throws(SasukaError) -> any WeightFile {
-  try openWeights(ByteSource(path: path))
+///   that the library does not read; `notFound` for a key that the file lacks; `outOfMemory`. Every message begins with
+///   the path.
+package func openWeights(
+  path: UnsafePointer<CChar>, key: String? = nil
+) throws(SasukaError) -> any WeightFile {
+  try openWeights(ByteSource(path: path), key: key)
 }
 
 /// Opens weights in memory, which must outlive the returned object. `name` begins every message.
 package func openWeights(
-  bytes: UnsafeRawBufferPointer, name: String = "weights in memory"
+  bytes: UnsafeRawBufferPointer, name: String = "weights in memory", key: String? = nil
 ) throws(SasukaError) -> any WeightFile {
-  try openWeights(ByteSource(memory: bytes, name: name))
+  try openWeights(ByteSource(memory: bytes, name: name), key: key)
 }
 
-private func openWeights(_ source: ByteSource) throws(SasukaError) -> any WeightFile {
-  if isZip(source) { return try NpzFile(source) }
+private func openWeights(_ source: ByteSource, key: String?) throws(SasukaError) -> any WeightFile {
+  if let torch = try TorchFile(recognising: source, key: key) { return torch }
+  if let key {
+    throw SasukaError(.notFound, "\(source.name): no PyTorch checkpoint, which alone has a key such as \"\(key)\"")
+  }
+  if isZip(source) { return try NpzFile(readZipEntries(source), of: source) }
   if SafetensorsFile.recognises(source) { return try SafetensorsFile(source) }
   throw SasukaError(
-    .format, "\(source.name): neither a safetensors nor an .npz file (\(source.count) bytes); one of them is expected")
+    .format,
+    "\(source.name): neither a safetensors nor an .npz file nor a state dict of PyTorch (\(source.count) bytes); one of "
+      + "them is expected")
 }
 
 // MARK: - Writing
@@ -131,6 +144,8 @@ private func write(
       throw SasukaError(.unsupported, "\(name): an .npz file has no room for metadata; safetensors has")
     }
     try writeNpz(tensors, to: sink, name: name)
+  case .torch:
+    throw SasukaError(.unsupported, "\(name): PyTorch's format is read only; a name ending in .safetensors is expected")
   }
 }
 

@@ -112,7 +112,7 @@ enum WeightFixture {
     4b0506000000000100010033000000740000000000
     """)
 
-  private static func bytes(_ digits: String) -> [UInt8] {
+  static func bytes(_ digits: String) -> [UInt8] {
     let values = digits.compactMap { $0.hexDigitValue }
     return stride(from: 0, to: values.count, by: 2).map { UInt8(values[$0] << 4 | values[$0 + 1]) }
   }

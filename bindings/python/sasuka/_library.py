@@ -114,7 +114,14 @@ class ModelOptions(Structure):
 
 
 class LoadOptions(Structure):
-    _fields_ = [("struct_size", c_size_t), ("strict", c_int32), ("reserved", c_int32)]
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("strict", c_int32),
+        ("reserved", c_int32),
+        ("key", c_char_p),
+        ("prefix", c_char_p),
+        ("pattern", c_char_p),
+    ]
 
 
 class ParameterInfo(Structure):

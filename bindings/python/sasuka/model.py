@@ -222,10 +222,33 @@ class Model:
             numbers = array.astype(np.int64) if shapes[name][1] == "counter" else array
             lib.sasuka_model_set_parameter(self._handle, name.encode(), borrow_input(numbers).pointer)
 
-    def load_weights(self, source: PathOrBytes, strict: bool = True) -> None:
-        """Loads a file, or its bytes; formats are told apart by content. On failure nothing has changed."""
+    def load_weights(
+        self,
+        source: PathOrBytes,
+        strict: bool = True,
+        *,
+        key: str | None = None,
+        prefix: str | None = None,
+        pattern: str | None = None,
+    ) -> None:
+        """Loads a .safetensors or .npz file or a PyTorch state dict, or its bytes; on failure nothing has changed.
+
+        Parameters
+        ----------
+        strict : bool
+            Refuse missing and unexpected names.
+        key : str, optional
+            Which dictionary of a PyTorch checkpoint holds the weights, where several do.
+        prefix : str, optional
+            What stands before each parameter's name in the file; by default "module." if every name begins so.
+        pattern : str, optional
+            Load only parameters whose names match, such as "features.*".
+        """
         options = defaults(LoadOptions, "sasuka_load_options_init")
         options.strict = strict
+        for field, value in (("key", key), ("prefix", prefix), ("pattern", pattern)):
+            if value is not None:
+                setattr(options, field, value.encode())
         if isinstance(source, (bytes, bytearray, memoryview)):
             data = np.frombuffer(source, dtype=np.uint8)
             lib.sasuka_model_load_weights_from_memory(
