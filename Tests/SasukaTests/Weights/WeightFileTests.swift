@@ -153,7 +153,8 @@ private let n = StoredTensor("n", .int64, [], [7, 0, 0, 0, 0, 0, 0, 0])
     #expect(
       throws: SasukaError(
         .format,
-        "\(empty): neither a safetensors nor an .npz file nor a state dict of PyTorch (0 bytes); one of them is expected")
+        "\(empty): neither a safetensors nor an .npz file nor a state dict of PyTorch (0 bytes); one of them is expected"
+      )
     ) { _ = try openWeights(path: empty) }
   }
 }
