@@ -15,10 +15,6 @@ LIBRARY := $(BUILD)/libsasuka.so
 UNSTRIPPED := $(BUILD)/libsasuka.debug.so
 EXPORTS := $(BUILD)/exports.map
 
-# The tables that Swift's String needs to compare and normalise text without the Swift runtime.
-TOOLCHAIN = $(dir $(realpath $(shell command -v $(SWIFT))))..
-UNICODE = $(wildcard $(TOOLCHAIN)/lib/swift/embedded/$(shell uname -m)-unknown-linux-gnu/libswiftUnicodeDataTables.a)
-
 LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
   -Wl,--gc-sections,--icf=all,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro -Wl,-Map=$(BUILD)/libsasuka.map
 
@@ -37,7 +33,8 @@ library:
 	  sed "s,.*/\([^']*\).*,$(OBJECTS)/$$target.build/\1.o," $(OBJECTS)/$$target.build/sources; \
 	done > $(BUILD)/objects.txt
 	@Scripts/version-script.sh > $(EXPORTS)
-	$(CC) $(LINK_FLAGS) -o $(UNSTRIPPED) @$(BUILD)/objects.txt $(UNICODE) -lm
+	$(CC) -std=c11 -Os -fPIC -Wall -Wextra -Werror -c Sources/Embedded/unicode.c -o $(BUILD)/unicode.o
+	$(CC) $(LINK_FLAGS) -o $(UNSTRIPPED) @$(BUILD)/objects.txt $(BUILD)/unicode.o -lm
 	strip --strip-unneeded -o $(LIBRARY) $(UNSTRIPPED)
 	@ls -l $(LIBRARY)
 

@@ -42,7 +42,7 @@ let shippedTargets: [Target] = [
     name: "Sasuka",
     dependencies: ["SasukaHeader", "CSystem"] + instructionSets.map { .byName(name: $0) },
     path: "Sources",
-    exclude: ["CSystem", "Kernels"] + instructionSets,
+    exclude: ["CSystem", "Embedded", "Kernels"] + instructionSets,
     sources: ["Sasuka", "SasukaABI"],
     swiftSettings: engineSettings)
 ]

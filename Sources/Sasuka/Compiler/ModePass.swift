@@ -54,8 +54,14 @@ struct GraphRewriter {
 
   /// The finished copy, with the original's outputs.
   consuming func finish() -> Graph {
+    let outputs = original.outputs
+    return finish(outputs: outputs)
+  }
+
+  /// The finished copy, with some of the original's values as its outputs.
+  consuming func finish(outputs: [Value]) -> Graph {
     var result = graph
-    for output in original.outputs { result.outputs.append(places[output]!) }
+    for output in outputs { result.outputs.append(places[output]!) }
     return result
   }
 }

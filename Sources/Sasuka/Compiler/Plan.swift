@@ -14,7 +14,7 @@ package struct Plan {
   package static func evaluation(
     of graph: Graph, inputShapes: [Shape], lanes: Int
   ) throws(SasukaError) -> Plan {
-    let specialized = try prepare(graph, inputShapes, mode: .evaluation)
+    let specialized = try prepare(DeadBranchPass.run(graph), inputShapes, mode: .evaluation)
     return try finish(specialized, mode: .evaluation, lanes: lanes)
   }
 
@@ -23,14 +23,14 @@ package struct Plan {
   package static func evaluation(
     of graph: Graph, inputShapes: [Shape], loss: Loss, targetShape: Shape, lanes: Int
   ) throws(SasukaError) -> Plan {
-    var working = try prepare(graph, inputShapes, mode: .evaluation)
+    var working = try prepare(DeadBranchPass.run(graph), inputShapes, mode: .evaluation)
     let target = working.addInput(name: "target", shape: targetShape, element: loss.targetElement)
     let lossValue = try working.append(loss.operation, name: "loss", inputs: [working.outputs[0], target])[0]
     working.outputs = [lossValue] + working.outputs
     return try finish(working, mode: .evaluation, lanes: lanes)
   }
 
-  /// Compiles a network for one training step: forward, loss, backward; gradients of the `trainable` parameters (places
+  /// Compiles a network for one training step: forward, loss (with that of auxiliary heads), backward; gradients of the `trainable` parameters (places
   /// in `Graph.parameters`) are added to the gradient store, running statistics are updated last.
   ///
   /// The graph's inputs become the network's own and then the target's; its outputs the loss and the network's own.
@@ -41,7 +41,13 @@ package struct Plan {
     let prediction = working.outputs[0]
     let forwardNodes = working.nodes
     let target = working.addInput(name: "target", shape: targetShape, element: loss.targetElement)
-    let lossValue = try working.append(loss.operation, name: "loss", inputs: [prediction, target])[0]
+    var lossValue = try working.append(loss.operation, name: "loss", inputs: [prediction, target])[0]
+    for (output, weight) in zip(working.outputs.dropFirst(), graph.auxiliaryLossWeights) {
+      let part = try working.append(loss.operation, name: "auxiliary loss", inputs: [output, target])[0]
+      let factor = try working.append(Fill(shape: Shape([]), value: weight), name: "auxiliary loss", inputs: [])[0]
+      let scaled = try working.multiply(part, factor, name: "auxiliary loss")
+      lossValue = try working.add(lossValue, scaled, name: "loss")
+    }
     let seed = try working.append(Fill(shape: Shape([]), value: 1), name: "loss", inputs: [])[0]
     var wanted: [Value] = []
     for place in trainable { wanted.append(working.parameters[place].value) }

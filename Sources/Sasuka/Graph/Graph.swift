@@ -74,7 +74,10 @@ package struct Graph {
   package private(set) var nodes: [Node] = []
   package private(set) var parameters: [ParameterInfo] = []
   package private(set) var inputs: [Value] = []
+  /// The prediction, and behind it those of auxiliary heads, which only training looks at.
   package var outputs: [Value] = []
+  /// What the loss of each auxiliary head counts beside the prediction's own.
+  package var auxiliaryLossWeights: [Float] = []
   private var parameterPlaces: [String: Int] = [:]
   private var nodeNames: Set<String> = []
 

@@ -77,7 +77,7 @@ package final class Model {
   /// The result's shape for an input's.
   package func outputShape(for input: Shape) throws(SasukaError) -> Shape {
     try checkRank(input)
-    let specialized = try graph.specialized(to: [input])
+    let specialized = try DeadBranchPass.run(graph).specialized(to: [input])
     return specialized.shape(specialized.outputs[0])
   }
 

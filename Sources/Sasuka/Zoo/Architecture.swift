@@ -41,13 +41,19 @@ package struct Architecture: Sendable {
     var builder = NetworkBuilder(classes: options.classes > 0 ? options.classes : classes)
     let channels = options.inputChannels > 0 ? options.inputChannels : input.channels
     let value = builder.graph.addInput(name: "input", shape: Shape([1, channels, input.height, input.width]))
-    builder.graph.outputs = [try body(&builder, value)]
+    let prediction = try body(&builder, value)
+    builder.graph.outputs = [prediction]
+    for auxiliary in builder.auxiliaries {
+      builder.graph.outputs.append(auxiliary.value)
+      builder.graph.auxiliaryLossWeights.append(auxiliary.lossWeight)
+    }
     return builder.graph
   }
 
   /// The families, one file each; every network of the library in the order in which it is listed.
   package static let all: [Architecture] = [
     AlexNet.architectures, VGG.architectures, ResNet.architectures, SqueezeNet.architectures, DenseNet.architectures,
+    GoogLeNet.architectures, InceptionV3.architectures,
     ShuffleNetV2.architectures, MobileNetV2.architectures, MNASNet.architectures, CIFARResNet.architectures,
   ].flatMap { $0 }
 

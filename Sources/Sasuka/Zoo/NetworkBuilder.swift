@@ -3,6 +3,8 @@ package struct NetworkBuilder {
   package var graph = Graph()
   /// Outputs of the last layer.
   let classes: Int
+  /// Predictions that only training looks at, and what their losses count.
+  private(set) var auxiliaries: [(value: Value, lossWeight: Float)] = []
 
   init(classes: Int) { self.classes = classes }
 
@@ -18,6 +20,22 @@ package struct NetworkBuilder {
       x, name: name, outputChannels: channels, kernel: Extent(kernel), stride: Extent(stride),
       padding: .explicit(Padding(padding ?? kernel / 2)), groups: groups, bias: bias)
   }
+
+  /// The block of the Inception networks: convolution, batch normalisation, ReLU.
+  @inline(never)
+  mutating func basicConvolution(
+    _ x: Value, _ name: String, _ channels: Int, _ kernel: Extent, stride: Int = 1, isPadded: Bool = true
+  ) throws(SasukaError) -> Value {
+    let (height, width) = (kernel.height / 2, kernel.width / 2)
+    let padding = isPadded ? Padding(top: height, bottom: height, left: width, right: width) : Padding()
+    let y = try graph.convolution(
+      x, name: name + ".conv", outputChannels: channels, kernel: kernel, stride: Extent(stride),
+      padding: .explicit(padding), bias: false)
+    return try relu(graph.batchNorm(y, name: name + ".bn", epsilon: 0.001), name + ".relu")
+  }
+
+  /// Adds the prediction of an auxiliary head.
+  mutating func addAuxiliary(_ value: Value, lossWeight: Float) { auxiliaries.append((value, lossWeight)) }
 
   @inline(never)
   mutating func norm(_ x: Value, _ name: String, momentum: Float = 0.1) throws(SasukaError) -> Value {

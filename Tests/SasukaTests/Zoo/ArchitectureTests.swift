@@ -14,6 +14,8 @@ import Testing
     "squeezenet1_1": 1_235_496, "densenet121": 7_978_856, "densenet161": 28_681_000, "densenet169": 14_149_480,
     "densenet201": 20_013_928, "shufflenet_v2_x0_5": 1_366_792, "shufflenet_v2_x1_0": 2_278_604,
     "shufflenet_v2_x1_5": 3_503_624, "shufflenet_v2_x2_0": 7_393_996, "mobilenet_v2": 3_504_872,
+    // With their auxiliary classifiers, which torchvision's table leaves out of GoogLeNet's 6,624,904.
+    "googlenet": 13_004_888, "inception_v3": 27_161_264,
     "mnasnet0_5": 2_218_512, "mnasnet0_75": 3_170_208, "mnasnet1_0": 4_383_312, "mnasnet1_3": 6_282_256,
   ]
 

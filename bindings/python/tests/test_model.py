@@ -145,3 +145,12 @@ def test_architectures_by_name() -> None:
     assert list(model.state_dict())[0] == "conv1.0.weight"
     with pytest.raises(sasuka.NotFoundError, match="resnet19.*resnet18"):
         sasuka.create_model("resnet19")
+
+
+def test_names_that_only_look_alike_are_different() -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    graph = sasuka.Graph((1, 3, 3))
+    x = graph.conv2d(graph.conv2d(graph.input, composed, 2, 1), decomposed, 2, 1)
+    assert [name.split(".")[0] for name in graph.model(x).state_dict()] == [composed, composed, decomposed, decomposed]
+    with pytest.raises(sasuka.InvalidArgumentError, match="exists already"):
+        graph.conv2d(x, composed, 2, 1)

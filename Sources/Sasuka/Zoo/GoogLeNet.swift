@@ -1,0 +1,66 @@
+/// GoogLeNet (Szegedy et al. 2014, Going Deeper with Convolutions), with batch normalisation as in torchvision, and its two
+/// auxiliary classifiers.
+enum GoogLeNet {
+  private enum Layer: Sendable {
+    /// Output channels of the four branches; of the second and third the reduction before comes first.
+    case inception(String, Int, (Int, Int), (Int, Int), Int)
+    case pool(String, Int)
+    case auxiliary(String)
+  }
+
+  private static let layers: [Layer] = [
+    .inception("3a", 64, (96, 128), (16, 32), 32), .inception("3b", 128, (128, 192), (32, 96), 64), .pool("3", 3),
+    .inception("4a", 192, (96, 208), (16, 48), 64), .auxiliary("aux1"),
+    .inception("4b", 160, (112, 224), (24, 64), 64), .inception("4c", 128, (128, 256), (24, 64), 64),
+    .inception("4d", 112, (144, 288), (32, 64), 64), .auxiliary("aux2"),
+    .inception("4e", 256, (160, 320), (32, 128), 128), .pool("4", 2),
+    .inception("5a", 256, (160, 320), (32, 128), 128), .inception("5b", 384, (192, 384), (48, 128), 128),
+  ]
+
+  static let architectures = [
+    Architecture("googlenet") { (b, input) throws(SasukaError) in
+      var x = try b.basicConvolution(input, "conv1", 64, Extent(7), stride: 2)
+      x = try b.maxPool(x, "maxpool1", 3, stride: 2, ceil: true)
+      x = try b.basicConvolution(x, "conv2", 64, Extent(1))
+      x = try b.basicConvolution(x, "conv3", 192, Extent(3))
+      x = try b.maxPool(x, "maxpool2", 3, stride: 2, ceil: true)
+      // The heads come last in the state dict.
+      var heads: [(name: String, value: Value)] = []
+      for layer in layers {
+        switch layer {
+        case .inception(let name, let first, let second, let third, let fourth):
+          x = try inception(&b, x, "inception" + name, first, second, third, fourth)
+        case .pool(let name, let kernel): x = try b.maxPool(x, "maxpool" + name, kernel, stride: 2, ceil: true)
+        case .auxiliary(let name): heads.append((name, x))
+        }
+      }
+      for head in heads { try addHead(&b, head.value, head.name) }
+      x = try b.linear(b.dropout(b.pooled(x), "dropout", 0.2), "fc", b.classes)
+      // torchvision cuts the distribution off at 200 deviations.
+      b.graph.reinitialize { $0.shape.rank > 1 ? .normal(standardDeviation: 0.01) : nil }
+      return x
+    }
+  ]
+
+  private static func inception(
+    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ first: Int, _ second: (Int, Int), _ third: (Int, Int),
+    _ fourth: Int
+  ) throws(SasukaError) -> Value {
+    let one = try b.basicConvolution(x, name + ".branch1", first, Extent(1))
+    var two = try b.basicConvolution(x, name + ".branch2.0", second.0, Extent(1))
+    two = try b.basicConvolution(two, name + ".branch2.1", second.1, Extent(3))
+    // 5 x 5 in the paper; torchvision's weights come from a version with 3 x 3.
+    var three = try b.basicConvolution(x, name + ".branch3.0", third.0, Extent(1))
+    three = try b.basicConvolution(three, name + ".branch3.1", third.1, Extent(3))
+    var four = try b.maxPool(x, name + ".branch4.0", 3, stride: 1, padding: 1, ceil: true)
+    four = try b.basicConvolution(four, name + ".branch4.1", fourth, Extent(1))
+    return try b.graph.concatenate([one, two, three, four], name: name + ".concatenate")
+  }
+
+  private static func addHead(_ b: inout NetworkBuilder, _ value: Value, _ name: String) throws(SasukaError) {
+    let pooled = try b.graph.adaptiveAveragePool(value, name: name + ".avgpool", output: Extent(4))
+    var x = try b.graph.flatten(b.basicConvolution(pooled, name + ".conv", 128, Extent(1)), name: name + ".flatten")
+    x = try b.dropout(b.relu(b.linear(x, name + ".fc1", 1024), name + ".relu"), name + ".dropout", 0.7)
+    b.addAuxiliary(try b.linear(x, name + ".fc2", b.classes), lossWeight: 0.3)
+  }
+}
