@@ -6,6 +6,8 @@ import Testing
   static let files = [
     WeightFixture.safetensors, WeightFixture.safetensorsBfloat16, WeightFixture.npz, WeightFixture.npzCompressed,
     WeightFixture.npzColumnMajorBigEndian, WeightFixture.deflateStored, WeightFixture.deflateFixed,
+    TorchFixture.zip, TorchFixture.noChecksums, TorchFixture.stream, TorchFixture.checkpoint,
+    TorchFixture.twoStateDicts, TorchFixture.wholeModelStream,
   ]
 
   @Test(arguments: files) func filesCutOffAnywhereAreRefused(file: [UInt8]) {
@@ -15,10 +17,15 @@ import Testing
     }
   }
 
+  /// Bytes of no meaning, neighbours of the right one, a digit, and opcodes of pickles.
+  private static func substitutes(_ byte: UInt8) -> [UInt8] {
+    [0, 0xff, byte ^ 1, byte ^ 0x80, byte &+ 1] + Array("9(tR".utf8)
+  }
+
   /// A changed byte may be harmless, for instance in a date or in a number; what is read must then fit together.
   @Test(arguments: files) func changedBytesAreRefusedOrHarmless(file: [UInt8]) {
     for place in file.indices {
-      for value in [0, 0xff, file[place] ^ 1, file[place] ^ 0x80, file[place] &+ 1, UInt8(ascii: "9")] {
+      for value in Self.substitutes(file[place]) {
         var changed = file
         changed[place] = value
         do {
