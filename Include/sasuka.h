@@ -663,7 +663,8 @@ int64_t sasuka_trainer_steps(const sasuka_trainer *trainer);
 sasuka_status sasuka_trainer_zero_gradients(sasuka_trainer *trainer);
 
 /** Forward in training mode, loss, backward; adds to the gradients and updates running statistics. `target`: integers
-    [N, ...] for cross-entropy, else numbers of the output's shape. */
+    [N, ...] for cross-entropy, else numbers of the output's shape. The loss includes that of auxiliary heads, with 0.3 each
+    for GoogLeNet and 0.4 for Inception v3. */
 sasuka_status sasuka_trainer_forward_backward(sasuka_trainer *trainer, const sasuka_tensor *input,
                                               const sasuka_tensor *target, double *loss);
 /** Clips and updates the weights. */
