@@ -14,7 +14,7 @@ package struct Plan {
   package static func evaluation(
     of graph: Graph, inputShapes: [Shape], lanes: Int
   ) throws(SasukaError) -> Plan {
-    let specialized = try prepare(DeadBranchPass.run(graph), inputShapes, mode: .evaluation)
+    let specialized = try prepare(graph, inputShapes, mode: .evaluation)
     return try finish(specialized, mode: .evaluation, lanes: lanes)
   }
 
@@ -23,15 +23,16 @@ package struct Plan {
   package static func evaluation(
     of graph: Graph, inputShapes: [Shape], loss: Loss, targetShape: Shape, lanes: Int
   ) throws(SasukaError) -> Plan {
-    var working = try prepare(DeadBranchPass.run(graph), inputShapes, mode: .evaluation)
+    var working = try prepare(graph, inputShapes, mode: .evaluation)
     let target = working.addInput(name: "target", shape: targetShape, element: loss.targetElement)
     let lossValue = try working.append(loss.operation, name: "loss", inputs: [working.outputs[0], target])[0]
     working.outputs = [lossValue] + working.outputs
     return try finish(working, mode: .evaluation, lanes: lanes)
   }
 
-  /// Compiles a network for one training step: forward, loss (with that of auxiliary heads), backward; gradients of the `trainable` parameters (places
-  /// in `Graph.parameters`) are added to the gradient store, running statistics are updated last.
+  /// Compiles a network for one training step: forward, loss (with that of auxiliary heads), backward; gradients of the
+  /// `trainable` parameters (places in `Graph.parameters`) are added to the gradient store, running statistics are
+  /// updated last.
   ///
   /// The graph's inputs become the network's own and then the target's; its outputs the loss and the network's own.
   package static func training(
@@ -64,7 +65,8 @@ package struct Plan {
 
   /// The first passes, common to every mode.
   private static func prepare(_ graph: Graph, _ inputShapes: [Shape], mode: Mode) throws(SasukaError) -> Graph {
-    try FusionPass.run(ModePass.run(graph.specialized(to: inputShapes), mode: mode), mode: mode)
+    let needed = mode == .evaluation ? try DeadBranchPass.run(graph) : graph
+    return try FusionPass.run(ModePass.run(needed.specialized(to: inputShapes), mode: mode), mode: mode)
   }
 
   /// Compiles a graph as it stands: the last passes, common to every mode.

@@ -37,8 +37,7 @@ private func readArray(
   }
   let unpacked = try unpack(entry, of: source, crc: &crc)
   var bytes = UnsafeRawBufferPointer(rebasing: unpacked.bytes[header.byteCount...])
-  var owner: AnyObject? = source.owner
-  if let buffer = unpacked.owner { owner = buffer }
+  var owner = unpacked.owner
   let isSwapped = header.isBigEndian && header.dtype.byteCount > 1
   let isReordered = header.isColumnMajor && header.shape.count > 1
   if isSwapped || isReordered {

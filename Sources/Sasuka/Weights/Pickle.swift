@@ -65,9 +65,8 @@ enum PickleGlobal {
 
 extension DType {
   /// As in the names of PyTorch's storages.
-  private var index: Int { Int(rawValue) }
   fileprivate var storageName: String {
-    ["Half", "BFloat16", "Float", "Double", "Bool", "Byte", "Char", "Short", "Int", "Long"][index]
+    ["Half", "BFloat16", "Float", "Double", "Bool", "Byte", "Char", "Short", "Int", "Long"][Int(rawValue)]
   }
 }
 

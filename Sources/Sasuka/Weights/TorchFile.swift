@@ -71,10 +71,8 @@ private struct TorchReader {
         continue
       }
       let unpacked = try unpack(entry, of: source, crc: &crc)
-      var owner: AnyObject? = source.owner
-      if let buffer = unpacked.owner { owner = buffer }
       keys.append(key)
-      storages.append(TorchStorage(bytes: unpacked.bytes, owner: owner))
+      storages.append(TorchStorage(bytes: unpacked.bytes, owner: unpacked.owner))
     }
     self.isBigEndian = isBigEndian
     self.keys = NameIndex(keys)

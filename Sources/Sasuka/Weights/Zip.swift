@@ -57,13 +57,13 @@ func readZipEntries(_ source: ByteSource) throws(SasukaError) -> [ZipEntry] {
   return entries
 }
 
-/// The bytes of a whole entry: those in the file, or, for a deflated one, those in the returned buffer.
+/// The bytes of a whole entry and who keeps them: the file, or, for a deflated one, a buffer.
 func unpack(
   _ entry: ZipEntry, of source: ByteSource, crc: inout CRC32
-) throws(SasukaError) -> (bytes: UnsafeRawBufferPointer, owner: Buffer?) {
+) throws(SasukaError) -> (bytes: UnsafeRawBufferPointer, owner: AnyObject?) {
   let place = "\(source.name): entry \"\(entry.name)\""
   var bytes = entry.packed
-  var owner: Buffer?
+  var owner: AnyObject? = source.owner
   if entry.method == .deflated {
     let buffer = try Buffer(byteCount: entry.size, purpose: place)
     var inflate = Inflate(entry.packed, into: UnsafeMutableRawBufferPointer(start: buffer.raw, count: entry.size))

@@ -115,7 +115,6 @@ enum InceptionV3 {
     var x = try b.graph.averagePool(value, name: name + ".avgpool", kernel: Extent(5), stride: Extent(3))
     x = try b.basicConvolution(x, name + ".conv0", 128, Extent(1))
     x = try b.basicConvolution(x, name + ".conv1", 768, Extent(5), isPadded: false)
-    x = try b.graph.flatten(b.graph.globalAveragePool(x, name: name + ".mean"), name: name + ".flatten")
-    b.addAuxiliary(try b.linear(x, name + ".fc", b.classes), lossWeight: 0.4)
+    b.addAuxiliary(try b.linear(b.pooled(x, name + ".mean"), name + ".fc", b.classes), lossWeight: 0.4)
   }
 }

@@ -54,13 +54,17 @@ struct OperatorResult: Equatable {
   }
 }
 
+extension InstructionSet {
+  /// Those that this machine can run.
+  static var available: [InstructionSet] { allCases.filter { $0.rawValue <= best.rawValue } }
+}
+
 /// The tables of kernels that this machine can run, and the 16-wide kernels compiled without AVX-512.
 enum TestedKernels: CaseIterable, CustomStringConvertible {
   case baseline, avx2, avx512, portable16
 
   static var available: [TestedKernels] {
-    let best = InstructionSet.best.rawValue
-    return allCases.filter { $0 == .portable16 || $0.instructionSet.rawValue <= best }
+    allCases.filter { $0 == .portable16 || InstructionSet.available.contains($0.instructionSet) }
   }
 
   private var instructionSet: InstructionSet {

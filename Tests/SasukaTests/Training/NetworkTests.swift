@@ -36,7 +36,7 @@ import Testing
     }
   }
 
-  @Test(arguments: InstructionSet.allCases.filter { $0.rawValue <= InstructionSet.best.rawValue })
+  @Test(arguments: InstructionSet.available)
   func trainingMatchesPyTorch(kernels: InstructionSet) throws {
     let golden = try #require(try Golden.cases(.network).first)
     var options = Model.Options()
@@ -78,7 +78,7 @@ import Testing
     let (input, labels) = (
       TestTensor(try golden.tensor("input")), TestTensor(try golden.tensor("labels"), isInteger: true)
     )
-    for kernels in InstructionSet.allCases where kernels.rawValue <= InstructionSet.best.rawValue {
+    for kernels in InstructionSet.available {
       var states: [[UInt32]] = []
       for threads in [1, 2, 3, 7] {
         var options = Model.Options()

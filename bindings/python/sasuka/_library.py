@@ -20,7 +20,7 @@ from ctypes import (
     c_void_p,
 )
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from . import errors
 
@@ -339,6 +339,8 @@ def _load() -> ctypes.CDLL:
 
 lib = _load()
 
+Self = TypeVar("Self", bound="Owner")
+
 
 def defaults(kind: type[Structure], init: str, *arguments: int) -> Any:
     """An options struct as its ``_init`` function fills it."""
@@ -351,6 +353,37 @@ def sizes(values: Any) -> Any:
     """A C array of 64-bit sizes."""
     numbers = [int(value) for value in values]
     return (c_int64 * max(len(numbers), 1))(*numbers)
+
+
+def shape_of(function: Any, *arguments: Any) -> tuple[int, ...]:
+    """The shape that a function writes."""
+    shape, rank = (c_int64 * MAX_RANK)(), c_int32(MAX_RANK)
+    function(*arguments, shape, ctypes.byref(rank))
+    return tuple(shape[: rank.value])
+
+
+class Owner:
+    """Owns an object of the library: a context manager, which frees it when closed or collected."""
+
+    _handle: Any = None
+    #: The function that frees it, without its prefix.
+    _destroy: str
+
+    def close(self) -> None:
+        """Frees it. What was made from it keeps what it needs."""
+        handle, self._handle = self._handle, None
+        if handle:
+            getattr(lib, "sasuka_" + self._destroy)(handle)
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if self._handle:
+            self.close()
 
 
 def read_bytes(function: Any, *arguments: Any) -> bytes:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import c_int32, c_int64, c_void_p
+from ctypes import c_int32, c_void_p
 from typing import Any, Union
 
 from ._library import (
-    MAX_RANK,
     BatchNormOptions,
     ConvolutionOptions,
+    Owner,
     PoolOptions,
     ResizeOptions,
     defaults,
     lib,
+    shape_of,
     sizes,
 )
 from .shapes import padding_mode
@@ -74,9 +75,7 @@ class Value:
     @property
     def shape(self) -> tuple[int, ...]:
         """Nominal shape, with a batch of 1."""
-        shape, rank = (c_int64 * MAX_RANK)(), c_int32(MAX_RANK)
-        lib.sasuka_graph_shape(self.graph._handle, self.number, shape, ctypes.byref(rank))
-        return tuple(shape[: rank.value])
+        return shape_of(lib.sasuka_graph_shape, self.graph._handle, self.number)
 
     def __add__(self, other: Value) -> Value:
         return self.graph.add(self, other)
@@ -88,7 +87,7 @@ class Value:
         return f"Value({self.number}, shape={self.shape})"
 
 
-class Graph:
+class Graph(Owner):
     """A network under construction; each method adds a layer and returns what it makes.
 
     Parameters
@@ -105,28 +104,13 @@ class Graph:
     >>> model = graph.model(x)
     """
 
+    _destroy = "graph_destroy"
+
     def __init__(self, shape: Sequence[int]) -> None:
-        self._handle: Any = None
         handle, value = c_void_p(), c_int32()
         lib.sasuka_graph_create(sizes(shape), len(shape), ctypes.byref(handle), ctypes.byref(value))
         self._handle = handle
         self.input = Value(self, value.value)
-
-    def close(self) -> None:
-        """Frees the graph; models made of it stay."""
-        handle, self._handle = self._handle, None
-        if handle:
-            lib.sasuka_graph_destroy(handle)
-
-    def __enter__(self) -> Graph:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self.close()
 
     def model(self, output: Value, *, seed: int = 0, threads: int = 0) -> Any:
         """A model of this graph whose result is `output`, with fresh weights."""

@@ -7,22 +7,23 @@ import os
 import signal
 import threading
 from collections.abc import Mapping
-from ctypes import c_int32, c_int64, c_void_p
+from ctypes import c_void_p
 from typing import Any, Callable, NamedTuple, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ._library import (
-    MAX_RANK,
     LoadOptions,
     ModelOptions,
+    Owner,
     ParameterInfo,
     ProgressFunction,
     SessionOptions,
     defaults,
     lib,
     read_bytes,
+    shape_of,
     sizes,
 )
 from .errors import CancelledError, MismatchError
@@ -121,17 +122,13 @@ def _model_options(seed: int, threads: int, interruptible: Interruptible) -> Any
     return options
 
 
-def _shape_of(function: Any, *arguments: Any) -> tuple[int, ...]:
-    shape, rank = (c_int64 * MAX_RANK)(), c_int32(MAX_RANK)
-    function(*arguments, shape, ctypes.byref(rank))
-    return tuple(shape[: rank.value])
-
-
-class Model:
+class Model(Owner):
     """A network with its weights. Made by `create_model` or `Graph.model`; a context manager; freed when collected."""
 
+    _destroy = "model_destroy"
+
     def __init__(self, handle: c_void_p, interruptible: Interruptible) -> None:
-        self._handle: Any = handle
+        self._handle = handle
         self._interruptible = interruptible
 
     @classmethod
@@ -140,22 +137,6 @@ class Model:
         options, handle = _model_options(seed, threads, interruptible), c_void_p()
         lib.sasuka_model_create_from_graph(graph._handle, ctypes.byref(options), ctypes.byref(handle))
         return cls(handle, interruptible)
-
-    def close(self) -> None:
-        """Frees the model; its sessions and trainers keep what they need."""
-        handle, self._handle = self._handle, None
-        if handle:
-            lib.sasuka_model_destroy(handle)
-
-    def __enter__(self) -> Model:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self.close()
 
     def __call__(self, x: ArrayLike, out: np.ndarray | None = None) -> np.ndarray:
         """The network's result in evaluation mode.
@@ -175,7 +156,7 @@ class Model:
 
     def output_shape(self, input_shape: Any) -> tuple[int, ...]:
         """The result's shape for an input's."""
-        return _shape_of(lib.sasuka_model_output_shape, self._handle, sizes(input_shape), len(input_shape))
+        return shape_of(lib.sasuka_model_output_shape, self._handle, sizes(input_shape), len(input_shape))
 
     def session(self, input_shape: Any = None, *, threads: int = 0) -> Session:
         """The network compiled for one input shape, or for that of the first run."""
@@ -280,11 +261,12 @@ class Model:
         lib.sasuka_model_initialize(self._handle, pattern.encode(), INITIALIZERS[kind], parameter, seed)
 
 
-class Session:
+class Session(Owner):
     """A model compiled for one input shape, with memory of its own: one for each thread that runs it."""
 
+    _destroy = "session_destroy"
+
     def __init__(self, model: Model, input_shape: Any = None, *, threads: int = 0) -> None:
-        self._handle: Any = None
         self._model = model
         self._threads = threads
         if input_shape is not None:
@@ -297,7 +279,7 @@ class Session:
             self._model._handle, sizes(input_shape), len(input_shape), ctypes.byref(options), ctypes.byref(handle)
         )
         self._handle = handle
-        self.output_shape = _shape_of(lib.sasuka_session_output_shape, handle)
+        self.output_shape = shape_of(lib.sasuka_session_output_shape, handle)
 
     def __call__(self, x: ArrayLike, out: np.ndarray | None = None) -> np.ndarray:
         """Runs the network; with `out` nothing is allocated."""
@@ -315,19 +297,3 @@ class Session:
     def memory(self) -> int:
         """Bytes that the session holds beside the model."""
         return int(lib.sasuka_session_memory(self._handle))
-
-    def close(self) -> None:
-        """Frees the session."""
-        handle, self._handle = self._handle, None
-        if handle:
-            lib.sasuka_session_destroy(handle)
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self.close()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._library import Evaluation as _Evaluation
-from ._library import ScheduleOptions, TrainOptions, defaults, lib, read_bytes, sizes
+from ._library import Owner, ScheduleOptions, TrainOptions, defaults, lib, read_bytes, sizes
 from .model import Interruptible, Model, PathOrBytes
 from .tensors import borrow_input, borrow_labels
 
@@ -34,7 +34,7 @@ class Evaluation(NamedTuple):
     samples: int
 
 
-class Trainer:
+class Trainer(Owner):
     """Trains a model: owns gradients, optimiser state and schedule.
 
     Parameters
@@ -57,6 +57,8 @@ class Trainer:
     threads : int
         0: as the model.
     """
+
+    _destroy = "trainer_destroy"
 
     def __init__(
         self,
@@ -81,7 +83,6 @@ class Trainer:
         seed: int = 0,
         threads: int = 0,
     ) -> None:
-        self._handle: Any = None
         self.model = model
         self._interruptible = Interruptible()
         options = defaults(TrainOptions, "sasuka_train_options_init", _number(optimizer, OPTIMIZERS, "optimizer"))
@@ -103,22 +104,6 @@ class Trainer:
         handle = c_void_p()
         lib.sasuka_trainer_create(model._handle, ctypes.byref(options), ctypes.byref(handle))
         self._handle = handle
-
-    def close(self) -> None:
-        """Frees the trainer; the model stays. Arrays of `gradients` must not be used afterwards."""
-        handle, self._handle = self._handle, None
-        if handle:
-            lib.sasuka_trainer_destroy(handle)
-
-    def __enter__(self) -> Trainer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self.close()
 
     def step(self, x: ArrayLike, target: ArrayLike) -> float:
         """One whole step: gradients from zero, forward, backward, update. Returns the loss."""
@@ -151,7 +136,10 @@ class Trainer:
         return Evaluation(found.loss_sum / count, found.top1 / count, found.top5 / count, found.samples)
 
     def gradients(self) -> dict[str, np.ndarray]:
-        """Name -> the gradient where it lies: what is written there, the next update uses."""
+        """Name -> the gradient where it lies: what is written there, the next update uses.
+
+        The arrays must not be used after the trainer is closed.
+        """
         start, count, offset = POINTER(c_float)(), c_size_t(), c_size_t()
         lib.sasuka_trainer_gradients(self._handle, ctypes.byref(start), ctypes.byref(count))
         if count.value == 0:
