@@ -11,9 +11,11 @@ let engineSettings: [SwiftSetting] =
   isEmbedded
   ? [
     .enableExperimentalFeature("Embedded"),
-    // A function that takes closures would be compiled anew for each: 40 KB of doors and graph builders.
+    // A function that takes closures would be compiled anew for each: 40 KB of doors and graph builders. Instructions
+    // that repeat, such as the releases on the way out of a failed call, become functions: 19 KB.
     .unsafeFlags([
       "-Osize", "-wmo", "-Xfrontend", "-function-sections", "-Xllvm", "-sil-disable-pass=closure-specialize",
+      "-Xllvm", "-enable-machine-outliner=always",
     ]),
   ] : []
 
