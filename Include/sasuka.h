@@ -278,7 +278,9 @@ enum {
   /** Whole feature maps (Tompson et al. 2015): PyTorch's Dropout2d. */
   SASUKA_DROPOUT_FEATURE_MAPS = 1,
   /** Keeps mean and variance of SELU's output (Klambauer et al. 2017): PyTorch's AlphaDropout. */
-  SASUKA_DROPOUT_ALPHA = 2
+  SASUKA_DROPOUT_ALPHA = 2,
+  /** Whole samples: before the sum with a shortcut, it skips a block (Huang et al. 2016, Stochastic Depth). */
+  SASUKA_DROPOUT_SAMPLES = 3
 };
 
 /** Drops with `probability` (0 to 1) in training; does nothing in evaluation. */
@@ -393,6 +395,27 @@ typedef struct sasuka_model_options {
   /** Of forward and of the model's sessions; NULL (the default) for none. */
   sasuka_progress_function progress;
   void *progress_user_data;
+  /* Choices that some architectures offer, in torchvision's words. -1 (the default) is as published; any other value is
+     refused by an architecture that does not offer the choice. */
+  /** Probability of the dropout before the classifier; of a DenseNet behind each layer (torchvision's drop_rate), of a
+      Wide ResNet for CIFAR in each block. */
+  double dropout;
+  /** Probability of the dropout in GoogLeNet's auxiliary heads. */
+  double dropout_aux;
+  /** Probability that the last residual block is skipped in training, the others in proportion to their depth (Huang et
+      al. 2016): ResNets of all kinds and EfficientNet. */
+  double stochastic_depth;
+  /** Factor of the numbers of channels: MobileNet v2 and v3. */
+  double width_mult;
+  /** 0: GoogLeNet and Inception v3 without their auxiliary heads. */
+  int32_t aux_logits;
+  /** 1: GoogLeNet and Inception v3 take pictures that are normalised with ImageNet's mean and deviation, where their first
+      authors used 0.5 and 0.5, as their published weights want it. */
+  int32_t transform_input;
+  /** 1: a ResNet's blocks begin as the identity: the last normalisation's weight is 0 (Goyal et al. 2017). */
+  int32_t zero_init_residual;
+  /** 0. */
+  int32_t reserved2;
 } sasuka_model_options;
 void sasuka_model_options_init(sasuka_model_options *options, size_t struct_size);
 
@@ -511,6 +534,10 @@ typedef struct sasuka_session_options {
   int32_t threads;
   /** 0. */
   int32_t reserved;
+  /** Modules whose results sasuka_session_feature gives: layers by their names, such as "layer1.0.conv1", or groups of
+      layers by what stands before a dot, such as "layer1" or "layer1.0". Copied. */
+  const char *const *features;
+  size_t feature_count;
 } sasuka_session_options;
 void sasuka_session_options_init(sasuka_session_options *options, size_t struct_size);
 
@@ -521,6 +548,12 @@ void sasuka_session_destroy(sasuka_session *session);
 /** Runs the network; allocates nothing. */
 sasuka_status sasuka_session_run(sasuka_session *session, const sasuka_tensor *input, sasuka_tensor *output);
 sasuka_status sasuka_session_output_shape(const sasuka_session *session, int64_t *shape, int32_t *rank);
+
+/** What a module computed in the last run, one of the session's features: float32 or float64 of the shape that
+    sasuka_session_feature_shape says. Errors: SASUKA_NOT_FOUND; SASUKA_WRONG_STATE before the first run. */
+sasuka_status sasuka_session_feature(const sasuka_session *session, const char *name, sasuka_tensor *value);
+sasuka_status sasuka_session_feature_shape(const sasuka_session *session, const char *name, int64_t *shape,
+                                           int32_t *rank);
 
 /** Bytes that the session holds beside the model. */
 size_t sasuka_session_memory(const sasuka_session *session);

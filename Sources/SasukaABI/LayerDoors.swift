@@ -73,6 +73,8 @@ public func sasuka_graph_dropout(
       return try graph.dropout(inputs[0], name: text, probability: Float(probability))
     case SASUKA_DROPOUT_FEATURE_MAPS:
       return try graph.dropout2d(inputs[0], name: text, probability: Float(probability))
+    case SASUKA_DROPOUT_SAMPLES:
+      return try graph.stochasticDepth(inputs[0], name: text, probability: Float(probability))
     case SASUKA_DROPOUT_ALPHA:
       return try graph.alphaDropout(inputs[0], name: text, probability: Float(probability))
     default:

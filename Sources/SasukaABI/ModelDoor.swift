@@ -41,7 +41,9 @@ func unwrapModel(_ handle: OpaquePointer?) throws(SasukaError) -> Model {
 private var modelDefaults: sasuka_model_options {
   sasuka_model_options(
     struct_size: MemoryLayout<sasuka_model_options>.size, num_classes: 0, in_channels: 0, seed: 0, threads: 0,
-    reserved: 0, parallel_for: nil, parallel_for_user_data: nil, progress: nil, progress_user_data: nil)
+    reserved: 0, parallel_for: nil, parallel_for_user_data: nil, progress: nil, progress_user_data: nil, dropout: -1,
+    dropout_aux: -1, stochastic_depth: -1, width_mult: -1, aux_logits: -1, transform_input: -1, zero_init_residual: -1,
+    reserved2: 0)
 }
 
 @_cdecl("sasuka_model_options_init") @implementation
@@ -80,6 +82,22 @@ public func sasuka_model_create_from_graph(
   }
 }
 
+private func architectureOptions(_ given: sasuka_model_options) -> ArchitectureOptions {
+  func wish(_ flag: Int32) -> Bool? { flag == -1 ? nil : flag != 0 }
+  func wish(_ number: Double) -> Double? { number == -1 ? nil : number }
+  var options = ArchitectureOptions()
+  options.classes = Int(given.num_classes)
+  options.inputChannels = Int(given.in_channels)
+  options.dropout = wish(given.dropout).map { Float($0) }
+  options.auxiliaryDropout = wish(given.dropout_aux).map { Float($0) }
+  options.stochasticDepth = wish(given.stochastic_depth).map { Float($0) }
+  options.widthMultiplier = wish(given.width_mult)
+  options.hasAuxiliaryHeads = wish(given.aux_logits)
+  options.transformsInput = wish(given.transform_input)
+  options.zeroInitializesResiduals = wish(given.zero_init_residual)
+  return options
+}
+
 @_cdecl("sasuka_model_create") @implementation
 public func sasuka_model_create(
   _ architecture: UnsafePointer<CChar>?, _ options: UnsafePointer<sasuka_model_options>?,
@@ -89,10 +107,7 @@ public func sasuka_model_create(
     let architecture = try Architecture.named(text(architecture, "architecture"))
     let model = try required(model, "model")
     let given = try readOptions(options, defaults: modelDefaults, "options")
-    var wishes = ArchitectureOptions()
-    wishes.classes = Int(given.num_classes)
-    wishes.inputChannels = Int(given.in_channels)
-    model.pointee = try make(architecture.graph(wishes), given)
+    model.pointee = try make(architecture.graph(architectureOptions(given)), given)
   }
 }
 

@@ -10,11 +10,11 @@ package struct Plan {
   /// The first node that changes the model; from there on a run is no longer cancelled.
   let firstUpdate: Int
 
-  /// Compiles a network for running.
+  /// Compiles a network for running; its outputs are the prediction and the values to observe.
   package static func evaluation(
-    of graph: Graph, inputShapes: [Shape], lanes: Int
+    of graph: Graph, inputShapes: [Shape], observing values: [Value] = [], lanes: Int
   ) throws(SasukaError) -> Plan {
-    let specialized = try prepare(graph, inputShapes, mode: .evaluation)
+    let specialized = try prepare(graph, inputShapes, observing: values, mode: .evaluation)
     return try finish(specialized, mode: .evaluation, lanes: lanes)
   }
 
@@ -64,8 +64,10 @@ package struct Plan {
   }
 
   /// The first passes, common to every mode.
-  private static func prepare(_ graph: Graph, _ inputShapes: [Shape], mode: Mode) throws(SasukaError) -> Graph {
-    let needed = mode == .evaluation ? try DeadBranchPass.run(graph) : graph
+  private static func prepare(
+    _ graph: Graph, _ inputShapes: [Shape], observing values: [Value] = [], mode: Mode
+  ) throws(SasukaError) -> Graph {
+    let needed = mode == .evaluation ? try DeadBranchPass.run(graph, observing: values) : graph
     return try FusionPass.run(ModePass.run(needed.specialized(to: inputShapes), mode: mode), mode: mode)
   }
 

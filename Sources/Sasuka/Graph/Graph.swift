@@ -170,6 +170,19 @@ package struct Graph {
     return "\(kind)\(number)"
   }
 
+  /// What a module computes: a layer by its name, or a group of layers by the part of their names before a dot, such as
+  /// `layer1.0`, which computes what its last layer does.
+  ///
+  /// - Throws: `notFound`, naming a few layers.
+  package func output(ofModule name: String) throws(SasukaError) -> Value {
+    let prefix = name + "."
+    for node in nodes.reversed() where node.name == name || node.name.utf8.starts(with: prefix.utf8) {
+      return node.outputs[0]
+    }
+    throw SasukaError(
+      .notFound, "no layer or group of layers is called \"\(name)\"; the summary lists all \(nodes.count) layers")
+  }
+
   /// The same network with all shapes inferred anew for these shapes of its inputs.
   ///
   /// - Throws: what a shape rule throws where the network cannot take such an input.

@@ -130,6 +130,7 @@ extension Activation.Function {
 
 extension Graph {
   /// Applies a function to every element.
+  @inline(never)
   package mutating func activation(
     _ input: Value, _ function: Activation.Function, name: String
   ) throws(SasukaError) -> Value {

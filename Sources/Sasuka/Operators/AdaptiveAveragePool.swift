@@ -2,6 +2,7 @@ import CSystem
 
 extension Graph {
   /// Averages a map [batch, channels, height, width] down, or up, to a given size.
+  @inline(never)
   package mutating func adaptiveAveragePool(
     _ input: Value, name: String, output: Extent
   ) throws(SasukaError) -> Value {
@@ -9,6 +10,7 @@ extension Graph {
   }
 
   /// The average over all pixels of each channel: [batch, channels, 1, 1].
+  @inline(never)
   package mutating func globalAveragePool(_ input: Value, name: String) throws(SasukaError) -> Value {
     try adaptiveAveragePool(input, name: name, output: Extent(1))
   }

@@ -30,6 +30,7 @@ package final class Add: Operator {
 
 extension Graph {
   /// The sum of two values with NumPy's broadcasting.
+  @inline(never)
   package mutating func add(_ left: Value, _ right: Value, name: String) throws(SasukaError) -> Value {
     try append(Add(ranks: (shape(left).rank, shape(right).rank)), name: name, inputs: [left, right])[0]
   }

@@ -8,6 +8,7 @@ extension Graph {
   ///   - ceil: a last window that reaches past the padded map counts too; what lies past the padding never counts.
   ///   - countIncludesPadding: whether the padding's zeros are counted by the divisor.
   ///   - divisor: divides the sum instead of the count.
+  @inline(never)
   package mutating func averagePool(
     _ input: Value, name: String, kernel: Extent, stride: Extent? = nil, padding: PaddingMode = .valid,
     ceil: Bool = false, countIncludesPadding: Bool = true, divisor: Int? = nil

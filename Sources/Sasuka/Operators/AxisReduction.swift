@@ -206,6 +206,7 @@ extension Graph {
   /// The mean over some axes, the batch's not among them.
   ///
   /// - Parameter keepsAxes: whether those axes stay, with size 1.
+  @inline(never)
   package mutating func mean(
     _ input: Value, axes: [Int], keepsAxes: Bool = false, name: String
   ) throws(SasukaError) -> Value {

@@ -9,6 +9,7 @@ extension Graph {
   /// - Parameters:
   ///   - momentum: the share of the new batch in the running statistics; nil makes them the average over all batches.
   ///   - trackRunningStatistics: without them, evaluation uses the batch's own statistics as training does.
+  @inline(never)
   package mutating func batchNorm(
     _ input: Value, name: String, epsilon: Float = 1e-5, momentum: Float? = 0.1, affine: Bool = true,
     trackRunningStatistics: Bool = true

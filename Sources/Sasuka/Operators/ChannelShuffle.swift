@@ -46,6 +46,7 @@ package final class ChannelShuffle: Operator {
 
 extension Graph {
   /// Interleaves the channels of `groups` groups.
+  @inline(never)
   package mutating func channelShuffle(_ input: Value, groups: Int, name: String) throws(SasukaError) -> Value {
     try append(ChannelShuffle(groups: groups), name: name, inputs: [input])[0]
   }

@@ -75,6 +75,7 @@ package final class Concatenate: Operator {
 
 extension Graph {
   /// Joins values along an axis that is not the batch's; their other sizes must be equal.
+  @inline(never)
   package mutating func concatenate(_ inputs: [Value], axis: Int = 1, name: String) throws(SasukaError) -> Value {
     if let first = inputs.first {
       let shape = shape(first)

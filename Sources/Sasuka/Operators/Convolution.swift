@@ -129,6 +129,7 @@ extension Graph {
   /// Adds a convolution with parameters `name.weight` and, where wanted, `name.bias`, initialised as PyTorch's Conv2d.
   ///
   /// - Throws: `invalidArgument` with the value and the expectation.
+  @inline(never)
   package mutating func convolution(
     _ input: Value, name: String, outputChannels: Int, kernel: Extent, stride: Extent = Extent(1),
     padding: PaddingMode = .valid, dilation: Extent = Extent(1), groups: Int = 1, bias: Bool = true

@@ -3,6 +3,7 @@ import CSystem
 extension Graph {
   /// Zeroes elements with probability p in training and scales the others by 1 / (1 - p)
   /// (Srivastava et al. 2014, Dropout). Does nothing in evaluation.
+  @inline(never)
   package mutating func dropout(
     _ input: Value, name: String, probability: Float = 0.5
   ) throws(SasukaError) -> Value {
@@ -12,6 +13,7 @@ extension Graph {
 
   /// Drops elements to the negative saturation of SELU so that mean and variance stay
   /// (Klambauer et al. 2017, Self-Normalizing Neural Networks). Does nothing in evaluation.
+  @inline(never)
   package mutating func alphaDropout(
     _ input: Value, name: String, probability: Float = 0.5
   ) throws(SasukaError) -> Value {
@@ -21,11 +23,22 @@ extension Graph {
 
   /// Zeroes whole feature maps of [batch, channels, height, width] with probability p in training
   /// (Tompson et al. 2015, Efficient Object Localization Using Convolutional Networks).
+  @inline(never)
   package mutating func dropout2d(
     _ input: Value, name: String, probability: Float = 0.5
   ) throws(SasukaError) -> Value {
     let draw = try dropoutDraw(probability, "dropout2d", name)
-    return try append(MapDropout(draw), name: name, inputs: [input])[0]
+    return try append(MapDropout(draw, .maps), name: name, inputs: [input])[0]
+  }
+
+  /// Zeroes whole samples of [batch, channels, height, width] with probability p in training: before the sum with a
+  /// shortcut, it skips a block (Huang et al. 2016, Deep Networks with Stochastic Depth).
+  @inline(never)
+  package mutating func stochasticDepth(
+    _ input: Value, name: String, probability: Float
+  ) throws(SasukaError) -> Value {
+    let draw = try dropoutDraw(probability, "stochastic_depth", name)
+    return try append(MapDropout(draw, .samples), name: name, inputs: [input])[0]
   }
 
   /// The node's place in the network is the stream of its random numbers.
@@ -124,13 +137,19 @@ package final class Dropout: Operator {
   }
 }
 
-/// Dropout of whole feature maps; its own gradient.
+/// Dropout of whole feature maps or whole samples; its own gradient.
 package final class MapDropout: Operator {
-  package let kind = "dropout2d"
+  package enum Unit: Sendable { case maps, samples }
+
+  package var kind: String { unit == .maps ? "dropout2d" : "stochastic_depth" }
   package let layoutRule = LayoutRule.blocked
   private let draw: DropoutDraw
+  private let unit: Unit
 
-  package init(_ draw: DropoutDraw) { self.draw = draw }
+  package init(_ draw: DropoutDraw, _ unit: Unit) {
+    self.draw = draw
+    self.unit = unit
+  }
 
   package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
     guard inputs[0].rank == 4 else {
@@ -157,6 +176,7 @@ package final class MapDropout: Operator {
     let y = lowering.pointer(node.outputs[0])
     let scale = DropoutValues.scaled(draw.probability).scale
     let draw = draw
+    let dropsSamples = self.unit == .samples
     let affine = lowering.kernels.pointee.channel_affine
     lowering.needWorkerScratch(bytes: 3 * lanes * MemoryLayout<Float>.stride)
     lowering.step(units: shape[0] * blocks) { unit, context in
@@ -164,8 +184,9 @@ package final class MapDropout: Operator {
       vectors.update(repeating: 0, count: 3 * lanes)
       let block = unit % blocks
       for lane in 0..<min(lanes, channels - block * lanes) {
-        let map = unit / blocks * channels + block * lanes + lane
-        vectors[lanes + lane] = draw.keeps(context.random, group: map / 4)[map % 4] ? scale : 0
+        let sample = unit / blocks
+        let place = dropsSamples ? sample : sample * channels + block * lanes + lane
+        vectors[lanes + lane] = draw.keeps(context.random, group: place / 4)[place % 4] ? scale : 0
       }
       affine!(x + unit * area * lanes, vectors, y + unit * area * lanes, Int64(area), 0)
     }

@@ -150,6 +150,7 @@ extension Graph {
   /// PyTorch's Linear.
   ///
   /// - Throws: `invalidArgument` with the value and the expectation.
+  @inline(never)
   package mutating func linear(
     _ input: Value, name: String, outputFeatures: Int, bias: Bool = true
   ) throws(SasukaError) -> Value {

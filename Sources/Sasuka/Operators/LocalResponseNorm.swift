@@ -3,6 +3,7 @@ import CSystem
 extension Graph {
   /// y = x / (k + alpha / size * sum of x^2 over `size` neighbouring channels)^beta, on [batch, channels, height, width]
   /// (Krizhevsky, Sutskever and Hinton 2012, ImageNet Classification with Deep Convolutional Neural Networks).
+  @inline(never)
   package mutating func localResponseNorm(
     _ input: Value, name: String, size: Int, alpha: Float = 1e-4, beta: Float = 0.75, k: Float = 1
   ) throws(SasukaError) -> Value {

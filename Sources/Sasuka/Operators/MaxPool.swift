@@ -6,6 +6,7 @@ extension Graph {
   /// - Parameters:
   ///   - stride: the kernel's size if nil.
   ///   - ceil: a last window that reaches past the padded map counts too.
+  @inline(never)
   package mutating func maxPool(
     _ input: Value, name: String, kernel: Extent, stride: Extent? = nil, padding: PaddingMode = .valid,
     dilation: Extent = Extent(1), ceil: Bool = false

@@ -33,6 +33,7 @@ package final class Multiply: Operator {
 
 extension Graph {
   /// The product of two values with NumPy's broadcasting, such as a map and one factor for each of its channels.
+  @inline(never)
   package mutating func multiply(_ left: Value, _ right: Value, name: String) throws(SasukaError) -> Value {
     try append(Multiply(ranks: (shape(left).rank, shape(right).rank)), name: name, inputs: [left, right])[0]
   }

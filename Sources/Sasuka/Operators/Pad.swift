@@ -69,6 +69,7 @@ package final class PadSampling: Sampling {
 
 extension Graph {
   /// Pads a map [batch, channels, height, width]; negative numbers crop.
+  @inline(never)
   package mutating func pad(
     _ input: Value, _ padding: Padding, mode: PadMode = .constant(0), name: String
   ) throws(SasukaError) -> Value {

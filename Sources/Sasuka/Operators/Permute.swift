@@ -40,6 +40,7 @@ package final class Permute: Operator {
 
 extension Graph {
   /// Reorders axes: axis i of the output is axis order[i] of the input. The batch stays first.
+  @inline(never)
   package mutating func permute(_ input: Value, order: [Int], name: String) throws(SasukaError) -> Value {
     if let first = order.first, first != 0 {
       throw SasukaError(

@@ -115,6 +115,7 @@ extension Lowering {
 
 extension Graph {
   /// Joins the axes from `startAxis` on into one.
+  @inline(never)
   package mutating func flatten(_ input: Value, startAxis: Int = 1, name: String) throws(SasukaError) -> Value {
     try append(Flatten(startAxis: startAxis), name: name, inputs: [input])[0]
   }
@@ -122,6 +123,7 @@ extension Graph {
   /// Gives every picture of the batch another shape.
   ///
   /// - Parameter dimensions: the sizes behind the batch; one may be -1.
+  @inline(never)
   package mutating func reshape(_ input: Value, dimensions: [Int], name: String) throws(SasukaError) -> Value {
     try append(Reshape(dimensions: [0] + dimensions), name: name, inputs: [input])[0]
   }

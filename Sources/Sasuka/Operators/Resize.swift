@@ -70,6 +70,7 @@ package final class ResizeSampling: Sampling {
 
 extension Graph {
   /// Changes the size of a map [batch, channels, height, width] as PyTorch's interpolate does.
+  @inline(never)
   package mutating func resize(
     _ input: Value, to target: ResizeTarget, filter: ResizeSampling.Filter = .bilinear(alignCorners: false),
     name: String

@@ -119,6 +119,7 @@ private struct SliceRange {
 extension Graph {
   /// Elements start, start + step, ... below `end` of an axis that is not the batch's; negative start and end count from
   /// the end.
+  @inline(never)
   package mutating func slice(
     _ input: Value, axis: Int, start: Int, end: Int, step: Int = 1, name: String
   ) throws(SasukaError) -> Value {

@@ -101,6 +101,7 @@ private struct ClassesWork {
 
 extension Graph {
   /// Softmax along one axis, or its logarithm; a negative axis counts from the end.
+  @inline(never)
   package mutating func softmax(
     _ input: Value, axis: Int, isLogarithm: Bool = false, name: String
   ) throws(SasukaError) -> Value {

@@ -122,6 +122,7 @@ extension Graph {
   /// PyTorch's ConvTranspose2d.
   ///
   /// - Throws: `invalidArgument` with the value and the expectation.
+  @inline(never)
   package mutating func transposedConvolution(
     _ input: Value, name: String, outputChannels: Int, kernel: Extent,
     attributes: TransposedConvolutionAttributes = TransposedConvolutionAttributes(), bias: Bool = true

@@ -77,8 +77,29 @@ package final class Model {
   /// The result's shape for an input's.
   package func outputShape(for input: Shape) throws(SasukaError) -> Shape {
     try checkRank(input)
-    let specialized = try DeadBranchPass.run(graph).specialized(to: [input])
-    return specialized.shape(specialized.outputs[0])
+    let network = try DeadBranchPass.run(graph)
+    do {
+      let specialized = try network.specialized(to: [input])
+      return specialized.shape(specialized.outputs[0])
+    } catch {
+      throw SasukaError(error.code, "\(error.message)\(advice(on: input, to: network))")
+    }
+  }
+
+  /// The smallest square picture that the network takes, where the given one is smaller.
+  private func advice(on input: Shape, to network: Graph) -> String {
+    guard input.rank == 4, input[1] == graph.shape(graph.inputs[0])[1] else { return "" }
+    func takes(_ size: Int) -> Bool {
+      (try? network.specialized(to: [Shape([input[0], input[1], size, size])])) != nil
+    }
+    // What takes a picture takes larger ones, where there is a smallest one at all.
+    var (tooSmall, enough) = (min(input[2], input[3]), max(graph.shape(graph.inputs[0])[2], 1))
+    guard tooSmall < enough, takes(enough), !takes(tooSmall) else { return "" }
+    while enough - tooSmall > 1 {
+      let middle = (tooSmall + enough) / 2
+      if takes(middle) { enough = middle } else { tooSmall = middle }
+    }
+    return Message("; the smallest square picture that this network takes is \(enough) x \(enough)").text
   }
 
   /// Evaluates the network; plans for the last few shapes are kept.
@@ -114,16 +135,26 @@ package final class Model {
 package final class Session {
   package let inputShape: Shape
   package let outputShape: Shape
+  /// Modules whose results are kept beside the prediction.
+  package let features: [String]
   // What it needs of its model, not the model, which keeps sessions of its own.
   private let modelGate: AccessGate
   private let progress: ProgressFunction?
   private let executable: Executable
   private let gate = AccessGate("session")
+  private var hasRun = false
 
   /// - Throws: `invalidArgument` for a shape that the network cannot take.
-  package init(_ model: Model, inputShape: Shape, threads: Int = 0) throws(SasukaError) {
-    try model.checkRank(inputShape)
-    let plan = try Plan.evaluation(of: model.graph, inputShapes: [inputShape], lanes: model.kernels.lanes)
+  ///   `notFound` for a module that it has not.
+  package init(
+    _ model: Model, inputShape: Shape, features: [String] = [], threads: Int = 0
+  ) throws(SasukaError) {
+    _ = try model.outputShape(for: inputShape)
+    var observed: [Value] = []
+    for name in features { observed.append(try model.graph.output(ofModule: name)) }
+    let plan = try Plan.evaluation(
+      of: model.graph, inputShapes: [inputShape], observing: observed, lanes: model.kernels.lanes)
+    self.features = features
     modelGate = model.gate
     progress = model.options.progress
     self.inputShape = inputShape
@@ -134,6 +165,37 @@ package final class Session {
 
   package var memoryBytes: Int { executable.memoryBytes }
 
+  /// Shape of what a module computes, one of `features`.
+  package func featureShape(_ name: String) throws(SasukaError) -> Shape {
+    let graph = executable.plan.graph
+    return graph.shape(graph.outputs[try place(ofFeature: name)])
+  }
+
+  /// Copies what a module computed in the last run.
+  package func readFeature(_ name: String, to value: HostTensor) throws(SasukaError) {
+    let place = try place(ofFeature: name)
+    try gate.beginReading()
+    defer { gate.endReading() }
+    guard hasRun else { throw SasukaError(.wrongState, "the session has not run yet") }
+    let expected = try featureShape(name)
+    guard value.shape == expected else {
+      throw SasukaError(.invalidArgument, "value for \"\(name)\" has shape \(value.shape); \(expected) is expected")
+    }
+    try expectFloats(value, "value")
+    try value.write(from: UnsafePointer(executable.outputPointer(place)))
+  }
+
+  private func expectFloats(_ tensor: HostTensor, _ what: StaticString) throws(SasukaError) {
+    guard tensor.dtype == .float32 || tensor.dtype == .float64 else {
+      throw SasukaError(.invalidArgument, "\(what) has type \(tensor.dtype.name); float32 or float64 is expected")
+    }
+  }
+
+  private func place(ofFeature name: String) throws(SasukaError) -> Int {
+    for (place, feature) in features.enumerated() where feature == name { return place + 1 }
+    throw SasukaError(.notFound, "\"\(name)\" is none of the session's \(features.count) features")
+  }
+
   package func run(_ input: HostTensor, to output: HostTensor) throws(SasukaError) {
     guard input.shape == inputShape else {
       throw SasukaError(.invalidArgument, "input has shape \(input.shape); \(inputShape) is expected")
@@ -141,15 +203,15 @@ package final class Session {
     guard output.shape == outputShape else {
       throw SasukaError(.invalidArgument, "output has shape \(output.shape); \(outputShape) is expected")
     }
-    guard output.dtype == .float32 || output.dtype == .float64 else {
-      throw SasukaError(.invalidArgument, "output has type \(output.dtype.name); float32 or float64 is expected")
-    }
+    try expectFloats(output, "output")
     try gate.beginWriting()
     defer { gate.endWriting() }
     try modelGate.beginReading()
     defer { modelGate.endReading() }
     try input.read(into: executable.inputPointer(0))
+    hasRun = false
     try executable.run("forward", progress: progress)
+    hasRun = true
     try output.write(from: UnsafePointer(executable.outputPointer(0)))
   }
 }

@@ -12,10 +12,10 @@ enum AlexNet {
       var x = input
       for layer in convolutions {
         x = try b.convolution(
-          x, "features.\(layer.place)", layer.channels, layer.kernel, stride: layer.stride, padding: layer.padding,
+          x, "features." + layer.place, layer.channels, layer.kernel, stride: layer.stride, padding: layer.padding,
           bias: true)
-        x = try b.relu(x, "features.\(layer.place + 1)")
-        if layer.pools { x = try b.maxPool(x, "features.\(layer.place + 2)", 3, stride: 2) }
+        x = try b.relu(x, "features." + (layer.place + 1))
+        if layer.pools { x = try b.maxPool(x, "features." + (layer.place + 2), 3, stride: 2) }
       }
       x = try b.dropout(b.pooled(x, size: 6), "classifier.0", 0.5)
       x = try b.dropout(b.relu(b.linear(x, "classifier.1", 4096), "classifier.2"), "classifier.3", 0.5)

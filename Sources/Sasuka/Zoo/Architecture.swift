@@ -1,7 +1,21 @@
-/// What the caller may choose of an architecture; 0 is as published.
+/// What the caller may choose of an architecture, in torchvision's words; nil, and 0 classes or channels, are as
+/// published. A choice that the network does not offer is refused.
 package struct ArchitectureOptions: Sendable {
   package var classes = 0
   package var inputChannels = 0
+  /// Probability of the dropout before the classifier; in a DenseNet, behind each layer; in a Wide ResNet, in each block.
+  package var dropout: Float?
+  /// The same in GoogLeNet's auxiliary heads.
+  package var auxiliaryDropout: Float?
+  /// Probability that the last block is skipped in training; the others in proportion to their depth.
+  package var stochasticDepth: Float?
+  /// Factor of all numbers of channels.
+  package var widthMultiplier: Double?
+  package var hasAuxiliaryHeads: Bool?
+  /// From pictures normalised as torchvision does to those normalised by mean and deviation 0.5.
+  package var transformsInput: Bool?
+  /// Residual blocks begin as the identity (Goyal et al. 2017, Accurate, Large Minibatch SGD).
+  package var zeroInitializesResiduals: Bool?
   package init() {}
 }
 
@@ -38,10 +52,12 @@ package struct Architecture: Sendable {
           .invalidArgument, "\(what) is \(number); 0 (as published) to \(Architecture.mostChannels) are expected")
       }
     }
-    var builder = NetworkBuilder(classes: options.classes > 0 ? options.classes : classes)
+    var builder = NetworkBuilder(
+      classes: options.classes > 0 ? options.classes : classes, choices: try ArchitectureChoices(options))
     let channels = options.inputChannels > 0 ? options.inputChannels : input.channels
     let value = builder.graph.addInput(name: "input", shape: Shape([1, channels, input.height, input.width]))
     let prediction = try body(&builder, value)
+    try builder.choices.expectAllHeeded(by: name)
     builder.graph.outputs = [prediction]
     for auxiliary in builder.auxiliaries {
       builder.graph.outputs.append(auxiliary.value)
@@ -54,7 +70,9 @@ package struct Architecture: Sendable {
   package static let all: [Architecture] = [
     AlexNet.architectures, VGG.architectures, ResNet.architectures, SqueezeNet.architectures, DenseNet.architectures,
     GoogLeNet.architectures, InceptionV3.architectures,
-    ShuffleNetV2.architectures, MobileNetV2.architectures, MNASNet.architectures, CIFARResNet.architectures,
+    ShuffleNetV2.architectures, MobileNetV2.architectures, MobileNetV3.architectures, MNASNet.architectures,
+    EfficientNet.architectures, RegNet.architectures, LeNet.architectures, CIFARResNet.architectures,
+    WideResNet.architectures, AllConvolutional.architectures,
   ].flatMap { $0 }
 
   /// - Throws: `notFound`, naming what begins alike.

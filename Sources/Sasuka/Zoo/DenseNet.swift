@@ -12,11 +12,11 @@ enum DenseNet {
       x = try b.maxPool(x, "features.pool0", 3, stride: 2, padding: 1)
       for (block, layers) in blocks.enumerated() {
         for layer in 0..<layers {
-          x = try dense(&b, x, "features.denseblock\(block + 1).denselayer\(layer + 1)", growth)
+          x = try dense(&b, x, "features.denseblock" + (block + 1), layer + 1, growth)
         }
-        if block + 1 < blocks.count { x = try transition(&b, x, "features.transition\(block + 1)") }
+        if block + 1 < blocks.count { x = try transition(&b, x, "features.transition" + (block + 1)) }
       }
-      x = try b.relu(b.norm(x, "features.norm5"), "features.relu5")
+      x = try b.relu(b.norm(x, "features.norm5"), "relu")
       x = try b.linear(b.pooled(x), "classifier", b.classes)
       b.initializeWeights(axes: 4) { .kaimingNormal($0) }
       b.graph.reinitialize { $0.name == "classifier.bias" ? .constant(0) : nil }
@@ -25,13 +25,14 @@ enum DenseNet {
   }
 
   private static func dense(
-    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ growth: Int
+    _ b: inout NetworkBuilder, _ x: Value, _ block: String, _ number: Int, _ growth: Int
   ) throws(SasukaError) -> Value {
+    let name = block + ".denselayer" + number
     var y = try b.relu(b.norm(x, name + ".norm1"), name + ".relu1")
     y = try b.convolution(y, name + ".conv1", 4 * growth, 1)
     y = try b.relu(b.norm(y, name + ".norm2"), name + ".relu2")
-    y = try b.convolution(y, name + ".conv2", growth, 3)
-    return try b.graph.concatenate([x, y], name: name + ".concatenate")
+    y = try b.dropout(b.convolution(y, name + ".conv2", growth, 3), name + ".dropout", 0)
+    return try b.graph.concatenate([x, y], name: block + ".concatenate" + number)
   }
 
   private static func transition(

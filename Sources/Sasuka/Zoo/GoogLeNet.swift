@@ -19,7 +19,7 @@ enum GoogLeNet {
 
   static let architectures = [
     Architecture("googlenet") { (b, input) throws(SasukaError) in
-      var x = try b.basicConvolution(input, "conv1", 64, Extent(7), stride: 2)
+      var x = try b.basicConvolution(b.transformedInput(input), "conv1", 64, Extent(7), stride: 2)
       x = try b.maxPool(x, "maxpool1", 3, stride: 2, ceil: true)
       x = try b.basicConvolution(x, "conv2", 64, Extent(1))
       x = try b.basicConvolution(x, "conv3", 192, Extent(3))
@@ -34,7 +34,9 @@ enum GoogLeNet {
         case .auxiliary(let name): heads.append((name, x))
         }
       }
-      for head in heads { try addHead(&b, head.value, head.name) }
+      for head in heads where b.choices.hasAuxiliaryHeads.value(published: true) {
+        try addHead(&b, head.value, head.name)
+      }
       x = try b.linear(b.dropout(b.pooled(x), "dropout", 0.2), "fc", b.classes)
       // torchvision cuts the distribution off at 200 deviations.
       b.graph.reinitialize { $0.shape.rank > 1 ? .normal(standardDeviation: 0.01) : nil }
@@ -60,7 +62,9 @@ enum GoogLeNet {
   private static func addHead(_ b: inout NetworkBuilder, _ value: Value, _ name: String) throws(SasukaError) {
     let pooled = try b.graph.adaptiveAveragePool(value, name: name + ".avgpool", output: Extent(4))
     var x = try b.graph.flatten(b.basicConvolution(pooled, name + ".conv", 128, Extent(1)), name: name + ".flatten")
-    x = try b.dropout(b.relu(b.linear(x, name + ".fc1", 1024), name + ".relu"), name + ".dropout", 0.7)
+    x = try b.relu(b.linear(x, name + ".fc1", 1024), name + ".relu")
+    let probability = b.choices.auxiliaryDropout.value(published: 0.7)
+    x = try b.graph.dropout(x, name: name + ".dropout", probability: probability)
     b.addAuxiliary(try b.linear(x, name + ".fc2", b.classes), lossWeight: 0.3)
   }
 }

@@ -3,7 +3,8 @@
 enum InceptionV3 {
   static let architectures = [
     Architecture("inception_v3", size: 299) { (b, input) throws(SasukaError) in
-      var x = try b.basicConvolution(input, "Conv2d_1a_3x3", 32, Extent(3), stride: 2, isPadded: false)
+      var x = try b.basicConvolution(
+        b.transformedInput(input), "Conv2d_1a_3x3", 32, Extent(3), stride: 2, isPadded: false)
       x = try b.basicConvolution(x, "Conv2d_2a_3x3", 32, Extent(3), isPadded: false)
       x = try b.basicConvolution(x, "Conv2d_2b_3x3", 64, Extent(3))
       x = try b.maxPool(x, "maxpool1", 3, stride: 2)
@@ -17,7 +18,7 @@ enum InceptionV3 {
       for (name, inner) in [("Mixed_6b", 128), ("Mixed_6c", 160), ("Mixed_6d", 160), ("Mixed_6e", 192)] {
         x = try blockC(&b, x, name, inner)
       }
-      try addHead(&b, x, "AuxLogits")
+      if b.choices.hasAuxiliaryHeads.value(published: true) { try addHead(&b, x, "AuxLogits") }
       x = try blockD(&b, x, "Mixed_7a")
       for name in ["Mixed_7b", "Mixed_7c"] { x = try blockE(&b, x, name) }
       x = try b.linear(b.dropout(b.pooled(x), "dropout", 0.5), "fc", b.classes)

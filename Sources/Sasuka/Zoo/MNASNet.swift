@@ -4,21 +4,20 @@ enum MNASNet {
   private static let stacks = [
     (3, 2, 3, 24, 3), (5, 2, 3, 40, 3), (5, 2, 6, 80, 3), (3, 1, 6, 96, 2), (5, 2, 6, 192, 4), (3, 1, 6, 320, 1),
   ]
-  /// torchvision's 1 - 0.9997.
-  private static let momentum: Float = 0.0003
-
   static let architectures: [Architecture] = [("0_5", 0.5), ("0_75", 0.75), ("1_0", 1), ("1_3", 1.3)].map {
     name, width in
     Architecture("mnasnet" + name) { (b, input) throws(SasukaError) in
-      let first = scaled(32, width)
+      // torchvision's 1 - 0.9997.
+      b.momentum = 0.0003
+      let first = NetworkBuilder.scaled(32, width)
       var x = try layer(&b, input, "layers", 0, first, 3, stride: 2)
       x = try layer(&b, x, "layers", 3, first, 3, groups: first)
-      x = try linear(&b, x, "layers", 6, scaled(16, width))
+      x = try linear(&b, x, "layers", 6, NetworkBuilder.scaled(16, width))
       for (place, (kernel, stride, expansion, channels, blocks)) in stacks.enumerated() {
         for block in 0..<blocks {
           x = try inverted(
-            &b, x, "layers.\(place + 8).\(block).layers", kernel, block == 0 ? stride : 1, expansion,
-            scaled(channels, width))
+            &b, x, "layers." + (place + 8) + "." + block + ".layers", kernel, block == 0 ? stride : 1, expansion,
+            NetworkBuilder.scaled(channels, width))
         }
       }
       x = try layer(&b, x, "layers", 14, 1280, 1)
@@ -30,20 +29,13 @@ enum MNASNet {
     }
   }
 
-  /// A multiple of 8, not more than a tenth below.
-  private static func scaled(_ channels: Int, _ width: Double) -> Int {
-    let exact = Double(channels) * width
-    let rounded = max(8, Int(exact + 4) / 8 * 8)
-    return Double(rounded) >= 0.9 * exact ? rounded : rounded + 8
-  }
-
   /// Convolution and normalisation at `place` and the next.
   private static func linear(
     _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ place: Int, _ channels: Int, kernel: Int = 1,
     stride: Int = 1, groups: Int = 1
   ) throws(SasukaError) -> Value {
-    let y = try b.convolution(x, name + ".\(place)", channels, kernel, stride: stride, groups: groups)
-    return try b.norm(y, name + ".\(place + 1)", momentum: momentum)
+    let y = try b.convolution(x, name + "." + place, channels, kernel, stride: stride, groups: groups)
+    return try b.norm(y, name + "." + (place + 1))
   }
 
   private static func layer(
@@ -51,7 +43,7 @@ enum MNASNet {
     stride: Int = 1, groups: Int = 1
   ) throws(SasukaError) -> Value {
     let y = try linear(&b, x, name, place, channels, kernel: kernel, stride: stride, groups: groups)
-    return try b.relu(y, name + ".\(place + 2)")
+    return try b.relu(y, name + "." + (place + 2))
   }
 
   private static func inverted(

@@ -7,15 +7,19 @@ enum MobileNetV2 {
 
   static let architectures = [
     Architecture("mobilenet_v2") { (b, input) throws(SasukaError) in
-      var x = try layer(&b, input, "features.0", 32, 3, stride: 2)
+      let width = b.choices.widthMultiplier.value(published: 1)
+      var x = try b.layer(input, "features.0", NetworkBuilder.scaled(32, width), 3, stride: 2, .relu6)
       var place = 1
       for (expansion, channels, blocks, stride) in stages {
         for block in 0..<blocks {
-          x = try inverted(&b, x, "features.\(place).conv", expansion, channels, block == 0 ? stride : 1)
+          x = try inverted(
+            &b, x, "features." + place + ".conv", expansion, NetworkBuilder.scaled(channels, width),
+            block == 0 ? stride : 1)
           place += 1
         }
       }
-      x = try b.dropout(b.pooled(layer(&b, x, "features.\(place)", 1280, 1)), "classifier.0", 0.2)
+      x = try b.layer(x, "features." + place, NetworkBuilder.scaled(1280, max(width, 1)), 1, .relu6)
+      x = try b.dropout(b.pooled(x), "classifier.0", 0.2)
       x = try b.linear(x, "classifier.1", b.classes)
       b.initializeBiasesWithZero()
       b.initializeWeights(axes: 4) { .kaimingNormal($0, .output) }
@@ -24,22 +28,14 @@ enum MobileNetV2 {
     }
   ]
 
-  private static func layer(
-    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ channels: Int, _ kernel: Int, stride: Int = 1,
-    groups: Int = 1
-  ) throws(SasukaError) -> Value {
-    let y = try b.convolution(x, name + ".0", channels, kernel, stride: stride, groups: groups)
-    return try b.graph.activation(b.norm(y, name + ".1"), .relu6, name: name + ".2")
-  }
-
   private static func inverted(
     _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ expansion: Int, _ channels: Int, _ stride: Int
   ) throws(SasukaError) -> Value {
     let width = b.channels(x) * expansion
-    let expanded = expansion == 1 ? x : try layer(&b, x, name + ".0", width, 1)
+    let expanded = expansion == 1 ? x : try b.layer(x, name + ".0", width, 1, .relu6)
     let first = expansion == 1 ? 0 : 1
-    var y = try layer(&b, expanded, name + ".\(first)", width, 3, stride: stride, groups: width)
-    y = try b.norm(b.convolution(y, name + ".\(first + 1)", channels, 1), name + ".\(first + 2)")
+    var y = try b.layer(expanded, name + "." + first, width, 3, stride: stride, groups: width, .relu6)
+    y = try b.norm(b.convolution(y, name + "." + (first + 1), channels, 1), name + "." + (first + 2))
     return stride == 1 && b.channels(x) == channels ? try b.graph.add(x, y, name: name + ".add") : y
   }
 }

@@ -5,8 +5,15 @@ package struct NetworkBuilder {
   let classes: Int
   /// Predictions that only training looks at, and what their losses count.
   private(set) var auxiliaries: [(value: Value, lossWeight: Float)] = []
+  var choices: ArchitectureChoices
+  /// Of the normalisations that follow.
+  var epsilon: Float = 1e-5
+  var momentum: Float = 0.1
 
-  init(classes: Int) { self.classes = classes }
+  init(classes: Int, choices: ArchitectureChoices) {
+    self.classes = classes
+    self.choices = choices
+  }
 
   func channels(_ x: Value) -> Int { graph.shape(x)[1] }
 
@@ -38,8 +45,43 @@ package struct NetworkBuilder {
   mutating func addAuxiliary(_ value: Value, lossWeight: Float) { auxiliaries.append((value, lossWeight)) }
 
   @inline(never)
-  mutating func norm(_ x: Value, _ name: String, momentum: Float = 0.1) throws(SasukaError) -> Value {
-    try graph.batchNorm(x, name: name, momentum: momentum)
+  mutating func norm(_ x: Value, _ name: String) throws(SasukaError) -> Value {
+    try graph.batchNorm(x, name: name, epsilon: epsilon, momentum: momentum)
+  }
+
+  /// torchvision's Conv2dNormActivation: convolution, normalisation and, unless nil, an activation at `name.0` to `name.2`.
+  @inline(never)
+  mutating func layer(
+    _ x: Value, _ name: String, _ channels: Int, _ kernel: Int, stride: Int = 1, groups: Int = 1,
+    _ activation: Activation.Function?
+  ) throws(SasukaError) -> Value {
+    let y = try norm(convolution(x, name + ".0", channels, kernel, stride: stride, groups: groups), name + ".1")
+    guard let activation else { return y }
+    return try graph.activation(y, activation, name: name + ".2")
+  }
+
+  /// A factor for each channel from what all of them are on average (Hu et al. 2017, Squeeze-and-Excitation Networks).
+  @inline(never)
+  mutating func squeezeExcitation(
+    _ x: Value, _ name: String, _ squeezed: Int, _ activation: Activation.Function, _ gate: Activation.Function
+  ) throws(SasukaError) -> Value {
+    var y = try graph.adaptiveAveragePool(x, name: name + ".avgpool", output: Extent(1))
+    y = try graph.activation(
+      convolution(y, name + ".fc1", squeezed, 1, bias: true), activation, name: name + ".activation")
+    y = try graph.activation(
+      convolution(y, name + ".fc2", channels(x), 1, bias: true), gate, name: name + ".scale_activation")
+    return try graph.multiply(x, y, name: name + ".scale")
+  }
+
+  /// The sum of a block's result with its shortcut; `depth` (0 to 1) is the block's place in the network.
+  @inline(never)
+  mutating func residual(
+    _ y: Value, _ shortcut: Value, _ name: String, depth: Float, published: Float = 0
+  ) throws(SasukaError) -> Value {
+    let probability = choices.stochasticDepth.value(published: published) * depth
+    guard probability > 0 else { return try graph.add(y, shortcut, name: name + ".add") }
+    let kept = try graph.stochasticDepth(y, name: name + ".stochastic_depth", probability: probability)
+    return try graph.add(kept, shortcut, name: name + ".add")
   }
 
   @inline(never)
@@ -60,9 +102,11 @@ package struct NetworkBuilder {
     try graph.linear(x, name: name, outputFeatures: features)
   }
 
+  /// Dropout with the published probability or the caller's.
   @inline(never)
-  mutating func dropout(_ x: Value, _ name: String, _ probability: Float) throws(SasukaError) -> Value {
-    try graph.dropout(x, name: name, probability: probability)
+  mutating func dropout(_ x: Value, _ name: String, _ published: Float) throws(SasukaError) -> Value {
+    let probability = choices.dropout.value(published: published)
+    return probability > 0 ? try graph.dropout(x, name: name, probability: probability) : x
   }
 
   /// Average pooling to size x size, then one axis of features.
@@ -78,9 +122,40 @@ package struct NetworkBuilder {
     graph.reinitialize { $0.shape.rank == axes ? initializer($0.shape) : nil }
   }
 
+  /// The input as networks want it whose first authors normalised by mean and deviation 0.5, from one normalised with
+  /// ImageNet's statistics.
+  mutating func transformedInput(_ x: Value) throws(SasukaError) -> Value {
+    guard choices.transformsInput.value(published: false) else { return x }
+    guard channels(x) == 3 else {
+      throw SasukaError(.invalidArgument, "transform_input with \(channels(x)) channels; 3 are expected")
+    }
+    var planes: [Value] = []
+    for (channel, (mean, deviation)) in zip(Preprocessing.imageNetMean, Preprocessing.imageNetDeviation).enumerated() {
+      let name = "transform_input." + channel
+      var plane = try graph.slice(x, axis: 1, start: channel, end: channel + 1, name: name)
+      for (number, isFactor) in [(deviation / 0.5, true), ((mean - 0.5) / 0.5, false)] {
+        let constant = try graph.append(Fill(shape: Shape([]), value: number), name: name, inputs: [])[0]
+        plane = try isFactor ? graph.multiply(plane, constant, name: name) : graph.add(plane, constant, name: name)
+      }
+      planes.append(plane)
+    }
+    return try graph.concatenate(planes, name: "transform_input")
+  }
+
+  /// A number of channels times a factor: a multiple of 8, not more than a tenth below.
+  static func scaled(_ channels: Int, _ width: Double) -> Int {
+    let exact = Double(channels) * width
+    let rounded = max(8, Int(exact + 4) / 8 * 8)
+    return Double(rounded) >= 0.9 * exact ? rounded : rounded + 8
+  }
+
   /// Sets the biases of convolutions and linear layers, where their layers have some, to 0 at first.
   @inline(never)
   mutating func initializeBiasesWithZero() {
     graph.reinitialize { $0.name.utf8.suffix(5).elementsEqual(".bias".utf8) ? .constant(0) : nil }
   }
 }
+
+/// A name with a number in it: `"layer" + 1`. Interpolation is inlined wherever it stands, at some hundred bytes each.
+@inline(never)
+func + (name: String, number: Int) -> String { name + number.description }

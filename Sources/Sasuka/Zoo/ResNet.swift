@@ -32,42 +32,48 @@ enum ResNet {
     var x = try b.convolution(input, "conv1", 64, 7, stride: 2)
     x = try b.relu(b.norm(x, "bn1"))
     x = try b.maxPool(x, "maxpool", 3, stride: 2, padding: 1)
+    let total = Float(sizes.blocks.reduce(0, +))
+    var place: Float = 0
     for (stage, count) in sizes.blocks.enumerated() {
       for block in 0..<count {
+        place += 1
         let stride = stage > 0 && block == 0 ? 2 : 1
-        let (name, planes) = ("layer\(stage + 1).\(block)", 64 << stage)
+        let (name, planes) = ("layer" + (stage + 1) + "." + block, 64 << stage)
         x =
           sizes.isBottleneck
-          ? try bottleneck(&b, x, name, planes, stride, sizes) : try basic(&b, x, name, planes, stride)
+          ? try bottleneck(&b, x, name, planes, stride, sizes, place / total)
+          : try b.basicBlock(x, name, planes, stride, place / total)
       }
     }
     x = try b.linear(b.pooled(x), "fc", b.classes)
-    b.initializeWeights(axes: 4) { .kaimingNormal($0, .output) }
+    b.initializeResiduals(lastNorm: sizes.isBottleneck ? "bn3" : "bn2")
     return x
   }
 
-  private static func basic(
-    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ planes: Int, _ stride: Int
-  ) throws(SasukaError) -> Value {
-    var y = try b.convolution(x, name + ".conv1", planes, 3, stride: stride)
-    y = try b.relu(b.norm(y, name + ".bn1"), name + ".relu")
-    y = try b.norm(b.convolution(y, name + ".conv2", planes, 3), name + ".bn2")
-    return try b.joined(y, b.projected(x, name, planes, stride), name)
-  }
-
   private static func bottleneck(
-    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ planes: Int, _ stride: Int, _ sizes: Sizes
+    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ planes: Int, _ stride: Int, _ sizes: Sizes,
+    _ depth: Float
   ) throws(SasukaError) -> Value {
     let width = planes * sizes.widthPerGroup / 64 * sizes.groups
     var y = try b.relu(b.norm(b.convolution(x, name + ".conv1", width, 1), name + ".bn1"), name + ".relu")
     y = try b.convolution(y, name + ".conv2", width, 3, stride: stride, groups: sizes.groups)
     y = try b.relu(b.norm(y, name + ".bn2"), name + ".relu")
     y = try b.norm(b.convolution(y, name + ".conv3", 4 * planes, 1), name + ".bn3")
-    return try b.joined(y, b.projected(x, name, 4 * planes, stride), name)
+    return try b.joined(y, b.projected(x, name, 4 * planes, stride), name, depth)
   }
 }
 
 extension NetworkBuilder {
+  /// Two convolutions of 3 x 3 beside a shortcut.
+  fileprivate mutating func basicBlock(
+    _ x: Value, _ name: String, _ planes: Int, _ stride: Int, _ depth: Float
+  ) throws(SasukaError) -> Value {
+    var y = try convolution(x, name + ".conv1", planes, 3, stride: stride)
+    y = try relu(norm(y, name + ".bn1"), name + ".relu")
+    y = try norm(convolution(y, name + ".conv2", planes, 3), name + ".bn2")
+    return try joined(y, projected(x, name, planes, stride), name, depth)
+  }
+
   /// The shortcut: x itself, or projected where shapes change.
   fileprivate mutating func projected(
     _ x: Value, _ name: String, _ channels: Int, _ stride: Int
@@ -77,8 +83,17 @@ extension NetworkBuilder {
     return try norm(projection, name + ".downsample.1")
   }
 
-  fileprivate mutating func joined(_ y: Value, _ shortcut: Value, _ name: String) throws(SasukaError) -> Value {
-    try relu(graph.add(y, shortcut, name: name + ".add"), name + ".relu")
+  fileprivate mutating func joined(
+    _ y: Value, _ shortcut: Value, _ name: String, _ depth: Float
+  ) throws(SasukaError) -> Value {
+    try relu(residual(y, shortcut, name, depth: depth), name + ".relu")
+  }
+
+  fileprivate mutating func initializeResiduals(lastNorm: String) {
+    initializeWeights(axes: 4) { .kaimingNormal($0, .output) }
+    guard choices.zeroInitializesResiduals.value(published: false) else { return }
+    let ending = "." + lastNorm + ".weight"
+    graph.reinitialize { $0.name.utf8.suffix(ending.utf8.count).elementsEqual(ending.utf8) ? .constant(0) : nil }
   }
 }
 
@@ -89,18 +104,15 @@ enum CIFARResNet {
     Architecture("cifar_resnet\(depth)", size: 32, classes: 10) { (b, input) throws(SasukaError) in
       var x = try b.convolution(input, "conv1", 16, 3)
       x = try b.relu(b.norm(x, "bn1"))
-      for stage in 0..<3 {
-        for block in 0..<((depth - 2) / 6) {
-          let (name, channels) = ("layer\(stage + 1).\(block)", 16 << stage)
-          let stride = stage > 0 && block == 0 ? 2 : 1
-          var y = try b.convolution(x, name + ".conv1", channels, 3, stride: stride)
-          y = try b.relu(b.norm(y, name + ".bn1"), name + ".relu")
-          y = try b.norm(b.convolution(y, name + ".conv2", channels, 3), name + ".bn2")
-          x = try b.joined(y, b.projected(x, name, channels, stride), name)
-        }
+      let blocks = (depth - 2) / 6
+      for place in 0..<(3 * blocks) {
+        let (stage, block) = (place / blocks, place % blocks)
+        x = try b.basicBlock(
+          x, "layer" + (stage + 1) + "." + block, 16 << stage, stage > 0 && block == 0 ? 2 : 1,
+          Float(place + 1) / Float(3 * blocks))
       }
       x = try b.linear(b.pooled(x), "fc", b.classes)
-      b.initializeWeights(axes: 4) { .kaimingNormal($0, .output) }
+      b.initializeResiduals(lastNorm: "bn2")
       return x
     }
   }

@@ -12,7 +12,7 @@ enum ShuffleNetV2 {
       x = try b.maxPool(x, "maxpool", 3, stride: 2, padding: 1)
       for (stage, channels) in stages.enumerated() {
         for block in 0..<repeats[stage] {
-          let name = "stage\(stage + 2).\(block)"
+          let name = "stage" + (stage + 2) + "." + block
           x = block == 0 ? try reducing(&b, x, name, channels / 2) : try keeping(&b, x, name, channels / 2)
         }
       }

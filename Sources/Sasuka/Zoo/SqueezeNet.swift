@@ -22,7 +22,7 @@ enum SqueezeNet {
       var x = try b.relu(b.convolution(input, "features.0", first, kernel, stride: 2, padding: 0, bias: true))
       x = try b.maxPool(x, "features.2", 3, stride: 2, ceil: true)
       for (place, layer) in layers.enumerated() {
-        let name = "features.\(place + 3)"
+        let name = "features." + (place + 3)
         switch layer {
         case .fire(let squeezed): x = try fire(&b, x, name, squeezed)
         case .pool: x = try b.maxPool(x, name, 3, stride: 2, ceil: true)

@@ -20,13 +20,13 @@ enum VGG {
     var place = 0
     for (stage, convolutions) in stages.enumerated() {
       for _ in 0..<convolutions {
-        x = try b.convolution(x, "features.\(place)", min(64 << stage, 512), 3, bias: true)
-        if normalizes { x = try b.norm(x, "features.\(place + 1)") }
+        x = try b.convolution(x, "features." + place, min(64 << stage, 512), 3, bias: true)
+        if normalizes { x = try b.norm(x, "features." + (place + 1)) }
         place += normalizes ? 2 : 1
-        x = try b.relu(x, "features.\(place)")
+        x = try b.relu(x, "features." + place)
         place += 1
       }
-      x = try b.maxPool(x, "features.\(place)", 2, stride: 2)
+      x = try b.maxPool(x, "features." + place, 2, stride: 2)
       place += 1
     }
     x = try b.pooled(x, size: 7)

@@ -17,7 +17,75 @@ import Testing
     // With their auxiliary classifiers, which torchvision's table leaves out of GoogLeNet's 6,624,904.
     "googlenet": 13_004_888, "inception_v3": 27_161_264,
     "mnasnet0_5": 2_218_512, "mnasnet0_75": 3_170_208, "mnasnet1_0": 4_383_312, "mnasnet1_3": 6_282_256,
+    "efficientnet_b0": 5_288_548, "efficientnet_b1": 7_794_184, "efficientnet_b2": 9_109_994,
+    "efficientnet_b3": 12_233_232, "efficientnet_b4": 19_341_616, "efficientnet_b5": 30_389_784,
+    "efficientnet_b6": 43_040_704, "efficientnet_b7": 66_347_960, "mobilenet_v3_large": 5_483_032,
+    "mobilenet_v3_small": 2_542_856, "regnet_x_16gf": 54_278_536, "regnet_x_1_6gf": 9_190_136,
+    "regnet_x_32gf": 107_811_560, "regnet_x_3_2gf": 15_296_552, "regnet_x_400mf": 5_495_976,
+    "regnet_x_800mf": 7_259_656, "regnet_x_8gf": 39_572_648, "regnet_y_128gf": 644_812_894, "regnet_y_16gf": 83_590_140,
+    "regnet_y_1_6gf": 11_202_430, "regnet_y_32gf": 145_046_770, "regnet_y_3_2gf": 19_436_338,
+    "regnet_y_400mf": 4_344_144, "regnet_y_800mf": 6_432_512, "regnet_y_8gf": 39_381_472,
   ]
+
+  /// Nets for digits and CIFAR-10: counted from the tables of their papers; the Wide ResNet's has 36.5 million.
+  private static let publishedForTenClasses = [
+    "lenet5": 61_706, "cifar_wide_resnet28_10": 36_479_194, "all_cnn_a": 1_254_250, "all_cnn_c": 1_369_738,
+  ]
+
+  @Test(arguments: publishedForTenClasses.keys.sorted())
+  func sizesOfSmallNetworksAreThePublishedOnes(name: String) throws {
+    let graph = try Architecture.named(name).graph()
+    #expect(Self.learnt(graph) == Self.publishedForTenClasses[name])
+    #expect(graph.shape(graph.outputs[0]) == Shape([1, 10]))
+  }
+
+  @Test func choicesThatANetworkDoesNotOfferAreRefused() throws {
+    var options = ArchitectureOptions()
+    options.hasAuxiliaryHeads = false
+    #expect(throws: SasukaError(.invalidArgument, "resnet18 has no option aux_logits; leave it as _init set it")) {
+      try Architecture.named("resnet18").graph(options)
+    }
+    let heads = try Architecture.named("googlenet").graph(options)
+    #expect(heads.outputs.count == 1)
+    #expect(!heads.parameters.contains { $0.name.hasPrefix("aux") })
+    options = ArchitectureOptions()
+    options.dropout = 1.5
+    #expect(throws: SasukaError(.invalidArgument, "dropout is 1.5; 0 to 1 is expected")) {
+      try Architecture.named("vgg16").graph(options)
+    }
+  }
+
+  @Test func residualsThatBeginAtZeroAreTheIdentity() throws {
+    var options = ArchitectureOptions()
+    options.zeroInitializesResiduals = true
+    for (name, last) in [("resnet18", "bn2"), ("resnet50", "bn3"), ("cifar_resnet20", "bn2")] {
+      let graph = try Architecture.named(name).graph(options)
+      for parameter in graph.parameters where parameter.name.hasPrefix("layer") && parameter.name.hasSuffix("weight") {
+        let isLast = parameter.name.hasSuffix(".\(last).weight")
+        #expect((parameter.initializer == .constant(0)) == isLast, "\(name) \(parameter.name)")
+      }
+    }
+  }
+
+  @Test func stochasticDepthGrowsWithTheBlocksDepth() throws {
+    var options = ArchitectureOptions()
+    options.stochasticDepth = 0.5
+    let graph = try Architecture.named("resnet18").graph(options)
+    let nodes = graph.nodes.filter { $0.operation.kind == "stochastic_depth" }
+    #expect(nodes.map(\.name).first == "layer1.0.stochastic_depth")
+    #expect(nodes.count == 8)
+  }
+
+  @Test(arguments: [("alexnet", 63), ("inception_v3", 75), ("vgg16", 32), ("lenet5", 32)])
+  func pictureThatIsTooSmallIsToldTheSmallest(name: String, smallest: Int) throws {
+    let model = try Model(Architecture.named(name).graph())
+    let channels = model.graph.shape(model.graph.inputs[0])[1]
+    let error = #expect(throws: SasukaError.self) {
+      try model.outputShape(for: Shape([1, channels, smallest - 1, smallest - 1]))
+    }
+    #expect(error?.message.hasSuffix("network takes is \(smallest) x \(smallest)") == true, "\(error?.message ?? "")")
+    #expect(try model.outputShape(for: Shape([1, channels, smallest, smallest]))[0] == 1)
+  }
 
   private static func learnt(_ graph: Graph) -> Int {
     graph.parameters.filter { $0.kind == .weight }.reduce(0) { $0 + $1.shape.count }

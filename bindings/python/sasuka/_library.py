@@ -110,6 +110,14 @@ class ModelOptions(Structure):
         ("parallel_for_user_data", c_void_p),
         ("progress", ProgressFunction),
         ("progress_user_data", c_void_p),
+        ("dropout", c_double),
+        ("dropout_aux", c_double),
+        ("stochastic_depth", c_double),
+        ("width_mult", c_double),
+        ("aux_logits", c_int32),
+        ("transform_input", c_int32),
+        ("zero_init_residual", c_int32),
+        ("reserved2", c_int32),
     ]
 
 
@@ -135,7 +143,13 @@ class ParameterInfo(Structure):
 
 
 class SessionOptions(Structure):
-    _fields_ = [("struct_size", c_size_t), ("threads", c_int32), ("reserved", c_int32)]
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("threads", c_int32),
+        ("reserved", c_int32),
+        ("features", POINTER(c_char_p)),
+        ("feature_count", c_size_t),
+    ]
 
 
 class TrainOptions(Structure):
@@ -248,6 +262,8 @@ CHECKED: dict[str, list[Any]] = {
     "session_create": [_handle, _sizes, c_int32, POINTER(SessionOptions), POINTER(_handle)],
     "session_run": [_handle, _tensor, _tensor],
     "session_output_shape": [_handle, _sizes, POINTER(c_int32)],
+    "session_feature": [_handle, _name, _tensor],
+    "session_feature_shape": [_handle, _name, _sizes, POINTER(c_int32)],
     "trainer_create": [_handle, POINTER(TrainOptions), POINTER(_handle)],
     "trainer_add_group": [_handle, _name, c_double, c_double, c_bool],
     "trainer_set_schedule": [_handle, POINTER(ScheduleOptions)],

@@ -32,7 +32,7 @@ ACTIVATIONS = {
     "silu": 6,
     "hard_sigmoid": 7,
 }
-DROPOUTS = {"elements": 0, "feature_maps": 1, "alpha": 2}
+DROPOUTS = {"elements": 0, "feature_maps": 1, "alpha": 2, "samples": 3}
 PAD_MODES = {"constant": 0, "reflect": 1, "replicate": 2}
 
 

@@ -6,8 +6,8 @@ import ctypes
 import os
 import signal
 import threading
-from collections.abc import Mapping
-from ctypes import c_void_p
+from collections.abc import Mapping, Sequence
+from ctypes import c_char_p, c_void_p
 from typing import Any, Callable, NamedTuple, Union
 
 import numpy as np
@@ -95,14 +95,42 @@ def architectures() -> list[str]:
 
 
 def create_model(
-    name: str, *, num_classes: int = 0, in_channels: int = 0, seed: int = 0, threads: int = 0
+    name: str,
+    *,
+    num_classes: int = 0,
+    in_channels: int = 0,
+    dropout: float | None = None,
+    dropout_aux: float | None = None,
+    stochastic_depth: float | None = None,
+    width_mult: float | None = None,
+    aux_logits: bool | None = None,
+    transform_input: bool | None = None,
+    zero_init_residual: bool | None = None,
+    seed: int = 0,
+    threads: int = 0,
 ) -> Model:
     """A network by its torchvision name, with fresh weights.
+
+    What is None is as published; a choice that the architecture does not offer is an error.
 
     Parameters
     ----------
     num_classes, in_channels : int
         0: as published.
+    dropout : float, optional
+        Before the classifier; of a DenseNet behind each layer (torchvision's `drop_rate`).
+    dropout_aux : float, optional
+        In GoogLeNet's auxiliary heads.
+    stochastic_depth : float, optional
+        Probability that the last residual block is skipped in training, the others in proportion to their depth.
+    width_mult : float, optional
+        Factor of the numbers of channels: MobileNet v2 and v3.
+    aux_logits : bool, optional
+        Whether GoogLeNet and Inception v3 have their auxiliary heads.
+    transform_input : bool, optional
+        Whether they take pictures normalised with ImageNet's mean and deviation, as their published weights want it.
+    zero_init_residual : bool, optional
+        Whether a ResNet's blocks begin as the identity.
     seed : int
         From which the first weights are drawn.
     threads : int
@@ -111,6 +139,18 @@ def create_model(
     interruptible = Interruptible()
     options = _model_options(seed, threads, interruptible)
     options.num_classes, options.in_channels = num_classes, in_channels
+    choices = {
+        "dropout": dropout,
+        "dropout_aux": dropout_aux,
+        "stochastic_depth": stochastic_depth,
+        "width_mult": width_mult,
+        "aux_logits": aux_logits,
+        "transform_input": transform_input,
+        "zero_init_residual": zero_init_residual,
+    }
+    for choice, value in choices.items():
+        if value is not None:
+            setattr(options, choice, value)
     handle = c_void_p()
     lib.sasuka_model_create(name.encode(), ctypes.byref(options), ctypes.byref(handle))
     return Model(handle, interruptible)
@@ -153,6 +193,15 @@ class Model(Owner):
             out = np.empty(self.output_shape(given.array.shape), dtype=np.float32)
         self._interruptible.call(lib.sasuka_model_forward, self._handle, given.pointer, borrow_output(out).pointer)
         return out
+
+    def extract_features(self, x: ArrayLike, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """What modules compute for `x` in evaluation mode, by name.
+
+        >>> model.extract_features(pictures, ["layer1", "layer4.1.conv2"])
+        """
+        with Session(self, features=names) as session:
+            session(x)
+            return {name: session.feature(name) for name in names}
 
     def output_shape(self, input_shape: Any) -> tuple[int, ...]:
         """The result's shape for an input's."""
@@ -262,19 +311,33 @@ class Model(Owner):
 
 
 class Session(Owner):
-    """A model compiled for one input shape, with memory of its own: one for each thread that runs it."""
+    """A model compiled for one input shape, with memory of its own: one for each thread that runs it.
+
+    Parameters
+    ----------
+    features : sequence of str
+        Modules whose results `feature` gives after a run: layers by name, such as ``"layer1.0.conv1"``, or groups of
+        layers, such as ``"layer1"``.
+    threads : int
+        0: as the model.
+    """
 
     _destroy = "session_destroy"
 
-    def __init__(self, model: Model, input_shape: Any = None, *, threads: int = 0) -> None:
+    def __init__(
+        self, model: Model, input_shape: Any = None, *, features: Sequence[str] = (), threads: int = 0
+    ) -> None:
         self._model = model
         self._threads = threads
+        self.features = tuple(features)
         if input_shape is not None:
             self._compile(input_shape)
 
     def _compile(self, input_shape: Any) -> None:
         options, handle = defaults(SessionOptions, "sasuka_session_options_init"), c_void_p()
         options.threads = self._threads
+        options.features = (c_char_p * max(len(self.features), 1))(*[name.encode() for name in self.features])
+        options.feature_count = len(self.features)
         lib.sasuka_session_create(
             self._model._handle, sizes(input_shape), len(input_shape), ctypes.byref(options), ctypes.byref(handle)
         )
@@ -292,6 +355,13 @@ class Session(Owner):
             lib.sasuka_session_run, self._handle, given.pointer, borrow_output(out).pointer
         )
         return out
+
+    def feature(self, name: str) -> np.ndarray:
+        """What a module, one of `features`, computed in the last run."""
+        shape = shape_of(lib.sasuka_session_feature_shape, self._handle, name.encode())
+        value = np.empty(shape, dtype=np.float32)
+        lib.sasuka_session_feature(self._handle, name.encode(), borrow_output(value).pointer)
+        return value
 
     @property
     def memory(self) -> int:

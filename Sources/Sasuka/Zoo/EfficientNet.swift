@@ -1,0 +1,52 @@
+/// EfficientNet (Tan and Le 2019, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks).
+enum EfficientNet {
+  /// Factors of channels and of blocks, size of the published input, dropout.
+  private static let table: [(width: Double, depth: Double, size: Int, dropout: Float)] = [
+    (1, 1, 224, 0.2), (1, 1.1, 240, 0.2), (1.1, 1.2, 288, 0.3), (1.2, 1.4, 300, 0.3), (1.4, 1.8, 380, 0.4),
+    (1.6, 2.2, 456, 0.4), (1.8, 2.6, 528, 0.5), (2, 3.1, 600, 0.5),
+  ]
+  /// Of B0: expansion, kernel, stride of the first block, channels, blocks.
+  private static let stages = [
+    (1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3), (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
+  ]
+
+  static let architectures: [Architecture] = table.enumerated().map { number, scaling in
+    Architecture("efficientnet_b\(number)", size: scaling.size) { (b, input) throws(SasukaError) in
+      if number >= 5 { (b.epsilon, b.momentum) = (0.001, 0.01) }
+      let counts = stages.map { Int((Double($0.4) * scaling.depth).rounded(.up)) }
+      let total = Float(counts.reduce(0, +))
+      var x = try b.layer(input, "features.0", NetworkBuilder.scaled(32, scaling.width), 3, stride: 2, .silu)
+      var place: Float = 0
+      for (index, (expansion, kernel, stride, channels, _)) in stages.enumerated() {
+        for block in 0..<counts[index] {
+          x = try inverted(
+            &b, x, "features." + (index + 1) + "." + block, expansion, kernel, block == 0 ? stride : 1,
+            NetworkBuilder.scaled(channels, scaling.width), depth: place / total)
+          place += 1
+        }
+      }
+      x = try b.layer(x, "features.8", 4 * b.channels(x), 1, .silu)
+      x = try b.linear(b.dropout(b.pooled(x), "classifier.0", scaling.dropout), "classifier.1", b.classes)
+      b.initializeBiasesWithZero()
+      b.initializeWeights(axes: 4) { .kaimingNormal($0, .output) }
+      b.initializeWeights(axes: 2) { .uniform(bound: 1 / Float($0[0]).squareRoot()) }
+      return x
+    }
+  }
+
+  private static func inverted(
+    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ expansion: Int, _ kernel: Int, _ stride: Int,
+    _ channels: Int, depth: Float
+  ) throws(SasukaError) -> Value {
+    let block = name + ".block"
+    let (inputs, first) = (b.channels(x), expansion == 1 ? 0 : 1)
+    let width = inputs * expansion
+    var y = expansion == 1 ? x : try b.layer(x, block + ".0", width, 1, .silu)
+    y = try b.layer(y, block + "." + first, width, kernel, stride: stride, groups: width, .silu)
+    y = try b.squeezeExcitation(y, block + "." + (first + 1), max(1, inputs / 4), .silu, .sigmoid)
+    y = try b.layer(y, block + "." + (first + 2), channels, 1, nil)
+    guard stride == 1, channels == inputs else { return y }
+    return try b.residual(y, x, name, depth: depth, published: 0.2)
+  }
+}

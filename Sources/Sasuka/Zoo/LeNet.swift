@@ -1,0 +1,20 @@
+/// LeNet-5 (LeCun et al. 1998, Gradient-Based Learning Applied to Document Recognition) with the layers that its
+/// descendants have kept: averages without weights, the last layer linear. One channel of 32 x 32: digits of 28 x 28 with a
+/// margin.
+enum LeNet {
+  static let architectures = [
+    Architecture("lenet5", channels: 1, size: 32, classes: 10) { (b, input) throws(SasukaError) in
+      var x = input
+      for (place, channels) in [6, 16].enumerated() {
+        x = try b.convolution(x, "conv" + (place + 1), channels, 5, padding: 0, bias: true)
+        x = try b.graph.activation(x, .tanh, name: "tanh" + (place + 1))
+        x = try b.graph.averagePool(x, name: "pool" + (place + 1), kernel: Extent(2))
+      }
+      x = try b.graph.flatten(x, name: "flatten")
+      for (place, features) in [120, 84].enumerated() {
+        x = try b.graph.activation(b.linear(x, "fc" + (place + 1), features), .tanh, name: "tanh" + (place + 3))
+      }
+      return try b.linear(x, "fc3", b.classes)
+    }
+  ]
+}

@@ -1,0 +1,63 @@
+/// MobileNet v3 (Howard et al. 2019, Searching for MobileNetV3).
+enum MobileNetV3 {
+  /// Kernel, expanded channels, channels, squeeze-excitation, hard swish instead of ReLU, stride.
+  private typealias Block = (Int, Int, Int, Bool, Bool, Int)
+
+  private static let large: [Block] = [
+    (3, 16, 16, false, false, 1), (3, 64, 24, false, false, 2), (3, 72, 24, false, false, 1),
+    (5, 72, 40, true, false, 2), (5, 120, 40, true, false, 1), (5, 120, 40, true, false, 1),
+    (3, 240, 80, false, true, 2), (3, 200, 80, false, true, 1), (3, 184, 80, false, true, 1),
+    (3, 184, 80, false, true, 1), (3, 480, 112, true, true, 1), (3, 672, 112, true, true, 1),
+    (5, 672, 160, true, true, 2), (5, 960, 160, true, true, 1), (5, 960, 160, true, true, 1),
+  ]
+  private static let small: [Block] = [
+    (3, 16, 16, true, false, 2), (3, 72, 24, false, false, 2), (3, 88, 24, false, false, 1), (5, 96, 40, true, true, 2),
+    (5, 240, 40, true, true, 1), (5, 240, 40, true, true, 1), (5, 120, 48, true, true, 1), (5, 144, 48, true, true, 1),
+    (5, 288, 96, true, true, 2), (5, 576, 96, true, true, 1), (5, 576, 96, true, true, 1),
+  ]
+
+  static let architectures = [
+    Architecture("mobilenet_v3_small") { (b, input) throws(SasukaError) in try body(&b, input, small, last: 1024) },
+    Architecture("mobilenet_v3_large") { (b, input) throws(SasukaError) in try body(&b, input, large, last: 1280) },
+  ]
+
+  private static func body(
+    _ b: inout NetworkBuilder, _ input: Value, _ blocks: [Block], last: Int
+  ) throws(SasukaError) -> Value {
+    (b.epsilon, b.momentum) = (0.001, 0.01)
+    let width = b.choices.widthMultiplier.value(published: 1)
+    var x = try b.layer(input, "features.0", NetworkBuilder.scaled(16, width), 3, stride: 2, .hardSwish)
+    for (place, block) in blocks.enumerated() {
+      x = try inverted(&b, x, "features." + (place + 1) + ".block", block, width)
+    }
+    x = try b.layer(x, "features." + (blocks.count + 1), 6 * b.channels(x), 1, .hardSwish)
+    x = try b.linear(b.pooled(x), "classifier.0", NetworkBuilder.scaled(last, width))
+    x = try b.dropout(b.graph.activation(x, .hardSwish, name: "classifier.1"), "classifier.2", 0.2)
+    x = try b.linear(x, "classifier.3", b.classes)
+    b.initializeBiasesWithZero()
+    b.initializeWeights(axes: 4) { .kaimingNormal($0, .output) }
+    b.initializeWeights(axes: 2) { _ in .normal(standardDeviation: 0.01) }
+    return x
+  }
+
+  private static func inverted(
+    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ block: Block, _ width: Double
+  ) throws(SasukaError) -> Value {
+    let (kernel, published, channels, squeezes, isHard, stride) = block
+    let (expanded, output) = (NetworkBuilder.scaled(published, width), NetworkBuilder.scaled(channels, width))
+    let activation = isHard ? Activation.Function.hardSwish : .relu
+    var (y, place) = (x, 0)
+    if expanded != b.channels(x) {
+      y = try b.layer(y, name + ".0", expanded, 1, activation)
+      place = 1
+    }
+    y = try b.layer(y, name + "." + place, expanded, kernel, stride: stride, groups: expanded, activation)
+    if squeezes {
+      place += 1
+      let squeezed = NetworkBuilder.scaled(expanded / 4, 1)
+      y = try b.squeezeExcitation(y, name + "." + place, squeezed, .relu, .hardSigmoid)
+    }
+    y = try b.layer(y, name + "." + (place + 1), output, 1, nil)
+    return stride == 1 && output == b.channels(x) ? try b.graph.add(y, x, name: name + ".add") : y
+  }
+}

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import sasuka
+
+
+def test_features_are_what_modules_compute() -> None:
+    graph = sasuka.Graph((3, 8, 8))
+    x = graph.activation(graph.conv2d(graph.input, "block.conv", 4, 3), "relu", name="block.relu")
+    model = graph.model(graph.linear(graph.flatten(x), "fc", 2))
+    pictures = np.random.default_rng(0).standard_normal((2, 3, 8, 8)).astype(np.float32)
+    features = model.extract_features(pictures, ["block", "block.conv"])
+    assert features["block.conv"].shape == (2, 4, 6, 6)
+    assert (features["block.conv"] < 0).any()
+    np.testing.assert_array_equal(features["block"], np.maximum(features["block.conv"], 0))
+    state = model.state_dict()
+    logits = features["block"].reshape(2, -1) @ state["fc.weight"].T + state["fc.bias"]
+    np.testing.assert_allclose(model(pictures), logits, rtol=1e-4, atol=1e-5)
+
+
+def test_features_are_named_in_errors() -> None:
+    model = sasuka.create_model("cifar_resnet20")
+    with pytest.raises(sasuka.NotFoundError, match='"layer9"'):
+        sasuka.Session(model, (1, 3, 32, 32), features=["layer9"])
+    session = sasuka.Session(model, (1, 3, 32, 32), features=["layer1"])
+    with pytest.raises(sasuka.WrongStateError, match="not run yet"):
+        session.feature("layer1")
+    with pytest.raises(sasuka.NotFoundError, match='"layer2" is none'):
+        session.feature("layer2")
+
+
+def test_choices_are_torchvisions() -> None:
+    assert not any(p.name.startswith("aux") for p in sasuka.create_model("googlenet", aux_logits=False).parameters())
+    narrow = sasuka.create_model("mobilenet_v2", width_mult=0.5)
+    assert narrow.state_dict()["features.0.0.weight"].shape == (16, 3, 3, 3)
+    weights = sasuka.create_model("resnet18", zero_init_residual=True).state_dict()
+    assert not weights["layer1.0.bn2.weight"].any() and weights["layer1.0.bn1.weight"].all()
+    with pytest.raises(sasuka.InvalidArgumentError, match="resnet18 has no option width_mult"):
+        sasuka.create_model("resnet18", width_mult=0.5)
+    with pytest.raises(sasuka.InvalidArgumentError, match="smallest square picture.* 63 x 63"):
+        sasuka.create_model("alexnet").output_shape((1, 3, 40, 40))
