@@ -269,7 +269,7 @@ SIZE(sasuka_evaluation, 32)
     (void)same; \
   }
 
-enum { FUNCTION_COUNT = 86 };
+enum { FUNCTION_COUNT = 88 };
 
 typedef void (*any_function)(void);
 
