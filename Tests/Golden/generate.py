@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from generators import (activations, convolutions, losses, network, normalisation, optimizers, pooling, rearranging,
-                        schedules)
+                        schedules, zoo)
 from generators.store import Store, write_json
 
 FOLDER = Path(__file__).resolve().parent
@@ -24,6 +24,7 @@ def main():
         "losses": [losses],
         "optimizers": [optimizers],
         "network": [network],
+        "zoo": [zoo],
     }
     for name, modules in files.items():
         store = Store()

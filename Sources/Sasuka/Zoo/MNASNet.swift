@@ -16,7 +16,7 @@ enum MNASNet {
       for (place, (kernel, stride, expansion, channels, blocks)) in stacks.enumerated() {
         for block in 0..<blocks {
           x = try inverted(
-            &b, x, "layers." + (place + 8) + "." + block + ".layers", kernel, block == 0 ? stride : 1, expansion,
+            &b, x, "layers." + (place + 8) + "." + block, kernel, block == 0 ? stride : 1, expansion,
             NetworkBuilder.scaled(channels, width))
         }
       }
@@ -47,13 +47,14 @@ enum MNASNet {
   }
 
   private static func inverted(
-    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ kernel: Int, _ stride: Int, _ expansion: Int,
+    _ b: inout NetworkBuilder, _ x: Value, _ block: String, _ kernel: Int, _ stride: Int, _ expansion: Int,
     _ channels: Int
   ) throws(SasukaError) -> Value {
+    let name = block + ".layers"
     let width = b.channels(x) * expansion
     var y = try layer(&b, x, name, 0, width, 1)
     y = try layer(&b, y, name, 3, width, kernel, stride: stride, groups: width)
     y = try linear(&b, y, name, 6, channels)
-    return stride == 1 && b.channels(x) == channels ? try b.graph.add(y, x, name: name + ".add") : y
+    return stride == 1 && b.channels(x) == channels ? try b.graph.add(y, x, name: block + ".add") : y
   }
 }

@@ -13,7 +13,7 @@ enum MobileNetV2 {
       for (expansion, channels, blocks, stride) in stages {
         for block in 0..<blocks {
           x = try inverted(
-            &b, x, "features." + place + ".conv", expansion, NetworkBuilder.scaled(channels, width),
+            &b, x, "features." + place, expansion, NetworkBuilder.scaled(channels, width),
             block == 0 ? stride : 1)
           place += 1
         }
@@ -29,13 +29,14 @@ enum MobileNetV2 {
   ]
 
   private static func inverted(
-    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ expansion: Int, _ channels: Int, _ stride: Int
+    _ b: inout NetworkBuilder, _ x: Value, _ block: String, _ expansion: Int, _ channels: Int, _ stride: Int
   ) throws(SasukaError) -> Value {
+    let name = block + ".conv"
     let width = b.channels(x) * expansion
     let expanded = expansion == 1 ? x : try b.layer(x, name + ".0", width, 1, .relu6)
     let first = expansion == 1 ? 0 : 1
     var y = try b.layer(expanded, name + "." + first, width, 3, stride: stride, groups: width, .relu6)
     y = try b.norm(b.convolution(y, name + "." + (first + 1), channels, 1), name + "." + (first + 2))
-    return stride == 1 && b.channels(x) == channels ? try b.graph.add(x, y, name: name + ".add") : y
+    return stride == 1 && b.channels(x) == channels ? try b.graph.add(x, y, name: block + ".add") : y
   }
 }

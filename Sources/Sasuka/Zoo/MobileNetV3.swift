@@ -28,7 +28,7 @@ enum MobileNetV3 {
     let width = b.choices.widthMultiplier.value(published: 1)
     var x = try b.layer(input, "features.0", NetworkBuilder.scaled(16, width), 3, stride: 2, .hardSwish)
     for (place, block) in blocks.enumerated() {
-      x = try inverted(&b, x, "features." + (place + 1) + ".block", block, width)
+      x = try inverted(&b, x, "features." + (place + 1), block, width)
     }
     x = try b.layer(x, "features." + (blocks.count + 1), 6 * b.channels(x), 1, .hardSwish)
     x = try b.linear(b.pooled(x), "classifier.0", NetworkBuilder.scaled(last, width))
@@ -41,9 +41,10 @@ enum MobileNetV3 {
   }
 
   private static func inverted(
-    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ block: Block, _ width: Double
+    _ b: inout NetworkBuilder, _ x: Value, _ block: String, _ sizes: Block, _ width: Double
   ) throws(SasukaError) -> Value {
-    let (kernel, published, channels, squeezes, isHard, stride) = block
+    let name = block + ".block"
+    let (kernel, published, channels, squeezes, isHard, stride) = sizes
     let (expanded, output) = (NetworkBuilder.scaled(published, width), NetworkBuilder.scaled(channels, width))
     let activation = isHard ? Activation.Function.hardSwish : .relu
     var (y, place) = (x, 0)
@@ -58,6 +59,6 @@ enum MobileNetV3 {
       y = try b.squeezeExcitation(y, name + "." + place, squeezed, .relu, .hardSigmoid)
     }
     y = try b.layer(y, name + "." + (place + 1), output, 1, nil)
-    return stride == 1 && output == b.channels(x) ? try b.graph.add(y, x, name: name + ".add") : y
+    return stride == 1 && output == b.channels(x) ? try b.graph.add(y, x, name: block + ".add") : y
   }
 }

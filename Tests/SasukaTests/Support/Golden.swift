@@ -12,7 +12,7 @@ import Testing
 
 /// The golden files by name.
 enum Golden: String, CaseIterable, Sendable {
-  case operators, losses, optimizers, schedules, network
+  case operators, losses, optimizers, schedules, network, zoo
 
   /// Every case of a file, in the file's order.
   static func cases(_ file: Golden) throws -> [GoldenCase] {
@@ -113,6 +113,7 @@ enum GoldenValue: Sendable, Equatable {
   case number(Double)
   case string(String)
   case list([GoldenValue])
+  case object([String: GoldenValue])
 
   var boolean: Bool? { if case .boolean(let value) = self { value } else { nil } }
   var number: Double? { if case .number(let value) = self { value } else { nil } }
@@ -184,8 +185,10 @@ extension GoldenValue: Decodable {
       self = .number(value)
     } else if let value = try? container.decode(String.self) {
       self = .string(value)
+    } else if let value = try? container.decode([GoldenValue].self) {
+      self = .list(value)
     } else {
-      self = .list(try container.decode([GoldenValue].self))
+      self = .object(try container.decode([String: GoldenValue].self))
     }
   }
 }
