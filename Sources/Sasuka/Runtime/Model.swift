@@ -76,18 +76,23 @@ package final class Model {
 
   /// The result's shape for an input's.
   package func outputShape(for input: Shape) throws(SasukaError) -> Shape {
-    try checkRank(input)
-    let network = try DeadBranchPass.run(graph)
-    do {
-      let specialized = try network.specialized(to: [input])
+    try specializing(to: input) { () throws(SasukaError) in
+      let specialized = try DeadBranchPass.run(graph).specialized(to: [input])
       return specialized.shape(specialized.outputs[0])
-    } catch {
-      throw SasukaError(error.code, "\(error.message)\(advice(on: input, to: network))")
     }
   }
 
+  /// Does what compiles the network for an input; where that fails for too small a picture, the error says the smallest.
+  func specializing<Result>(
+    to input: Shape, _ body: () throws(SasukaError) -> Result
+  ) throws(SasukaError) -> Result {
+    try checkRank(input)
+    do { return try body() } catch { throw SasukaError(error.code, "\(error.message)\(advice(on: input))") }
+  }
+
   /// The smallest square picture that the network takes, where the given one is smaller.
-  private func advice(on input: Shape, to network: Graph) -> String {
+  private func advice(on input: Shape) -> String {
+    guard let network = try? DeadBranchPass.run(graph) else { return "" }
     guard input.rank == 4, input[1] == graph.shape(graph.inputs[0])[1] else { return "" }
     func takes(_ size: Int) -> Bool {
       (try? network.specialized(to: [Shape([input[0], input[1], size, size])])) != nil
@@ -121,7 +126,7 @@ package final class Model {
     return session
   }
 
-  func checkRank(_ input: Shape) throws(SasukaError) {
+  private func checkRank(_ input: Shape) throws(SasukaError) {
     let expected = graph.shape(graph.inputs[0])
     guard input.rank == expected.rank else {
       throw SasukaError(
@@ -149,11 +154,12 @@ package final class Session {
   package init(
     _ model: Model, inputShape: Shape, features: [String] = [], threads: Int = 0
   ) throws(SasukaError) {
-    _ = try model.outputShape(for: inputShape)
     var observed: [Value] = []
     for name in features { observed.append(try model.graph.output(ofModule: name)) }
-    let plan = try Plan.evaluation(
-      of: model.graph, inputShapes: [inputShape], observing: observed, lanes: model.kernels.lanes)
+    let plan = try model.specializing(to: inputShape) { () throws(SasukaError) in
+      try Plan.evaluation(
+        of: model.graph, inputShapes: [inputShape], observing: observed, lanes: model.kernels.lanes)
+    }
     self.features = features
     modelGate = model.gate
     progress = model.options.progress

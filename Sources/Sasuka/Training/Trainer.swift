@@ -303,7 +303,6 @@ package final class Trainer {
       plans.append(plan)
       return plan.executable
     }
-    try model.checkRank(input.shape)
     let prediction = try model.outputShape(for: input.shape)
     try options.loss.checkTarget(target.shape, prediction: prediction)
     let loss = options.loss.make()

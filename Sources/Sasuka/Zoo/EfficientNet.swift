@@ -40,12 +40,10 @@ enum EfficientNet {
     _ channels: Int, depth: Float
   ) throws(SasukaError) -> Value {
     let block = name + ".block"
-    let (inputs, first) = (b.channels(x), expansion == 1 ? 0 : 1)
-    let width = inputs * expansion
-    var y = expansion == 1 ? x : try b.layer(x, block + ".0", width, 1, .silu)
-    y = try b.layer(y, block + "." + first, width, kernel, stride: stride, groups: width, .silu)
-    y = try b.squeezeExcitation(y, block + "." + (first + 1), max(1, inputs / 4), .silu, .sigmoid)
-    y = try b.layer(y, block + "." + (first + 2), channels, 1, nil)
+    let inputs = b.channels(x)
+    var (y, place) = try b.expandedDepthwise(x, block, inputs * expansion, kernel, stride: stride, .silu)
+    y = try b.squeezeExcitation(y, block + "." + place, max(1, inputs / 4), .silu, .sigmoid)
+    y = try b.layer(y, block + "." + (place + 1), channels, 1, nil)
     guard stride == 1, channels == inputs else { return y }
     return try b.residual(y, x, name, depth: depth, published: 0.2)
   }

@@ -34,8 +34,8 @@ enum GoogLeNet {
         case .auxiliary(let name): heads.append((name, x))
         }
       }
-      for head in heads where b.choices.hasAuxiliaryHeads.value(published: true) {
-        try addHead(&b, head.value, head.name)
+      if b.choices.hasAuxiliaryHeads.value(published: true) {
+        for head in heads { try addHead(&b, head.value, head.name) }
       }
       x = try b.linear(b.dropout(b.pooled(x), "dropout", 0.2), "fc", b.classes)
       // torchvision cuts the distribution off at 200 deviations.

@@ -33,10 +33,8 @@ enum MobileNetV2 {
   ) throws(SasukaError) -> Value {
     let name = block + ".conv"
     let width = b.channels(x) * expansion
-    let expanded = expansion == 1 ? x : try b.layer(x, name + ".0", width, 1, .relu6)
-    let first = expansion == 1 ? 0 : 1
-    var y = try b.layer(expanded, name + "." + first, width, 3, stride: stride, groups: width, .relu6)
-    y = try b.norm(b.convolution(y, name + "." + (first + 1), channels, 1), name + "." + (first + 2))
+    var (y, place) = try b.expandedDepthwise(x, name, width, 3, stride: stride, .relu6)
+    y = try b.norm(b.convolution(y, name + "." + place, channels, 1), name + "." + (place + 1))
     return stride == 1 && b.channels(x) == channels ? try b.graph.add(x, y, name: block + ".add") : y
   }
 }

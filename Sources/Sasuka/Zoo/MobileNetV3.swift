@@ -47,18 +47,13 @@ enum MobileNetV3 {
     let (kernel, published, channels, squeezes, isHard, stride) = sizes
     let (expanded, output) = (NetworkBuilder.scaled(published, width), NetworkBuilder.scaled(channels, width))
     let activation = isHard ? Activation.Function.hardSwish : .relu
-    var (y, place) = (x, 0)
-    if expanded != b.channels(x) {
-      y = try b.layer(y, name + ".0", expanded, 1, activation)
-      place = 1
-    }
-    y = try b.layer(y, name + "." + place, expanded, kernel, stride: stride, groups: expanded, activation)
+    var (y, place) = try b.expandedDepthwise(x, name, expanded, kernel, stride: stride, activation)
     if squeezes {
-      place += 1
       let squeezed = NetworkBuilder.scaled(expanded / 4, 1)
       y = try b.squeezeExcitation(y, name + "." + place, squeezed, .relu, .hardSigmoid)
+      place += 1
     }
-    y = try b.layer(y, name + "." + (place + 1), output, 1, nil)
+    y = try b.layer(y, name + "." + place, output, 1, nil)
     return stride == 1 && output == b.channels(x) ? try b.graph.add(y, x, name: block + ".add") : y
   }
 }

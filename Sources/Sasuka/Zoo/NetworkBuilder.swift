@@ -60,6 +60,19 @@ package struct NetworkBuilder {
     return try graph.activation(y, activation, name: name + ".2")
   }
 
+  /// The first half of an inverted residual: layers that expand to `width` channels, unless there are as many, and that
+  /// filter each alone; and the free place under `name` behind them.
+  @inline(never)
+  mutating func expandedDepthwise(
+    _ x: Value, _ name: String, _ width: Int, _ kernel: Int, stride: Int, _ activation: Activation.Function
+  ) throws(SasukaError) -> (value: Value, place: Int) {
+    let isExpanded = width != channels(x)
+    let expanded = isExpanded ? try layer(x, name + ".0", width, 1, activation) : x
+    let place = isExpanded ? 1 : 0
+    let y = try layer(expanded, name + "." + place, width, kernel, stride: stride, groups: width, activation)
+    return (y, place + 1)
+  }
+
   /// A factor for each channel from what all of them are on average (Hu et al. 2017, Squeeze-and-Excitation Networks).
   @inline(never)
   mutating func squeezeExcitation(
