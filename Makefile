@@ -9,6 +9,8 @@ CC := clang
 SCRATCH := .build-embedded
 OBJECTS := $(SCRATCH)/release
 TARGETS := Sasuka KernelsAVX512 KernelsAVX2 KernelsBaseline
+# What Embedded Swift asks of its surroundings, in C.
+EMBEDDED := random unicode
 
 LIBRARY := $(BUILD)/libsasuka.so
 # The same library with its symbols: what the gates look at, and what a debugger wants.
@@ -20,7 +22,7 @@ LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
 
 HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude
 
-.PHONY: all library demo examples test test-swift test-hosts test-python header gates install clean format lint
+.PHONY: all library demo examples test test-swift test-hosts test-python wheel typecheck header gates install clean format lint
 
 all: library
 
@@ -33,8 +35,10 @@ library:
 	  sed "s,.*/\([^']*\).*,$(OBJECTS)/$$target.build/\1.o," $(OBJECTS)/$$target.build/sources; \
 	done > $(BUILD)/objects.txt
 	@Scripts/version-script.sh > $(EXPORTS)
-	$(CC) -std=c11 -Os -fPIC -Wall -Wextra -Werror -c Sources/Embedded/unicode.c -o $(BUILD)/unicode.o
-	$(CC) $(LINK_FLAGS) -o $(UNSTRIPPED) @$(BUILD)/objects.txt $(BUILD)/unicode.o -lm
+	@for file in $(EMBEDDED); do \
+	  $(CC) -std=gnu11 -Os -fPIC -Wall -Wextra -Werror -c Sources/Embedded/$$file.c -o $(BUILD)/$$file.o || exit 1; \
+	done
+	$(CC) $(LINK_FLAGS) -o $(UNSTRIPPED) @$(BUILD)/objects.txt $(EMBEDDED:%=$(BUILD)/%.o) -lm
 	strip --strip-unneeded -o $(LIBRARY) $(UNSTRIPPED)
 	@ls -l $(LIBRARY)
 
@@ -56,12 +60,23 @@ test-hosts: library
 	  -L$(BUILD) -lsasuka -lpthread -Wl,-rpath,$(abspath $(BUILD))
 	$(BUILD)/hosts/host_cpp
 
-test-python: library
-	Scripts/setup-python.sh
-	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q -p no:cacheprovider bindings/python/tests
+test-python: wheel typecheck
+	PYTHONPATH=bindings/python SASUKA_WHEELS=$(abspath dist) $(PYTHON) -m pytest -q -p no:cacheprovider bindings/python/tests
 	$(PYTHON) Tests/Embedding/readme.py
 	$(PYTHON) Tests/Embedding/bad_arguments.py
 	$(PYTHON) Tests/Embedding/python_host.py
+
+# The Python package with the library inside; its tag names the oldest glibc that can load it.
+wheel: library
+	Scripts/setup-python.sh
+	rm -rf dist
+	$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir dist bindings/python
+	$(PYTHON) -m auditwheel show dist/*.whl
+	@ls -l dist
+
+typecheck:
+	Scripts/setup-python.sh
+	cd bindings/python && $(abspath $(PYTHON)) -m mypy --cache-dir $(abspath $(BUILD))/mypy
 
 # Nothing is linked: the compilers compare the header with what Tests/Embedding/header.c says of it.
 header:
@@ -86,7 +101,7 @@ install: library
 	Scripts/install.sh $(LIBRARY) "$(PREFIX)"
 
 clean:
-	rm -rf $(BUILD) $(SCRATCH) .build
+	rm -rf $(BUILD) $(SCRATCH) .build dist
 
 format:
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests

@@ -171,7 +171,7 @@ class Trainer(Owner):
             Fields of sasuka_schedule_options: step_size, gamma, total_steps, minimum, maximum, rise, warm_up_steps, ...
         """
         options = defaults(ScheduleOptions, "sasuka_schedule_options_init", _number(kind, SCHEDULES, "schedule"))
-        fields = {name for name, _ in ScheduleOptions._fields_} - {"struct_size", "kind", "milestones", "milestone_count"}
+        fields = {field[0] for field in ScheduleOptions._fields_} - {"struct_size", "kind", "milestones", "milestone_count"}
         for name, value in settings.items():
             if name not in fields:
                 raise TypeError(f"{name!r} is no setting of a schedule; {', '.join(sorted(fields))} are")
