@@ -22,7 +22,7 @@ LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
 
 HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude
 
-.PHONY: all library demo examples test test-swift test-hosts test-python wheel typecheck header gates install clean format lint
+.PHONY: all library demo examples bench test test-swift test-hosts test-python wheel typecheck header gates install clean format lint
 
 all: library
 
@@ -96,6 +96,13 @@ examples: library
 demo: examples
 	@data="$(DATA)"; [ -n "$$data" ] || data=$$(Scripts/fetch-fashion-mnist.sh) || exit 1; \
 	  $(BUILD)/examples/fashion_mnist --data "$$data" --output $(BUILD)/demo
+
+# Sasuka beside other engines: some minutes for each network. SASUKA_PEERS names an environment that has them.
+BATCH ?= 1
+THREADS ?= 1
+bench: library
+	@python=$$(Benchmarks/setup-peers.sh) && $$python Benchmarks/compare.py $(NETWORKS) --batch $(BATCH) --threads $(THREADS) \
+	  $(if $(PEERS),--peers $(PEERS)) $(BENCH_OPTIONS)
 
 install: library
 	Scripts/install.sh $(LIBRARY) "$(PREFIX)"

@@ -1,0 +1,267 @@
+"""Times Sasuka and other engines side by side: same weights, same input, in turn, in one run.
+
+    make bench [NETWORKS="resnet50 vgg16"] [BATCH=1] [THREADS=1] [PEERS="openvino ncnn"]
+
+Each engine is a process of its own, stopped while another has its turn, so that no pool of threads spins in another's
+time. Every engine's logits are compared with Sasuka's before anything is timed. The tables, as Markdown and JSON, lie in
+build/benchmarks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import math
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engines import ENGINES, PACKAGE
+from networks import THIRTEEN
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(PACKAGE))
+RESULTS = HERE.parent / "build/benchmarks"
+#: Two engines that are each within 1e-4 of the exact logits, relative to the largest, are within twice that of each other.
+AGREEMENT = 2e-4
+#: Those whose cold start and memory are measured, each from its own file.
+COLD = ("Sasuka", "ONNX Runtime", "OpenVINO")
+MEASURES = {"wall": "elapsed time", "processor": "processor time"}
+
+
+def environment(threads: int) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+
+
+class Worker:
+    """The process of one engine with one network, stopped unless it is asked something."""
+
+    def __init__(self, engine: str, folder: Path, threads: int) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", HERE / "engines.py", engine, folder, str(threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(threads),
+        )  # fmt: skip
+        self.said = self._read()
+
+    def _read(self) -> dict[str, Any]:
+        line = self.process.stdout.readline()
+        if not line:
+            said = self.process.stderr.read().strip().splitlines()
+            return {"missing": said[-1] if said else "its process ended"}
+        self.process.send_signal(signal.SIGSTOP)
+        return json.loads(line)
+
+    def turn(self, variant: str, least: int, seconds: float) -> dict[str, list[float]]:
+        self.process.send_signal(signal.SIGCONT)
+        print(json.dumps({"variant": variant, "least": least, "seconds": seconds}), file=self.process.stdin, flush=True)
+        answer = self._read()
+        if "missing" in answer:
+            raise SystemExit(f"{variant} failed: {answer['missing']}")
+        return answer
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def files(name: str, batch: int) -> Path:
+    folder = RESULTS / "files" / f"{name}-{batch}"
+    # One thread: a converter's pool would spin against whatever else runs.
+    command = [sys.executable, "-W", "ignore", HERE / "networks.py", name, str(batch), folder]
+    subprocess.run(command, check=True, env=environment(1))
+    return folder
+
+
+def error(logits: np.ndarray, reference: np.ndarray) -> float:
+    """Largest difference, relative to the largest magnitude of the reference."""
+    return float(abs(logits.astype(np.float64) - reference).max() / abs(reference).max())
+
+
+def steady(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
+    """Every engine's times on one network, its error against float64 and its difference from Sasuka."""
+    workers = {engine: Worker(engine, folder, chosen.threads) for engine in ["Sasuka", *chosen.peers]}
+    try:
+        missing = {engine: worker.said["missing"] for engine, worker in workers.items() if "missing" in worker.said}
+        if "Sasuka" in missing:
+            raise SystemExit(f"Sasuka cannot run {folder.name}: {missing['Sasuka']}")
+        turns: list[tuple[str, Worker]] = []
+        results: dict[str, Any] = {}
+        expected = np.load(folder / "expected.npy")
+        ours = np.load(workers["Sasuka"].said["logits"]["Sasuka"])
+        for engine, worker in workers.items():
+            for variant, path in worker.said.get("logits", {}).items():
+                logits = np.load(path)
+                difference = error(logits, ours)
+                if not difference <= AGREEMENT:
+                    raise SystemExit(f"{folder.name}: {variant} differs from Sasuka by {difference:.2e} of the largest logit")
+                results[variant] = {
+                    "engine": engine, "error": error(logits, expected), "difference": difference, "wall": [], "processor": [],
+                }  # fmt: skip
+                turns.append((variant, worker))
+        for number in range(chosen.rounds):
+            # The order turns as well, so that no engine always follows the same one.
+            shift = number % len(turns)
+            for variant, worker in turns[shift:] + turns[:shift]:
+                for clock, times in worker.turn(variant, 3, chosen.seconds).items():
+                    results[variant][clock] += times
+        return {"engines": results, "missing": missing}
+    finally:
+        for worker in workers.values():
+            worker.end()
+
+
+def cold(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
+    """Medians of processes that each load a network and run it once, the engines in turn."""
+    found: dict[str, list[dict[str, float]]] = {engine: [] for engine in COLD}
+    for _ in range(chosen.cold):
+        for engine in COLD:
+            command = [sys.executable, "-W", "ignore", HERE / "engines.py", engine, folder, str(chosen.threads)]
+            done = subprocess.run(
+                [*command, repr(time.monotonic())], capture_output=True, text=True, env=environment(chosen.threads)
+            )
+            said = json.loads(done.stdout or '{"missing": "its process ended"}')
+            if "missing" in said:
+                print(f"no cold start of {engine}: {said['missing']}", file=sys.stderr)
+            else:
+                found[engine].append(said)
+    return {
+        engine: {what: statistics.median(run[what] for run in runs) for what in runs[0]}
+        for engine, runs in found.items()
+        if runs
+    }
+
+
+def summary(network: dict[str, Any], clock: str) -> dict[str, float]:
+    """Engine -> median in milliseconds, the fastest of PyTorch's three ways standing for PyTorch."""
+    best: dict[str, float] = {}
+    for result in network["engines"].values():
+        time = statistics.median(result[clock]) * 1e3
+        best[result["engine"]] = min(best.get(result["engine"], math.inf), time)
+    return best
+
+
+def steady_table(networks: dict[str, Any], clock: str) -> list[str]:
+    engines = [engine for engine in ENGINES if any(engine in summary(each, clock) for each in networks.values())]
+    lines = [
+        "| network | " + " | ".join(engines) + " | fastest peer | ratio |",
+        "|---|" + "---:|" * len(engines) + "---|---:|",
+    ]
+    ratios = []
+    for name, network in networks.items():
+        best = summary(network, clock)
+        peers = {engine: time for engine, time in best.items() if engine != "Sasuka"}
+        cells = [f"{best[engine]:.2f}" if engine in best else "" for engine in engines]
+        fastest = min(peers, key=peers.get) if peers else ""
+        if peers:
+            ratios.append(peers[fastest] / best["Sasuka"])
+        lines.append(f"| {name} | {' | '.join(cells)} | {fastest} | {f'{ratios[-1]:.2f}' if peers else ''} |")
+    if ratios:
+        mean = math.exp(statistics.fmean(map(math.log, ratios)))
+        lines.append(f"| geometric mean |{' |' * len(engines)} | {mean:.2f} |")
+    return lines
+
+
+def cold_table(networks: dict[str, Any]) -> list[str]:
+    engines = [engine for engine in COLD if any(engine in each["cold"] for each in networks.values())]
+    columns = [f"{engine}: {what}" for engine in engines for what in ("load", "processor", "process", "peak")]
+    lines = ["| network | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
+    for name, network in networks.items():
+        cells = []
+        for engine in engines:
+            found = network["cold"].get(engine)
+            if found:
+                times = [found[what] * 1e3 for what in ("load", "load processor", "process")]
+                cells += [f"{number:.0f}" for number in [*times, found["peak"] / 1e6]]
+            else:
+                cells += [""] * 4
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def markdown(report: dict[str, Any]) -> str:
+    networks, machine = report["networks"], report["machine"]
+    lines = [
+        f"{machine['processor']}, {machine['instruction set']}, {machine['processors']} processors; batch {report['batch']}, "
+        f"{report['threads']} thread(s); {', '.join(f'{name} {version}' for name, version in report['versions'].items())}.",
+        "",
+    ]
+    for clock, meaning in MEASURES.items():
+        # With one thread, processor time leaves out what other programs took; with more it counts waiting threads too.
+        if clock == "processor" and report["threads"] > 1:
+            continue
+        title = f"Milliseconds of {meaning}, median; ratio: the fastest peer's time divided by Sasuka's."
+        lines += [title, "", *steady_table(networks, clock), ""]
+    if any(each["cold"] for each in networks.values()):
+        lines += [
+            "Cold start from each engine's own file, in the page cache: milliseconds from loading to the first logits, the "
+            "processor time of that, milliseconds from the start of the process (Python and its imports included), and the "
+            "process's peak memory in MB.",
+            "", *cold_table(networks), "",
+        ]  # fmt: skip
+    lines += ["Error of the logits against float64, relative to the largest, and what did not run:", ""]
+    for name, network in networks.items():
+        errors = [f"{variant} {result['error']:.1e}" for variant, result in network["engines"].items()]
+        missing = [f"no {engine} ({reason})" for engine, reason in network["missing"].items()]
+        lines.append(f"- {name}: {', '.join(errors + missing)}")
+    return "\n".join(lines) + "\n"
+
+
+def machine() -> dict[str, Any]:
+    import sasuka
+
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    name = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown processor")
+    return {"processor": name, "processors": os.cpu_count(), "instruction set": sasuka.instruction_set()}
+
+
+def versions() -> dict[str, str]:
+    import sasuka
+
+    found = {"sasuka": sasuka.__version__}
+    for package in ("torch", "onnxruntime", "openvino", "ncnn", "MNN"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", default=THIRTEEN, metavar="NETWORK")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    peers = {engine.replace(" ", "").lower(): engine for engine in ENGINES if engine != "Sasuka"}
+    parser.add_argument("--peers", nargs="*", default=list(peers), choices=list(peers), metavar="ENGINE",
+                        help="of " + ", ".join(peers))  # fmt: skip
+    parser.add_argument("--rounds", type=int, default=7, help="turns that every engine has")
+    parser.add_argument("--seconds", type=float, default=0.3, help="length of a turn, of three runs at least")
+    parser.add_argument("--cold", type=int, default=3, help="cold starts of each engine; 0: none")
+    chosen = parser.parse_args()
+    chosen.peers = [peers[peer.lower()] for peer in chosen.peers]
+
+    report: dict[str, Any] = {
+        "machine": machine(), "versions": versions(), "batch": chosen.batch, "threads": chosen.threads, "networks": {}
+    }  # fmt: skip
+    place = RESULTS / f"batch{chosen.batch}-threads{chosen.threads}"
+    for name in chosen.networks:
+        folder = files(name, chosen.batch)
+        report["networks"][name] = {**steady(folder, chosen), "cold": cold(folder, chosen)}
+        best = summary(report["networks"][name], "wall")
+        print(name, ", ".join(f"{engine} {time:.2f} ms" for engine, time in best.items()), file=sys.stderr, flush=True)
+        place.with_suffix(".json").write_text(json.dumps(report, indent=1))
+        place.with_suffix(".md").write_text(markdown(report))
+    print(markdown(report))
+    print(f"written: {place}.md and {place}.json", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
