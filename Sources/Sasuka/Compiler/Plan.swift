@@ -10,6 +10,9 @@ package struct Plan {
   /// The first node that changes the model; from there on a run is no longer cancelled.
   let firstUpdate: Int
 
+  /// Where a tensor lies in the arena, in floats; -1 where it does not lie there.
+  package func offset(of value: Value) -> Int { offsets[value.index] }
+
   /// Compiles a network for running; its outputs are the prediction and the values to observe.
   package static func evaluation(
     of graph: Graph, inputShapes: [Shape], observing values: [Value] = [], lanes: Int

@@ -35,6 +35,10 @@ package protocol Operator: AnyObject {
   /// The input whose memory the first output may take over where nobody reads that input afterwards.
   func inputToOverwrite(_ node: Node) -> Int?
 
+  /// Where in the memory of the first output, in this layout, each input may lie from the start so that it need not be
+  /// copied there, in floats; negative for those that cannot. Nil for operators that do not join their inputs.
+  func partOffsets(_ node: Node, _ graph: Graph, layout: Layout) -> [Int]?
+
   /// Whether it changes the model's statistics; such nodes run after everything else.
   var changesModel: Bool { get }
 
@@ -53,6 +57,7 @@ extension Operator {
   package var follower: Follower? { nil }
   package func absorbing(_ follower: Follower, mode: Mode) -> (any Operator)? { nil }
   package func inputToOverwrite(_ node: Node) -> Int? { nil }
+  package func partOffsets(_ node: Node, _ graph: Graph, layout: Layout) -> [Int]? { nil }
   package var changesModel: Bool { false }
   package func appendUpdates(of node: Node, to graph: inout Graph) throws(SasukaError) {}
   package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int { 0 }

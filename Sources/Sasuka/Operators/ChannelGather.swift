@@ -53,6 +53,7 @@ extension Lowering {
         let map = maps[first.map]
         let place = first.channel / lanes * area * lanes + first.channel % lanes
         let from = map.floats + image * map.imageStride + place
+        if run == lanes, from == target { break }  // It lies in place.
         if run == lanes {
           (target + lane).update(from: from, count: area * lanes)
         } else {

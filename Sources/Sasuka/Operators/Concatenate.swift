@@ -43,6 +43,22 @@ package final class Concatenate: Operator {
     }
   }
 
+  /// One image's channels lie one behind the other as long as they fill whole blocks.
+  package func partOffsets(_ node: Node, _ graph: Graph, layout: Layout) -> [Int]? {
+    let shape = graph.shape(node.outputs[0])
+    guard case .blocked(let lanes) = layout, shape[0] == 1, (try? shape.axis(axis)) == 1 else { return nil }
+    let area = shape[2] * shape[3]
+    var offsets: [Int] = []
+    var start = 0
+    for input in node.inputs {
+      let end = start + graph.shape(input)[1]
+      let fillsBlocks = start % lanes == 0 && (end % lanes == 0 || end == shape[1])
+      offsets.append(fillsBlocks ? start * area : -1)
+      start = end
+    }
+    return offsets
+  }
+
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let output = node.outputs[0]
     let axis = try lowering.shape(output).axis(axis)
@@ -59,6 +75,7 @@ package final class Concatenate: Operator {
   }
 
   private func joinChannels(_ node: Node, _ lowering: inout Lowering) {
+    if lowering.lieInPlace(node, operation: self) { return }
     var maps: [ChannelMap] = []
     var ends: [Int] = []
     for input in node.inputs {
@@ -70,6 +87,15 @@ package final class Concatenate: Operator {
       while channel >= ends[map] { map += 1 }
       return ChannelSource(map: map, channel: map == 0 ? channel : channel - ends[map - 1])
     }
+  }
+}
+
+extension Lowering {
+  /// Whether every input was placed in the output's memory.
+  fileprivate func lieInPlace(_ node: Node, operation: Concatenate) -> Bool {
+    guard let offsets = operation.partOffsets(node, graph, layout: layout(node.outputs[0])) else { return false }
+    let start = pointer(node.outputs[0])
+    return zip(node.inputs, offsets).allSatisfy { $1 >= 0 && pointer($0) == start + $1 }
   }
 }
 

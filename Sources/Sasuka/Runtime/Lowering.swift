@@ -57,6 +57,7 @@ package struct Lowering {
 
   /// Channels in a block of the blocked layout.
   package var lanes: Int { Int(kernels.pointee.vector_width) }
+  package var graph: Graph { plan.graph }
   package func shape(_ value: Value) -> Shape { plan.graph.shape(value) }
   package func layout(_ value: Value) -> Layout { plan.layouts[value.index] }
   /// Number of floats that a value occupies, padding lanes included.
