@@ -18,7 +18,7 @@ UNSTRIPPED := $(BUILD)/libsasuka.debug.so
 EXPORTS := $(BUILD)/exports.map
 
 LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
-  -Wl,--gc-sections,--icf=all,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro -Wl,-Map=$(BUILD)/libsasuka.map
+  -Wl,-T,Sources/Embedded/discard.ld -Wl,--gc-sections,--icf=all,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro -Wl,-Map=$(BUILD)/libsasuka.map
 
 HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude
 
