@@ -26,6 +26,7 @@ from .graph import Graph, Value
 from .model import Model, Parameter, Session, architectures, create_model
 from .shapes import ReceptiveField, receptive_field, resolve_padding, transposed_output_size, window_output_size
 from .trainer import Evaluation, Trainer
+from .zoo import list_models
 
 __version__ = _lib.sasuka_version().decode()
 
@@ -59,6 +60,7 @@ __all__ = [
     "architectures",
     "create_model",
     "instruction_set",
+    "list_models",
     "receptive_field",
     "resolve_padding",
     "transposed_output_size",

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Mapping, Sequence
 from ctypes import c_char_p, c_void_p
-from typing import Any, Callable, NamedTuple, Union
+from typing import Any, Callable, NamedTuple, TypeVar, Union, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,8 +27,9 @@ from ._library import (
     sizes,
 )
 from .errors import CancelledError, MismatchError
-from .tensors import Borrowed, borrow_input, borrow_output
+from .tensors import Borrowed, TensorLike, borrow_input, borrow_output
 
+Out = TypeVar("Out")
 PathOrBytes = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
 
 INITIALIZERS = {
@@ -178,15 +179,20 @@ class Model(Owner):
         lib.sasuka_model_create_from_graph(graph._handle, ctypes.byref(options), ctypes.byref(handle))
         return cls(handle, interruptible)
 
-    def __call__(self, x: ArrayLike, out: np.ndarray | None = None) -> np.ndarray:
+    @overload
+    def __call__(self, x: TensorLike, out: None = None) -> np.ndarray: ...
+    @overload
+    def __call__(self, x: TensorLike, out: Out) -> Out: ...
+    def __call__(self, x: TensorLike, out: Any = None) -> Any:
         """The network's result in evaluation mode.
 
         Parameters
         ----------
-        x : array_like
-            [batch, channels, height, width], any strides; float32, float64, uint8, int32 or int64 are read where they lie.
-        out : numpy.ndarray, optional
-            float32 or float64 of the result's shape, to be written.
+        x : array_like or tensor
+            [batch, channels, height, width], any strides; float32, float64, uint8, int32 or int64 are read where they lie,
+            those of other libraries (PyTorch's, with ``__dlpack__``) too.
+        out : numpy.ndarray or tensor, optional
+            float32 or float64 of the result's shape, to be written; it is returned.
         """
         given = borrow_input(x)
         if out is None:
@@ -194,7 +200,7 @@ class Model(Owner):
         self._interruptible.call(lib.sasuka_model_forward, self._handle, given.pointer, borrow_output(out).pointer)
         return out
 
-    def extract_features(self, x: ArrayLike, names: Sequence[str]) -> dict[str, np.ndarray]:
+    def extract_features(self, x: TensorLike, names: Sequence[str]) -> dict[str, np.ndarray]:
         """What modules compute for `x` in evaluation mode, by name.
 
         >>> model.extract_features(pictures, ["layer1", "layer4.1.conv2"])
@@ -344,7 +350,11 @@ class Session(Owner):
         self._handle = handle
         self.output_shape = shape_of(lib.sasuka_session_output_shape, handle)
 
-    def __call__(self, x: ArrayLike, out: np.ndarray | None = None) -> np.ndarray:
+    @overload
+    def __call__(self, x: TensorLike, out: None = None) -> np.ndarray: ...
+    @overload
+    def __call__(self, x: TensorLike, out: Out) -> Out: ...
+    def __call__(self, x: TensorLike, out: Any = None) -> Any:
         """Runs the network; with `out` nothing is allocated."""
         given = borrow_input(x)
         if self._handle is None:

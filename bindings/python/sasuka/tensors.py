@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import POINTER, c_int64, cast
-from typing import Any
+from typing import Any, Protocol, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._dlpack import from_dlpack
 from ._library import MAX_RANK, Tensor
 from .errors import InvalidArgumentError
 
 _DTYPES = {np.dtype(kind): number for number, kind in enumerate(["f4", "f8", "u1", "i4", "i8"])}
 _FLOATS = (np.dtype("f4"), np.dtype("f8"))
+
+
+class SupportsDLPack(Protocol):
+    """A tensor of any library that shares its memory by the DLPack protocol, such as PyTorch's."""
+
+    def __dlpack__(self, *arguments: Any, **options: Any) -> Any: ...
+
+    def __dlpack_device__(self) -> tuple[Any, int]: ...
+
+
+TensorLike = Union[ArrayLike, SupportsDLPack]
 
 
 class Borrowed:
@@ -44,27 +56,39 @@ class Borrowed:
         return ctypes.byref(self.struct)
 
 
+def as_array(values: Any) -> np.ndarray:
+    """An array over the same memory where `values` offers it (NumPy, ``__array_interface__``, ``__dlpack__``), else a new one."""
+    if isinstance(values, np.ndarray):
+        return values
+    if hasattr(values, "__dlpack__") and not hasattr(values, "__array_interface__"):
+        return from_dlpack(values)
+    return np.asarray(values)
+
+
 def _fits(array: np.ndarray) -> bool:
     whole = all(step % array.itemsize == 0 for step in array.strides)
     return array.dtype in _DTYPES and array.dtype.isnative and array.flags.aligned and whole
 
 
-def borrow_input(values: ArrayLike) -> Borrowed:
+def borrow_input(values: TensorLike) -> Borrowed:
     """An array to be read; other types than the library's become float32."""
-    array = np.asarray(values)
+    array = as_array(values)
     return Borrowed(array if _fits(array) else np.ascontiguousarray(array, dtype=np.float32))
 
 
-def borrow_labels(values: ArrayLike) -> Borrowed:
+def borrow_labels(values: TensorLike) -> Borrowed:
     """Class numbers of any integer type, or numbers where the loss compares numbers."""
-    array = np.asarray(values)
+    array = as_array(values)
     if array.dtype.kind in "iub" and not (_fits(array) and array.dtype.kind == "i"):
         array = array.astype(np.int64)
     return borrow_input(array)
 
 
-def borrow_output(array: np.ndarray) -> Borrowed:
-    """An array to be written where it lies."""
+def borrow_output(out: Any) -> Borrowed:
+    """An array, or another library's tensor, to be written where it lies."""
+    if not any(hasattr(out, protocol) for protocol in ("__array_interface__", "__dlpack__")):
+        raise InvalidArgumentError(f"out is a {type(out).__name__}; an array that can be written where it lies is expected")
+    array = as_array(out)
     if array.dtype not in _FLOATS or not _fits(array) or not array.flags.writeable:
         raise InvalidArgumentError(
             f"out is {'' if array.flags.writeable else 'a read-only '}{array.dtype}; a writable float32 or float64 array "

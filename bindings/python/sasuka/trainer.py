@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from ._library import Evaluation as _Evaluation
 from ._library import Owner, ScheduleOptions, TrainOptions, defaults, lib, read_bytes, sizes
 from .model import Interruptible, Model, PathOrBytes
-from .tensors import borrow_input, borrow_labels
+from .tensors import TensorLike, borrow_input, borrow_labels
 
 OPTIMIZERS = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
 LOSSES = {"cross_entropy": 0, "mean_squared_error": 1, "binary_cross_entropy_with_logits": 2}
@@ -105,15 +105,15 @@ class Trainer(Owner):
         lib.sasuka_trainer_create(model._handle, ctypes.byref(options), ctypes.byref(handle))
         self._handle = handle
 
-    def step(self, x: ArrayLike, target: ArrayLike) -> float:
+    def step(self, x: TensorLike, target: TensorLike) -> float:
         """One whole step: gradients from zero, forward, backward, update. Returns the loss."""
         return self._run(lib.sasuka_trainer_step, x, target)
 
-    def forward_backward(self, x: ArrayLike, target: ArrayLike) -> float:
+    def forward_backward(self, x: TensorLike, target: TensorLike) -> float:
         """Forward in training mode, loss, backward; adds to the gradients. Returns the loss."""
         return self._run(lib.sasuka_trainer_forward_backward, x, target)
 
-    def _run(self, function: Any, x: ArrayLike, target: ArrayLike) -> float:
+    def _run(self, function: Any, x: TensorLike, target: TensorLike) -> float:
         given, wanted, loss = borrow_input(x), borrow_labels(target), c_double()
         self._interruptible.call(function, self._handle, given.pointer, wanted.pointer, ctypes.byref(loss))
         return loss.value
@@ -126,7 +126,7 @@ class Trainer(Owner):
         """Clips the gradients and changes the weights."""
         lib.sasuka_trainer_update(self._handle)
 
-    def evaluate(self, x: ArrayLike, target: ArrayLike) -> Evaluation:
+    def evaluate(self, x: TensorLike, target: TensorLike) -> Evaluation:
         """Loss and accuracy of a batch in evaluation mode."""
         given, wanted, found = borrow_input(x), borrow_labels(target), _Evaluation()
         self._interruptible.call(

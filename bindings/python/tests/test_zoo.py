@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import sasuka
+from sasuka.zoo import FAMILIES
 
 
 def test_features_are_what_modules_compute() -> None:
@@ -41,3 +42,19 @@ def test_choices_are_torchvisions() -> None:
         sasuka.create_model("resnet18", width_mult=0.5)
     with pytest.raises(sasuka.InvalidArgumentError, match="smallest square picture.* 63 x 63"):
         sasuka.create_model("alexnet").output_shape((1, 3, 40, 40))
+
+
+def test_every_network_is_of_one_family() -> None:
+    for name in sasuka.architectures():
+        assert len([module for module in FAMILIES if name in sasuka.list_models(module=module)]) == 1, name
+    assert all(sasuka.list_models(module=module) for module in FAMILIES)
+
+
+def test_models_are_listed_by_pattern() -> None:
+    assert sasuka.list_models() == sorted(sasuka.architectures())
+    assert sasuka.list_models("resnet18") == ["resnet18"]
+    assert sasuka.list_models(["vgg1?", "vgg1?_bn"], exclude="*_bn") == ["vgg11", "vgg13", "vgg16", "vgg19"]
+    assert sasuka.list_models("wide*", module="resnet") == ["wide_resnet101_2", "wide_resnet50_2"]
+    assert sasuka.list_models("resnet1000") == []
+    with pytest.raises(ValueError, match="module 'transformer'; one of 'alexnet'"):
+        sasuka.list_models(module="transformer")
