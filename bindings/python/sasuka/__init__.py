@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from . import nn
 from ._library import lib as _lib
 from .errors import (
     BufferTooSmallError,
@@ -61,6 +62,7 @@ __all__ = [
     "create_model",
     "instruction_set",
     "list_models",
+    "nn",
     "receptive_field",
     "resolve_padding",
     "transposed_output_size",

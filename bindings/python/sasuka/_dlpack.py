@@ -35,8 +35,9 @@ class _Tensor(Structure):
     ]
 
 
-_pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
-_pointer_of.restype, _pointer_of.argtypes = c_void_p, [ctypes.py_object, ctypes.c_char_p]
+#: What a capsule of Python's C interface points to.
+pointer_of: Any = ctypes.pythonapi.PyCapsule_GetPointer
+pointer_of.restype, pointer_of.argtypes = c_void_p, [ctypes.py_object, ctypes.c_char_p]
 
 
 class _View:
@@ -68,7 +69,7 @@ def from_dlpack(source: Any) -> np.ndarray:
     if device not in READABLE_DEVICES:
         raise InvalidArgumentError(f"a tensor on a device of DLPack's kind {int(device)}; move it to the CPU first")
     capsule = source.__dlpack__()
-    tensor = ctypes.cast(_pointer_of(capsule, b"dltensor"), POINTER(_Tensor)).contents
+    tensor = ctypes.cast(pointer_of(capsule, b"dltensor"), POINTER(_Tensor)).contents
     if any(size == 0 for size in tensor.shape[: tensor.ndim]):
         # Its address may be anything. Nothing lies there to be shared.
         return np.empty(tuple(tensor.shape[: tensor.ndim]), dtype=f"{KINDS.get(tensor.code, 'f')}{tensor.bits // 8}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import ctypes
 import os
 import signal
 import threading
 from collections.abc import Mapping, Sequence
 from ctypes import c_char_p, c_void_p
+from threading import get_ident
 from typing import Any, Callable, NamedTuple, TypeVar, Union, overload
 
 import numpy as np
@@ -57,8 +59,10 @@ class Interruptible:
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Calls; raises what stopped it."""
-        theirs = signal.getsignal(signal.SIGINT)
-        if threading.current_thread() is not threading.main_thread() or not callable(theirs):
+        # The module below `signal` does the same without looking names up in enumerations, which takes longer than a
+        # small network.
+        theirs = _signal.getsignal(signal.SIGINT)
+        if get_ident() != threading.main_thread().ident or not callable(theirs):
             function(*arguments)
             return
 
@@ -68,14 +72,14 @@ class Interruptible:
             except BaseException as exception:  # KeyboardInterrupt, mostly
                 self._caught = exception
 
-        signal.signal(signal.SIGINT, handle)
+        _signal.signal(signal.SIGINT, handle)
         try:
             function(*arguments)
         except CancelledError:
             if self._caught is None:
                 raise
         finally:
-            signal.signal(signal.SIGINT, theirs)
+            _signal.signal(signal.SIGINT, theirs)
             caught, self._caught = self._caught, None
         if caught is not None:
             raise caught
@@ -171,6 +175,7 @@ class Model(Owner):
     def __init__(self, handle: c_void_p, interruptible: Interruptible) -> None:
         self._handle = handle
         self._interruptible = interruptible
+        self._output_shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     @classmethod
     def _from_graph(cls, graph: Any, *, seed: int, threads: int) -> Model:
@@ -196,7 +201,10 @@ class Model(Owner):
         """
         given = borrow_input(x)
         if out is None:
-            out = np.empty(self.output_shape(given.array.shape), dtype=np.float32)
+            shape = given.array.shape
+            if shape not in self._output_shapes:
+                self._output_shapes[shape] = self.output_shape(shape)
+            out = np.empty(self._output_shapes[shape], dtype=np.float32)
         self._interruptible.call(lib.sasuka_model_forward, self._handle, given.pointer, borrow_output(out).pointer)
         return out
 

@@ -1,0 +1,137 @@
+"""Networks as lists of layers: the same names and numbers as PyTorch's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sasuka
+from sasuka import nn
+
+
+def residual_network() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding="same", bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Residual(
+            nn.Conv2d(8, 12, 3, stride=2, padding=1),
+            nn.LazyBatchNorm2d(),
+            shortcut=nn.Conv2d(8, 12, 1, stride=2),
+            activation=nn.ReLU(),
+        ),
+        nn.Concat({"wide": nn.LazyConv2d(4, 3, padding=1), "narrow": nn.Sequential(nn.Conv2d(12, 4, 1), nn.SiLU())}),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Dropout(0.2),
+        nn.LazyLinear(5),
+    )
+
+
+def test_names_are_pytorch_s() -> None:
+    model = residual_network().model((3, 8, 8), seed=1)
+    assert [name for name, _, kind in model.parameters() if kind == "weight"] == [
+        "0.weight",
+        "1.weight",
+        "1.bias",
+        "3.body.0.weight",
+        "3.body.0.bias",
+        "3.body.1.weight",
+        "3.body.1.bias",
+        "3.shortcut.weight",
+        "3.shortcut.bias",
+        "4.wide.weight",
+        "4.wide.bias",
+        "4.narrow.0.weight",
+        "4.narrow.0.bias",
+        "8.weight",
+        "8.bias",
+    ]
+
+
+def test_it_computes_what_the_graph_s_methods_do() -> None:
+    graph = sasuka.Graph((3, 8, 8))
+    x = graph.activation(graph.batch_norm2d(graph.conv2d(graph.input, "0", 8, 3, padding="same", bias=False), "1"), "relu")
+    body = graph.batch_norm2d(graph.conv2d(x, "3.body.0", 12, 3, stride=2, padding=1), "3.body.1")
+    x = graph.activation(body + graph.conv2d(x, "3.shortcut", 12, 1, stride=2), "relu")
+    narrow = graph.activation(graph.conv2d(x, "4.narrow.0", 4, 1), "silu")
+    x = graph.concatenate([graph.conv2d(x, "4.wide", 4, 3, padding=1), narrow])
+    x = graph.linear(graph.flatten(graph.adaptive_avg_pool2d(x, 1)), "8", 5)
+    by_hand, listed = graph.model(x, seed=3), residual_network().model((3, 8, 8), seed=4)
+    listed.load_state_dict(by_hand.state_dict())
+    pictures = np.random.default_rng(0).standard_normal((2, 3, 8, 8), dtype=np.float32)
+    np.testing.assert_array_equal(listed(pictures), by_hand(pictures))
+
+
+LAYERS = [
+    "ConvTranspose2d(3, 4, 3, stride=2, padding=1, output_padding=1)",
+    "MaxPool2d(3, stride=2, padding=1, ceil_mode=True)",
+    "AvgPool2d((2, 3), stride=1, padding=1, count_include_pad=False)",
+    "ReLU6()",
+    "LeakyReLU(0.2)",
+    "Sigmoid()",
+    "Tanh()",
+    "SiLU()",
+    "Hardswish()",
+    "Hardsigmoid()",
+    "Softmax(dim=1)",
+    "LogSoftmax(dim=-1)",
+    "Dropout2d(0.5)",
+    "AlphaDropout(0.5)",
+    "LocalResponseNorm(3, 0.1, 0.5, 2.0)",
+    "Flatten()",
+    "Upsample(scale_factor=2)",
+    "Upsample(size=(9, 5), mode='bilinear')",
+    "ChannelShuffle(3)",
+    "ZeroPad2d((1, 2, 3, 0))",
+    "ReflectionPad2d((1, 2, 3, 0))",
+    "ReplicationPad2d(2)",
+    "Identity()",
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_layer_is_pytorch_s(layer: str) -> None:
+    """The same expression, read by both libraries."""
+    torch = pytest.importorskip("torch")
+    pictures = np.random.default_rng(0).standard_normal((2, 3, 7, 8), dtype=np.float32)
+    theirs = torch.nn.Sequential(eval(f"nn.{layer}", {"nn": torch.nn})).eval()
+    ours = nn.Sequential(nn.Identity(), eval(f"nn.{layer}", {"nn": nn})).model((3, 7, 8))
+    ours.load_state_dict({name.replace("0.", "1.", 1): value for name, value in theirs.state_dict().items()})
+    with torch.no_grad():
+        expected = theirs(torch.from_numpy(pictures)).numpy()
+    # A result is a sum of at most 27 products of numbers below 4.
+    np.testing.assert_allclose(ours(pictures), expected, rtol=1e-5, atol=27 * 4 * 2**-23)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_layer_runs_alone(layer: str) -> None:
+    module = eval(f"nn.{layer}", {"nn": nn})
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), module).model((3, 7, 8))
+    assert np.isfinite(model(np.ones((1, 3, 7, 8), dtype=np.float32))).all()
+
+
+def test_what_does_not_fit_is_named() -> None:
+    with pytest.raises(sasuka.InvalidArgumentError, match=r"1: in_channels is 8; what comes in has shape \[1, 4, 6, 6\]"):
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(8, 4, 3)).model((3, 8, 8))
+    with pytest.raises(sasuka.InvalidArgumentError, match="1: in_features is 10"):
+        nn.Sequential(nn.Flatten(), nn.Linear(10, 2)).model((3, 2, 2))
+    with pytest.raises(TypeError, match="part 1 is a int"):
+        wrong: Any = 3
+        nn.Sequential(nn.ReLU(), wrong)
+
+
+def test_functions_are_layers_and_networks_show_themselves() -> None:
+    network = nn.Sequential(nn.Lambda(lambda graph, x: graph.mean(x, axes=(2, 3))), nn.Linear(3, 2))
+    model = network.model((3, 4, 4))
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 4), dtype=np.float32)
+    state = model.state_dict()
+    expected = x.mean(axis=(2, 3)) @ state["1.weight"].T + state["1.bias"]
+    np.testing.assert_allclose(model(x), expected, rtol=1e-5, atol=1e-6)
+    assert repr(residual_network()).splitlines()[:3] == [
+        "Sequential(",
+        "  (0): Conv2d(3, 8, kernel_size=3, stride=1, padding='same')",
+        "  (1): BatchNorm2d(8)",
+    ]
