@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from . import nn
+from . import data, nn, transforms
 from ._library import lib as _lib
 from .errors import (
     BufferTooSmallError,
@@ -60,11 +60,13 @@ __all__ = [
     "WrongStateError",
     "architectures",
     "create_model",
+    "data",
     "instruction_set",
     "list_models",
     "nn",
     "receptive_field",
     "resolve_padding",
+    "transforms",
     "transposed_output_size",
     "window_output_size",
 ]

@@ -203,6 +203,8 @@ class Model(Owner):
         if out is None:
             shape = given.array.shape
             if shape not in self._output_shapes:
+                if len(self._output_shapes) >= 64:
+                    self._output_shapes.clear()
                 self._output_shapes[shape] = self.output_shape(shape)
             out = np.empty(self._output_shapes[shape], dtype=np.float32)
         self._interruptible.call(lib.sasuka_model_forward, self._handle, given.pointer, borrow_output(out).pointer)

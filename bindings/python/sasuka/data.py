@@ -1,0 +1,318 @@
+"""Pictures with their classes: from arrays, folders and IDX files; batches of them, shuffled and augmented in threads."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+
+from ._optional import pillow
+from .errors import FileError, FormatError, InvalidArgumentError
+from .tensors import TensorLike, as_array
+from .transforms import Batch, Compose, Transform, scaled
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+#: What a folder's files must end with to be pictures.
+PICTURE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+class Dataset:
+    """Pictures [channels, height, width] and their targets, by number."""
+
+    #: The classes' names; empty where there are none.
+    classes: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def batch(self, indices: np.ndarray) -> Batch:
+        """The pictures [batch, channels, height, width] and targets of some numbers. Called from several threads."""
+        raise NotImplementedError
+
+    def targets(self) -> np.ndarray:
+        """All targets, in order."""
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, Any]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"{index} of {len(self)}")
+        pictures, targets = self.batch(np.array([index % len(self)]))
+        return pictures[0], targets[0]
+
+
+class ArrayDataset(Dataset):
+    """Pictures in memory.
+
+    Parameters
+    ----------
+    pictures : array_like
+        [count, channels, height, width], or [count, height, width] for one channel; uint8 is scaled to 0 to 1 in batches.
+    targets : array_like
+        As many classes, or numbers where the loss compares numbers.
+    classes : sequence of str, optional
+        Their names.
+    """
+
+    def __init__(self, pictures: TensorLike, targets: TensorLike, classes: Sequence[str] = ()) -> None:
+        self.pictures, self._targets, self.classes = as_array(pictures), as_array(targets), tuple(classes)
+        if self.pictures.ndim == 3:
+            self.pictures = self.pictures[:, np.newaxis]
+        if self.pictures.ndim not in (2, 4):
+            raise InvalidArgumentError(
+                f"pictures have shape {list(self.pictures.shape)}; [count, channels, height, width] is expected"
+            )
+        if self._targets.ndim == 0 or len(self.pictures) != len(self._targets):
+            count = 0 if self._targets.ndim == 0 else len(self._targets)
+            raise InvalidArgumentError(f"{len(self.pictures)} pictures and {count} targets; as many are expected")
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def batch(self, indices: np.ndarray) -> Batch:
+        return self.pictures[indices], self._targets[indices]
+
+    def targets(self) -> np.ndarray:
+        return self._targets
+
+
+class Subset(Dataset):
+    """Some pictures of another dataset, by their numbers."""
+
+    def __init__(self, dataset: Dataset, indices: Sequence[int] | np.ndarray) -> None:
+        self.dataset, self.indices = dataset, np.asarray(indices, dtype=np.int64)
+        self.classes = dataset.classes
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def batch(self, indices: np.ndarray) -> Batch:
+        return self.dataset.batch(self.indices[indices])
+
+    def targets(self) -> np.ndarray:
+        return self.dataset.targets()[self.indices]
+
+
+def random_split(dataset: Dataset, fraction: float, seed: int = 0) -> tuple[Subset, Subset]:
+    """Two parts drawn at random: the rest, and a `fraction` of the pictures, for validation."""
+    if not 0 < fraction < 1:
+        raise InvalidArgumentError(f"fraction is {fraction}; a number between 0 and 1 is expected")
+    order = np.random.default_rng(seed).permutation(len(dataset))
+    held_out = max(1, round(fraction * len(dataset)))
+    return Subset(dataset, np.sort(order[held_out:])), Subset(dataset, np.sort(order[:held_out]))
+
+
+def read_picture(path: PathLike, size: int | tuple[int, int] | None = None, channels: int = 3) -> np.ndarray:
+    """A picture file as uint8 [channels, height, width].
+
+    Parameters
+    ----------
+    size : int or (height, width), optional
+        Resized so that the picture covers it, and cut out of the middle.
+    channels : {1, 3}
+    """
+    image_module = pillow()
+    if channels not in (1, 3):
+        raise InvalidArgumentError(f"channels is {channels}; 1 or 3 is expected")
+    try:
+        with image_module.open(path) as opened:
+            picture = opened.convert("L" if channels == 1 else "RGB")
+    except image_module.UnidentifiedImageError as reason:
+        raise FormatError(f"{os.fspath(path)}: no picture in a format that Pillow knows") from reason
+    if size is not None:
+        height, width = (size, size) if isinstance(size, int) else size
+        picture = _covering(picture, height, width)
+    pixels = np.asarray(picture, dtype=np.uint8)
+    return pixels[np.newaxis] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _covering(picture: Any, height: int, width: int) -> Any:
+    """Resized so that it just covers height x width, and cut to it around the middle."""
+    scale = max(height / picture.height, width / picture.width)
+    enlarged = max(width, round(picture.width * scale)), max(height, round(picture.height * scale))
+    if enlarged != picture.size:
+        picture = picture.resize(enlarged, pillow().BILINEAR)
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    return picture.crop((left, top, left + width, top + height))
+
+
+def find_pictures(folder: PathLike) -> list[Path]:
+    """The picture files below a folder, sorted."""
+    found = Path(folder).rglob("*")
+    return sorted(path for path in found if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+
+
+class ImageFolder(Dataset):
+    """A folder with a folder of pictures for each class; needs Pillow.
+
+    Parameters
+    ----------
+    root : path
+    size : int or (height, width)
+        To which pictures are resized and cut.
+    channels : {1, 3}
+    classes : sequence of str, optional
+        Names of the folders in the order of their numbers; by default all, sorted.
+    """
+
+    def __init__(
+        self,
+        root: PathLike,
+        size: int | tuple[int, int] = 224,
+        channels: int = 3,
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        folder = Path(root)
+        if not folder.is_dir():
+            raise FileError(f"{folder} is no folder")
+        names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if classes is None else list(classes)
+        self.classes, self.size, self.channels = tuple(names), size, channels
+        self.paths: list[Path] = []
+        numbers: list[int] = []
+        for number, name in enumerate(names):
+            inside = find_pictures(folder / name)
+            if not inside:
+                raise FileError(f"{folder / name} holds no pictures ({', '.join(PICTURE_SUFFIXES)})")
+            self.paths += inside
+            numbers += [number] * len(inside)
+        if not names:
+            raise FileError(f"{folder} holds no folders; one of pictures for each class is expected")
+        self._targets = np.array(numbers, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def batch(self, indices: np.ndarray) -> Batch:
+        pictures = [read_picture(self.paths[index], self.size, self.channels) for index in indices]
+        return np.stack(pictures), self._targets[indices]
+
+    def targets(self) -> np.ndarray:
+        return self._targets
+
+
+_IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+
+
+def read_idx(path: PathLike) -> np.ndarray:
+    """The array in an IDX file, such as MNIST's, packed by gzip or not; for what the bytes mean, see the file's source."""
+    name = os.fspath(path)
+    with open(name, "rb") as file:
+        data = file.read()
+    if data[:2] == b"\x1f\x8b":
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError) as reason:
+            raise FormatError(f"{name}: the gzip stream is damaged: {reason}") from reason
+    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _IDX_TYPES:
+        raise FormatError(f"{name} begins with {data[:4]!r}; two zeros, a type and the number of axes are expected")
+    rank, kind = data[3], np.dtype(_IDX_TYPES[data[2]])
+    begin = 4 + 4 * rank
+    if len(data) < begin:
+        raise FormatError(f"{name} has {len(data)} bytes; the sizes of {rank} axes are expected")
+    shape = tuple(int(size) for size in np.frombuffer(data, dtype=">u4", count=rank, offset=4))
+    expected = begin + kind.itemsize * int(np.prod(shape, dtype=object))
+    if len(data) != expected:
+        raise FormatError(f"{name} has {len(data)} bytes; {expected} are expected for shape {list(shape)}")
+    return np.frombuffer(data, dtype=kind, offset=begin).reshape(shape).astype(kind.newbyteorder("="), copy=False)
+
+
+def idx_dataset(folder: PathLike, train: bool = True, classes: Sequence[str] = ()) -> ArrayDataset:
+    """MNIST or what is laid out as it (Fashion-MNIST, KMNIST): train-images-idx3-ubyte and so on, packed by gzip or not."""
+    part = "train" if train else "t10k"
+    arrays = []
+    for kind in ("images-idx3", "labels-idx1"):
+        names = [f"{part}-{kind}-ubyte{suffix}" for suffix in ("", ".gz")]
+        found = [Path(folder) / name for name in names if (Path(folder) / name).is_file()]
+        if not found:
+            raise FileError(f"{os.fspath(folder)} holds neither {names[0]} nor {names[1]}")
+        arrays.append(read_idx(found[0]))
+    return ArrayDataset(arrays[0], arrays[1], classes)
+
+
+class DataLoader:
+    """Batches of a dataset, as often as it is iterated: pictures as float32, and targets.
+
+    Each iteration is an epoch: it shuffles anew, and its random numbers follow from seed, epoch and the batch's number alone.
+
+    Parameters
+    ----------
+    batch_size : int
+    shuffle : bool
+    transform : Transform or sequence of Transform, optional
+        Augmentation, such as ``[RandomCrop(4), RandomHorizontalFlip(), Normalize(mean, std)]``.
+    seed : int
+    workers : int
+        Threads that load and transform batches ahead; 0: the caller's own.
+    drop_last : bool
+        Leave out a last batch that is not full.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        transform: Transform | Sequence[Transform] | None = None,
+        *,
+        seed: int = 0,
+        workers: int = 0,
+        drop_last: bool = False,
+    ) -> None:
+        if batch_size < 1 or workers < 0:
+            raise InvalidArgumentError(
+                f"batch_size is {batch_size} and workers is {workers}; at least 1 and at least 0 are expected"
+            )
+        self.dataset, self.batch_size, self.shuffle, self.drop_last = dataset, batch_size, shuffle, drop_last
+        self.seed, self.workers = seed, workers
+        self.transform = Compose(transform) if isinstance(transform, Sequence) else transform
+        #: Of the next iteration.
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        full, rest = divmod(len(self.dataset), self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
+
+    def random(self, *place: int) -> np.random.Generator:
+        """The generator for a place in the data: an epoch's order, or one of its batches."""
+        return np.random.Generator(np.random.Philox(np.random.SeedSequence((self.seed, *place))))
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The numbers of an epoch's pictures."""
+        count = len(self.dataset)
+        return self.random(epoch).permutation(count) if self.shuffle else np.arange(count)
+
+    def _load(self, epoch: int, number: int, indices: np.ndarray) -> Batch:
+        pictures, targets = self.dataset.batch(indices)
+        if self.transform is not None:
+            pictures, targets = self.transform(pictures, targets, self.random(epoch, number))
+        return np.ascontiguousarray(scaled(pictures)), targets
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        order = self.order(epoch)
+        parts = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)][: len(self)]
+        if self.workers == 0:
+            return (self._load(epoch, number, indices) for number, indices in enumerate(parts))
+        return self._ahead(epoch, parts)
+
+    def _ahead(self, epoch: int, parts: list[np.ndarray]) -> Iterator[Batch]:
+        """Keeps two batches a worker on their way, and hands them out in order."""
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="sasuka-data")
+        waiting: deque[Future[Batch]] = deque()
+        try:
+            for number, indices in enumerate(parts):
+                waiting.append(pool.submit(self._load, epoch, number, indices))
+                if len(waiting) > 2 * self.workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            # Also where the caller breaks off; what is being loaded ends by itself.
+            pool.shutdown(wait=False, cancel_futures=True)
