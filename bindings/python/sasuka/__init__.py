@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from . import data, nn, transforms
+from . import callbacks, data, nn, transforms
 from ._library import lib as _lib
 from .errors import (
     BufferTooSmallError,
@@ -24,6 +24,8 @@ from .errors import (
     WrongStateError,
 )
 from .graph import Graph, Value
+from .learner import History, Learner
+from .lr_finder import LearningRateFinder
 from .model import Model, Parameter, Session, architectures, create_model
 from .shapes import ReceptiveField, receptive_field, resolve_padding, transposed_output_size, window_output_size
 from .trainer import Evaluation, Trainer
@@ -45,7 +47,10 @@ __all__ = [
     "FileError",
     "FormatError",
     "Graph",
+    "History",
     "InvalidArgumentError",
+    "Learner",
+    "LearningRateFinder",
     "MismatchError",
     "Model",
     "NotFoundError",
@@ -59,6 +64,7 @@ __all__ = [
     "Value",
     "WrongStateError",
     "architectures",
+    "callbacks",
     "create_model",
     "data",
     "instruction_set",

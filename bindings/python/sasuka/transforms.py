@@ -137,13 +137,13 @@ class Cutout:
 
     def __call__(self, pictures: np.ndarray, targets: np.ndarray, random: np.random.Generator) -> Batch:
         count, _, height, width = pictures.shape
-        tops = random.integers(0, height, count) - self.size // 2
-        lefts = random.integers(0, width, count) - self.size // 2
-        chosen = random.random(count) < self.p
+        tops = np.asarray(random.integers(0, height, count)) - self.size // 2
+        lefts = np.asarray(random.integers(0, width, count)) - self.size // 2
+        # A square far above the picture fills nothing.
+        tops[random.random(count) >= self.p] = -self.size
         pictures = pictures.copy()
-        for index in np.flatnonzero(chosen):
-            top, left = int(tops[index]), int(lefts[index])
-            pictures[index, :, max(top, 0) : top + self.size, max(left, 0) : left + self.size] = self.fill
+        for picture, top, left in zip(pictures, tops.tolist(), lefts.tolist()):
+            picture[:, max(top, 0) : top + self.size, max(left, 0) : left + self.size] = self.fill
         return pictures, targets
 
 

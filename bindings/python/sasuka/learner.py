@@ -1,0 +1,377 @@
+"""Training from end to end: a model, its data, and loops over epochs."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from .callbacks import Callback, Logs, Schedule
+from .data import ArrayDataset, DataLoader, Dataset, PathLike
+from .errors import InvalidArgumentError, WrongStateError
+from .lr_finder import LearningRateFinder, exponential_rates
+from .model import Model, PathOrBytes
+from .progress import Progress
+from .tensors import TensorLike, as_array
+from .trainer import Evaluation, Trainer
+from .transforms import scaled
+
+Data = Union[DataLoader, Dataset, tuple[Any, Any]]
+
+
+class History(list[Logs]):
+    """The numbers of each epoch, in order."""
+
+    def column(self, name: str) -> np.ndarray:
+        """One number over the epochs, such as "valid_loss"; NaN where an epoch has none."""
+        return np.array([row.get(name, math.nan) for row in self])
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the numbers."""
+        return list(dict.fromkeys(name for row in self for name in row))
+
+    def to_csv(self, path: PathLike) -> None:
+        """Writes them as a table."""
+        with open(path, "w", newline="") as file:
+            writer = csv.DictWriter(file, self.names)
+            writer.writeheader()
+            writer.writerows(self)
+
+
+class Learner:
+    """Trains a model on data.
+
+    Parameters
+    ----------
+    model : Model
+    train : DataLoader, Dataset or (pictures, labels)
+        What is no DataLoader becomes one that shuffles.
+    valid : DataLoader, Dataset or (pictures, labels), optional
+        Evaluated after each epoch.
+    optimizer : {"adamw", "adam", "sgd", "rmsprop"}
+    lr : float
+        The rate where `fit` is given none.
+    callbacks : sequence of Callback
+        For every fit.
+    batch_size : int
+        Of the loaders that are made here.
+    seed : int
+        Of their order, and of dropout.
+    progress : bool, optional
+        Show a bar: by default in terminals and notebooks where tqdm is installed.
+    **trainer
+        The other settings of `Trainer`: loss, momentum, weight_decay, label_smoothing, clip_norm, ...
+
+    Examples
+    --------
+    >>> learner = sasuka.Learner(model, (pictures, labels), valid=(more, their_labels))
+    >>> learner.fit_one_cycle(3, learner.lr_find().suggestion)
+    >>> learner.evaluate().accuracy
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        train: Data,
+        valid: Data | None = None,
+        *,
+        optimizer: str = "adamw",
+        lr: float = 1e-3,
+        callbacks: Sequence[Callback] = (),
+        batch_size: int = 32,
+        seed: int = 0,
+        progress: Optional[bool] = None,
+        **trainer: Any,
+    ) -> None:
+        self.model, self.optimizer, self.lr, self.seed = model, optimizer, lr, seed
+        self.batch_size, self.progress, self.settings = batch_size, progress, trainer
+        self.train = self._loader(train, shuffle=True)
+        self.valid = None if valid is None else self._loader(valid, shuffle=False)
+        self.callbacks = list(callbacks)
+        #: Of all fits.
+        self.history = History()
+        #: Loss and learning rate of each training step of all fits.
+        self.losses: list[float] = []
+        self.rates: list[float] = []
+        self.epoch, self.total_steps, self.stop = 0, 0, False
+        self._trainer: Trainer | None = None
+        self._groups: list[tuple[str, dict[str, Any]]] = []
+
+    def _loader(self, data: Data, shuffle: bool) -> DataLoader:
+        if isinstance(data, DataLoader):
+            return data
+        dataset = data if isinstance(data, Dataset) else ArrayDataset(*data)
+        return DataLoader(dataset, self.batch_size, shuffle, seed=self.seed)
+
+    @property
+    def trainer(self) -> Trainer:
+        """The trainer of the running or the last fit."""
+        if self._trainer is None:
+            raise WrongStateError("nothing was trained yet; call fit first")
+        return self._trainer
+
+    def _new_trainer(self, lr: float, optimizer: str | None = None) -> Trainer:
+        if self._trainer is not None:
+            self._trainer.close()
+        settings = {"seed": self.seed, **self.settings}
+        self._trainer = Trainer(self.model, optimizer or self.optimizer, lr, **settings)
+        for pattern, group in self._groups:
+            self._trainer.add_group(pattern, **group)
+        return self._trainer
+
+    # ---- What is trained
+
+    def freeze(self, pattern: str = "*", *, except_for: str | None = None) -> None:
+        """Leaves parameters whose names match as they are in the fits to come, but for those of `except_for`.
+
+        >>> learner.freeze(except_for="fc.*")
+        """
+        self._groups.append((pattern, {"frozen": True}))
+        if except_for is not None:
+            self._groups.append((except_for, {"weight_decay": self._weight_decay}))
+
+    def unfreeze(self, pattern: str = "*") -> None:
+        """Trains parameters whose names match again."""
+        if pattern == "*":
+            self._groups = []
+        else:
+            self._groups.append((pattern, {"weight_decay": self._weight_decay}))
+
+    @property
+    def _weight_decay(self) -> float:
+        return float(self.settings.get("weight_decay", 0.01 if self.optimizer == "adamw" else 0.0))
+
+    def head(self) -> str:
+        """The pattern of the last layer's parameters, such as "fc.*"."""
+        names = [name for name, _, kind in self.model.parameters() if kind == "weight"]
+        return names[-1].rpartition(".")[0] + ".*"
+
+    # ---- Training
+
+    def fit(
+        self,
+        epochs: int,
+        lr: float | None = None,
+        *,
+        callbacks: Sequence[Callback] = (),
+        resume: PathOrBytes | None = None,
+    ) -> History:
+        """Trains for some epochs with a new optimiser; returns the history of these epochs.
+
+        Ctrl-C stops within 100 ms; weights and history are then those after the last whole step and epoch.
+
+        Parameters
+        ----------
+        lr : float, optional
+            The rate, or what a schedule starts from.
+        callbacks : sequence of Callback
+            For this fit, beside the learner's own.
+        resume : path or bytes, optional
+            What a `TrainerCheckpoint` saved in a fit of as many epochs: training goes on bit for bit behind its epoch.
+        """
+        if epochs < 1:
+            raise InvalidArgumentError(f"epochs is {epochs}; at least 1 is expected")
+        if len(self.train) == 0:
+            raise InvalidArgumentError("the training data has no batch")
+        trainer = self._new_trainer(self.lr if lr is None else lr)
+        self.total_steps, self.stop, begin = epochs * len(self.train), False, 0
+        if resume is not None:
+            trainer.load_checkpoint(resume)
+            begin = trainer.steps // len(self.train)
+        everyone = [*self.callbacks, *callbacks]
+        history = History()
+        try:
+            for callback in everyone:
+                callback.on_fit_begin(self)
+            for self.epoch in range(begin, epochs):
+                self.train.epoch = self.epoch
+                logs = self._epoch(trainer, everyone, epochs)
+                for callback in everyone:
+                    callback.on_epoch_end(self, logs)
+                history.append(logs)
+                self.history.append(logs)
+                if self.stop:
+                    break
+        finally:
+            for callback in everyone:
+                callback.on_fit_end(self)
+        return history
+
+    def _epoch(self, trainer: Trainer, callbacks: list[Callback], epochs: int) -> Logs:
+        for callback in callbacks:
+            callback.on_epoch_begin(self)
+        begun, seen, total = time.perf_counter(), 0, 0.0
+        pictures = len(self.train.dataset)
+        with Progress(self.progress, f"epoch {self.epoch + 1}/{epochs}", pictures) as progress:
+            for x, target in self.train:
+                for callback in callbacks:
+                    callback.on_batch_begin(self)
+                self.rates.append(trainer.lr)
+                loss = trainer.step(x, target)
+                self.losses.append(loss)
+                seen, total = seen + len(x), total + loss * len(x)
+                for callback in callbacks:
+                    callback.on_batch_end(self, loss)
+                progress.advance(len(x), total / seen)
+                if self.stop:
+                    break
+            seconds = time.perf_counter() - begun
+            logs: Logs = {"epoch": self.epoch, "train_loss": total / seen}
+            if self.valid is not None:
+                found = self._evaluate(trainer, self.valid)
+                logs.update(valid_loss=found.loss, valid_accuracy=found.accuracy, valid_top5=found.top5)
+            logs.update(lr=self.rates[-1], seconds=seconds, pictures_per_second=seen / seconds)
+            progress.finish({name: logs[name] for name in ("train_loss", "valid_loss", "valid_accuracy") if name in logs})
+        return logs
+
+    def fit_one_cycle(
+        self, epochs: int, lr_max: float | None = None, *, callbacks: Sequence[Callback] = (), **settings: Any
+    ) -> History:
+        """Trains with the learning rate going up to `lr_max` and down over all steps (Smith 2018, Super-Convergence).
+
+        Parameters
+        ----------
+        **settings
+            Of the schedule: rise (0.3), initial_divisor (25), final_divisor (1e4), linear, three_phase, ...
+        """
+        maximum = self.lr if lr_max is None else lr_max
+        schedule = Schedule("one_cycle", maximum=maximum, **settings)
+        return self.fit(epochs, maximum, callbacks=[schedule, *callbacks])
+
+    def fine_tune(
+        self, epochs: int, lr: float = 2e-3, *, freeze_epochs: int = 1, head: str | None = None, lr_factor: float = 0.1
+    ) -> History:
+        """Adapts a trained network: first the head alone, then everything at half the rate, what is below the head slower.
+
+        Parameters
+        ----------
+        head : str, optional
+            Pattern of the head's parameters; by default the last layer's.
+        lr_factor : float
+            Of the rate below the head, in the second part.
+        """
+        pattern, groups = head or self.head(), self._groups
+        try:
+            self._groups = [("*", {"frozen": True}), (pattern, {"weight_decay": self._weight_decay})]
+            history = self.fit_one_cycle(freeze_epochs, lr) if freeze_epochs > 0 else History()
+            decay = {"weight_decay": self._weight_decay}
+            self._groups = [("*", {"lr_factor": lr_factor, **decay}), (pattern, decay)]
+            history.extend(self.fit_one_cycle(epochs, lr / 2))
+        finally:
+            self._groups = groups
+        return history
+
+    @contextmanager
+    def _weights_kept(self) -> Iterator[None]:
+        """Whatever happens inside, weights and statistics are afterwards what they were."""
+        state = self.model.state_dict()
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(state)
+
+    def lr_find(
+        self, start: float = 1e-7, end: float = 10.0, steps: int = 100, diverged: float = 4.0
+    ) -> LearningRateFinder:
+        """Trains with a rising learning rate until the loss explodes, and leaves weights and data as they were (Smith 2017).
+
+        Parameters
+        ----------
+        start, end : float
+            Rates of the first and the last step.
+        diverged : float
+            Ends when the smoothed loss is this many times its lowest.
+        """
+        finder = LearningRateFinder()
+        epoch, optimizer_state = self.train.epoch, self._trainer
+        self._trainer = None
+        try:
+            with self._weights_kept():
+                trainer = self._new_trainer(start)
+                batches = self._endless()
+                for rate in exponential_rates(start, end, steps):
+                    trainer.lr = rate
+                    finder.add(rate, trainer.step(*next(batches)))
+                    if finder.exploded(diverged):
+                        break
+        finally:
+            if self._trainer is not None:
+                self._trainer.close()
+            self._trainer, self.train.epoch = optimizer_state, epoch
+        return finder
+
+    def _endless(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        while True:
+            yield from self.train
+
+    # ---- Asking
+
+    def _evaluate(self, trainer: Trainer, data: DataLoader) -> Evaluation:
+        loss = accuracy = top5 = 0.0
+        count = 0
+        for x, target in data:
+            found = trainer.evaluate(x, target)
+            loss += found.loss * found.samples
+            accuracy += found.accuracy * found.samples
+            top5 += found.top5 * found.samples
+            count += found.samples
+        if count == 0:
+            raise InvalidArgumentError("the data has no picture that counts")
+        return Evaluation(loss / count, accuracy / count, top5 / count, count)
+
+    def evaluate(self, data: Data | None = None) -> Evaluation:
+        """Mean loss, accuracy and top-5 accuracy of the validation data, or of other data."""
+        if data is None and self.valid is None:
+            raise WrongStateError("the learner has no validation data; give evaluate some")
+        loader = self.valid if data is None else self._loader(data, shuffle=False)
+        assert loader is not None
+        trainer = self._trainer if self._trainer is not None else self._new_trainer(self.lr)
+        return self._evaluate(trainer, loader)
+
+    def predict(self, data: Union[DataLoader, Dataset, TensorLike, None] = None) -> np.ndarray:
+        """The classes' probabilities [count, classes]: softmax of the logits, or for other losses than cross-entropy the
+        model's result as it is.
+
+        Parameters
+        ----------
+        data : DataLoader, Dataset or pictures, optional
+            By default the validation data. Pictures of bytes are scaled to 0 to 1.
+        """
+        results = [self.model(x) for x in self._pictures(data)]
+        if not results:
+            raise InvalidArgumentError("the data has no pictures")
+        logits = np.concatenate(results)
+        return logits if self.settings.get("loss", "cross_entropy") != "cross_entropy" else softmax(logits)
+
+    def _pictures(self, data: Any) -> Iterator[np.ndarray]:
+        if data is None:
+            if self.valid is None:
+                raise WrongStateError("the learner has no validation data; give predict some")
+            data = self.valid
+        if isinstance(data, (DataLoader, Dataset)):
+            return (x for x, _ in self._loader(data, shuffle=False))
+        pictures = as_array(data)
+        starts = range(0, len(pictures), self.batch_size)
+        return (scaled(pictures[start : start + self.batch_size]) for start in starts)
+
+    def frozen(self) -> list[str]:
+        """Names of the parameters that the next fit leaves as they are."""
+        names = []
+        for name, _, kind in self.model.parameters():
+            matching = [group for pattern, group in self._groups if fnmatchcase(name, pattern)]
+            if kind == "weight" and matching and matching[-1].get("frozen"):
+                names.append(name)
+        return names
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """exp(logits) over its sum along axis 1."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))

@@ -1,0 +1,27 @@
+"""Pictures of training, results and networks, by Matplotlib.
+
+Each function draws into `ax`, or into a new figure's, and returns the axes, so that what is there can be changed and saved:
+``plots.confusion_matrix(...).figure.savefig("confusion.png")``.
+"""
+
+from __future__ import annotations
+
+from .arithmetic import convolution_arithmetic
+from .network import feature_maps, filters, grad_cam
+from .results import confusion_matrix, pictures, top_losses
+from .training import gradient_norms, history, learning_rates, losses, lr_find
+
+__all__ = [
+    "confusion_matrix",
+    "convolution_arithmetic",
+    "feature_maps",
+    "filters",
+    "grad_cam",
+    "gradient_norms",
+    "history",
+    "learning_rates",
+    "losses",
+    "lr_find",
+    "pictures",
+    "top_losses",
+]

@@ -1,0 +1,60 @@
+"""Progress bars by tqdm, where somebody watches."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any, Optional
+
+from ._optional import require
+
+
+def _watched() -> bool:
+    """Whether a person looks: a terminal, or a notebook's kernel."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
+def _bar_class(wanted: bool | None) -> Any:
+    """tqdm's class, or None where no bar is to be shown."""
+    if wanted is False or (wanted is None and not _watched()):
+        return None
+    try:
+        return require("tqdm.auto", "progress", "showing progress").tqdm
+    except ImportError:
+        if wanted:
+            raise
+        return None
+
+
+class Progress:
+    """One epoch's bar: batches done, loss, accuracy, pictures per second and the time left.
+
+    Parameters
+    ----------
+    wanted : bool, optional
+        None: only where standard error is a terminal, or in a notebook, and tqdm is installed.
+    """
+
+    def __init__(self, wanted: Optional[bool], description: str, pictures: int) -> None:
+        kind = _bar_class(wanted)
+        self._bar = None if kind is None else kind(total=pictures, desc=description, unit="pictures", unit_scale=True)
+
+    def advance(self, pictures: int, loss: float) -> None:
+        """After a batch."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+            self._bar.update(pictures)
+
+    def finish(self, values: dict[str, float]) -> None:
+        """The epoch's numbers, which stay on the screen."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()

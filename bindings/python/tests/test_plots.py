@@ -1,0 +1,127 @@
+"""Plots show the numbers that they are given, in the axes that they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import matplotlib
+import numpy as np
+import pytest
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot
+from test_learner import learner
+
+import sasuka
+from sasuka import plots
+from sasuka.data import DataLoader
+
+
+@pytest.fixture(scope="module")
+def trained() -> sasuka.Learner:
+    ours = learner()
+    ours.fit_one_cycle(3, 0.01)
+    return ours
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    pyplot.close("all")
+
+
+def picture(trained: sasuka.Learner) -> np.ndarray:
+    assert trained.valid is not None
+    return next(iter(trained.valid))[0][0]
+
+
+PLOTS: dict[str, Callable[[sasuka.Learner, Any], Any]] = {
+    "history": lambda ours, ax: plots.history(ours, ax),
+    "accuracy": lambda ours, ax: plots.history(ours.history, ax, metric="accuracy"),
+    "losses": lambda ours, ax: plots.losses(ours, ax),
+    "learning_rates": lambda ours, ax: plots.learning_rates(ours, ax),
+    "lr_find": lambda ours, ax: ours.lr_find(1e-5, 10, steps=40).plot(ax),
+    "gradient_norms": lambda ours, ax: plots.gradient_norms(ours.trainer, ax),
+    "confusion_matrix": lambda ours, ax: plots.confusion_matrix([0, 1, 2, 1], [0, 1, 1, 1], ax),
+    "top_losses": lambda ours, ax: plots.top_losses(ours, 5, ax),
+    "pictures": lambda ours, ax: plots.pictures(np.zeros((3, 3, 4, 4)), ax, titles=["a", "b", "c"]),
+    "filters": lambda ours, ax: plots.filters(ours.model, ax=ax),
+    "feature_maps": lambda ours, ax: plots.feature_maps(ours.model, picture(ours), "conv", ax),
+    "grad_cam": lambda ours, ax: plots.grad_cam(np.zeros((1, 8, 8)), np.ones((4, 4)), ax),
+    "convolution_arithmetic": lambda ours, ax: plots.convolution_arithmetic(5, 3, 2, 1, ax=ax),
+}
+
+
+def test_every_plot_is_here() -> None:
+    assert set(plots.__all__) - {"losses"} <= set(PLOTS)
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_it_draws_where_it_is_told_and_alone(name: str, trained: sasuka.Learner, tmp_path: Path) -> None:
+    _, (left, right) = pyplot.subplots(1, 2)
+    assert PLOTS[name](trained, right) is right
+    assert right.has_data() and not left.has_data()
+    alone = PLOTS[name](trained, None)
+    alone.figure.savefig(tmp_path / "plot.png")
+    pixels = pyplot.imread(tmp_path / "plot.png")
+    assert len(np.unique(pixels.reshape(-1, 4), axis=0)) > 5
+
+
+def test_curves_are_the_numbers(trained: sasuka.Learner) -> None:
+    training, validation = plots.history(trained).lines
+    np.testing.assert_array_equal(training.get_ydata(), trained.history.column("train_loss"))
+    np.testing.assert_array_equal(validation.get_ydata(), trained.history.column("valid_loss"))
+    np.testing.assert_array_equal(plots.learning_rates(trained).lines[0].get_ydata(), trained.rates)
+    trained.trainer.zero_gradients()
+    trained.trainer.forward_backward(np.ones((2, 1, 8, 8), dtype=np.float32), [0, 1])
+    gradients = trained.trainer.gradients()
+    drawn = plots.gradient_norms(trained.trainer)
+    expected = [np.linalg.norm(gradients[name]) for name in ("conv.weight", "fc.weight")]
+    np.testing.assert_allclose(drawn.lines[0].get_ydata(), expected, rtol=1e-6)
+    assert [label.get_text() for label in drawn.get_xticklabels()] == ["conv", "fc"]
+
+
+def test_the_confusion_matrix_counts() -> None:
+    ax = plots.confusion_matrix([0, 0, 1, 2, 2, 2], [0, 1, 1, 2, 2, 0], classes=["cat", "dog", "owl"])
+    shown = {(int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in ax.texts}
+    assert shown == {(0, 0): "1", (0, 1): "1", (1, 1): "1", (2, 2): "2", (2, 0): "1"}
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["cat", "dog", "owl"]
+    with pytest.raises(sasuka.InvalidArgumentError, match="as many are expected"):
+        plots.confusion_matrix([0, 1], [0])
+
+
+def test_top_losses_are_the_worst(trained: sasuka.Learner) -> None:
+    assert isinstance(trained.valid, DataLoader)
+    true = trained.valid.dataset.targets()
+    losses = -np.log(trained.predict()[np.arange(len(true)), true])
+    titles = [text.get_text().split("\n")[1] for text in plots.top_losses(trained, 4).texts]
+    assert titles == [f"{loss:.2f}" for loss in np.sort(losses)[::-1][:4]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "title", "window"),
+    [
+        ({"input_size": 5, "kernel_size": 3, "stride": 2, "padding": 1, "at": (1, 2)}, "output 3 x 3", (4, 2, 3, 3)),
+        ({"input_size": (4, 6), "kernel_size": (2, 3), "stride": 2, "padding": "same_upper"}, "output 2 x 3", (0, 0, 3, 2)),
+        ({"input_size": 7, "kernel_size": 3, "dilation": 2, "at": (1, 1)}, "output 3 x 3", (1, 1, 5, 5)),
+    ],
+)
+def test_the_window_stands_where_it_computes(arguments: Any, title: str, window: tuple[int, ...]) -> None:
+    ax = plots.convolution_arithmetic(**arguments)
+    assert title in [text.get_text() for text in ax.texts]
+    frame = [patch for patch in ax.patches if patch.get_linewidth() == 2.5]
+    assert [(*patch.get_xy(), patch.get_width(), patch.get_height()) for patch in frame] == [window]
+    with pytest.raises(sasuka.InvalidArgumentError, match="at is .* the output has"):
+        plots.convolution_arithmetic(**{**arguments, "at": (9, 9)})
+
+
+def test_what_cannot_be_drawn_is_said(trained: sasuka.Learner) -> None:
+    with pytest.raises(sasuka.InvalidArgumentError, match="'fc' is no convolution; conv are"):
+        plots.filters(trained.model, "fc")
+    with pytest.raises(sasuka.InvalidArgumentError, match=r"'fc' makes \[3\] of a picture"):
+        plots.feature_maps(trained.model, picture(trained), "fc")
+    with pytest.raises(sasuka.InvalidArgumentError, match=r"a picture has shape \[2, 4, 4\]"):
+        plots.pictures(np.zeros((1, 2, 4, 4)))
