@@ -22,7 +22,7 @@ LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
 
 HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude
 
-.PHONY: all library demo examples bench test test-swift test-hosts test-python wheel typecheck header gates install clean format lint
+.PHONY: all library demo examples bench bench-layers test test-swift test-hosts test-python wheel typecheck header gates install clean format lint
 
 all: library
 
@@ -103,6 +103,12 @@ THREADS ?= 1
 bench: library
 	@python=$$(Benchmarks/setup-peers.sh) && $$python Benchmarks/compare.py $(NETWORKS) --batch $(BATCH) --threads $(THREADS) \
 	  $(if $(PEERS),--peers $(PEERS)) $(BENCH_OPTIONS)
+
+# Where the time of one network goes, layer by layer.
+NETWORK ?= resnet50
+bench-layers: library
+	@Scripts/setup-python.sh
+	@$(PYTHON) Benchmarks/layers.py $(NETWORK) --batch $(BATCH) --threads $(THREADS) --compiler $(CC) $(BENCH_OPTIONS)
 
 install: library
 	Scripts/install.sh $(LIBRARY) "$(PREFIX)"

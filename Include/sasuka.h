@@ -532,8 +532,8 @@ typedef struct sasuka_session_options {
   size_t struct_size;
   /** 0: as the model. */
   int32_t threads;
-  /** 0. */
-  int32_t reserved;
+  /** Runs take the times that sasuka_session_profile gives; default no. */
+  int32_t profile;
   /** Modules whose results sasuka_session_feature gives: layers by their names, such as "layer1.0.conv1", or groups of
       layers by what stands before a dot, such as "layer1" or "layer1.0". Copied. */
   const char *const *features;
@@ -557,6 +557,29 @@ sasuka_status sasuka_session_feature_shape(const sasuka_session *session, const 
 
 /** Bytes that the session holds beside the model. */
 size_t sasuka_session_memory(const sasuka_session *session);
+
+/** What one row of the profile did in the session's last run. A node of the network is one row or several that follow each
+    other, such as padding and multiplying; three more rows are reading the input, preparing (packing) the weights, which
+    happens where they have changed, and writing the output. Texts live as long as the session. */
+typedef struct sasuka_profile_row {
+  size_t struct_size;
+  /** The node's name, its operator, and how the row did its part, such as "direct"; "" where there is nothing to say. */
+  const char *name, *kind, *algorithm;
+  /** Number of the node, the same in all its rows; -1 for a row without one. */
+  int64_t node;
+  /** Elapsed, and how much of it the calling thread waited for the session's other threads. */
+  int64_t nanoseconds, waiting;
+  /** Of the whole node: multiply-adds of its definition, and bytes of its inputs, parameters and outputs. */
+  int64_t multiply_adds, bytes;
+  /** Of the node's first input and first output; zeros behind the last axis. */
+  int64_t input_shape[SASUKA_MAX_RANK], output_shape[SASUKA_MAX_RANK];
+} sasuka_profile_row;
+
+/** Rows of the profile; 0 for a session that was not made to profile. */
+size_t sasuka_session_profile_size(const sasuka_session *session);
+/** Fills `row`, whose size is struct_size. */
+sasuka_status sasuka_session_profile(const sasuka_session *session, size_t index, sasuka_profile_row *row,
+                                     size_t struct_size);
 
 /* ---- Trainer ----------------------------------------------------------------------------------------------------- */
 

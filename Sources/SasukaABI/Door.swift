@@ -79,12 +79,14 @@ func text(_ pointer: UnsafePointer<CChar>?, _ what: StaticString) throws(SasukaE
   String(cString: try required(pointer, what))
 }
 
-/// Fills a caller's options struct, as far as it reaches, with defaults.
-func fillOptions<Options>(_ options: UnsafeMutablePointer<Options>?, _ size: Int, _ defaults: Options) {
-  guard let options, size >= MemoryLayout<Int>.size, size <= largestOptions else { return }
+/// Fills a caller's struct, as far as it reaches; whether that could be done.
+@discardableResult
+func fillOptions<Options>(_ options: UnsafeMutablePointer<Options>?, _ size: Int, _ defaults: Options) -> Bool {
+  guard let options, size >= MemoryLayout<Int>.size, size <= largestOptions else { return false }
   memset(options, 0, size)
   _ = withUnsafeBytes(of: defaults) { memcpy(options, $0.baseAddress!, min(size, $0.count)) }
   UnsafeMutableRawPointer(options).storeBytes(of: size, as: Int.self)
+  return true
 }
 
 /// No options struct will ever be so large: what says so was never filled.

@@ -4,7 +4,7 @@
 import SasukaHeader
 
 nonisolated(unsafe) private let sessionDefaults = sasuka_session_options(
-  struct_size: MemoryLayout<sasuka_session_options>.size, threads: 0, reserved: 0, features: nil, feature_count: 0)
+  struct_size: MemoryLayout<sasuka_session_options>.size, threads: 0, profile: 0, features: nil, feature_count: 0)
 
 @_cdecl("sasuka_session_options_init") @implementation
 public func sasuka_session_options_init(_ options: UnsafeMutablePointer<sasuka_session_options>?, _ struct_size: Int) {
@@ -23,7 +23,8 @@ public func sasuka_session_create(
     let input = try readShape(input_shape, rank, "input_shape")
     session.pointee = handle(
       try Session(
-        unwrapModel(model), inputShape: input, features: features(options), threads: Int(options.threads)))
+        unwrapModel(model), inputShape: input, features: features(options), threads: Int(options.threads),
+        profiles: options.profile != 0))
   }
 }
 
@@ -86,4 +87,46 @@ public func sasuka_session_output_shape(
 @_cdecl("sasuka_session_memory") @implementation
 public func sasuka_session_memory(_ session: OpaquePointer?) -> Int {
   (try? object(session, Session.self, "session"))?.memoryBytes ?? 0
+}
+
+@_cdecl("sasuka_session_profile_size") @implementation
+public func sasuka_session_profile_size(_ session: OpaquePointer?) -> Int {
+  (try? object(session, Session.self, "session"))?.profile?.rowCount ?? 0
+}
+
+@_cdecl("sasuka_session_profile") @implementation
+public func sasuka_session_profile(
+  _ session: OpaquePointer?, _ index: Int, _ row: UnsafeMutablePointer<sasuka_profile_row>?, _ struct_size: Int
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    let session = try object(session, Session.self, "session")
+    guard let profile = session.profile else {
+      throw SasukaError(.wrongState, "the session was not made to profile: sasuka_session_options.profile")
+    }
+    guard index >= 0, index < profile.rowCount else {
+      throw SasukaError(.invalidArgument, "index \(index); 0 to \(profile.rowCount - 1) is expected")
+    }
+    try session.gate.beginReading()
+    defer { session.gate.endReading() }
+    let (time, work) = (profile.nanoseconds(index), profile.work(index))
+    var found = sasuka_profile_row()
+    found.name = profile.name(index)
+    found.kind = profile.kind(index)
+    found.algorithm = staticText(profile.algorithm(index))
+    found.node = Int64(profile.node(index))
+    found.nanoseconds = Int64(bitPattern: time.total)
+    found.waiting = Int64(bitPattern: time.waiting)
+    found.multiply_adds = Int64(work.multiplyAdds)
+    found.bytes = Int64(work.bytes)
+    withUnsafeMutableBytes(of: &found.input_shape) { input in
+      withUnsafeMutableBytes(of: &found.output_shape) { output in
+        profile.writeShapes(
+          index, input: input.baseAddress!.assumingMemoryBound(to: Int64.self),
+          output: output.baseAddress!.assumingMemoryBound(to: Int64.self), capacity: Int(SASUKA_MAX_RANK))
+      }
+    }
+    guard fillOptions(row, struct_size, found) else {
+      throw SasukaError(.invalidArgument, "row is NULL, or struct_size \(struct_size) is not its size")
+    }
+  }
 }

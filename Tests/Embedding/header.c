@@ -197,10 +197,22 @@ SIZE(sasuka_parameter_info, 32)
 
 FIELD(sasuka_session_options, struct_size, size_t, 0)
 FIELD(sasuka_session_options, threads, int32_t, 8)
-FIELD(sasuka_session_options, reserved, int32_t, 12)
+FIELD(sasuka_session_options, profile, int32_t, 12)
 FIELD(sasuka_session_options, features, const char *const *, 16)
 FIELD(sasuka_session_options, feature_count, size_t, 24)
 SIZE(sasuka_session_options, 32)
+FIELD(sasuka_profile_row, struct_size, size_t, 0)
+FIELD(sasuka_profile_row, name, const char *, 8)
+FIELD(sasuka_profile_row, kind, const char *, 16)
+FIELD(sasuka_profile_row, algorithm, const char *, 24)
+FIELD(sasuka_profile_row, node, int64_t, 32)
+FIELD(sasuka_profile_row, nanoseconds, int64_t, 40)
+FIELD(sasuka_profile_row, waiting, int64_t, 48)
+FIELD(sasuka_profile_row, multiply_adds, int64_t, 56)
+FIELD(sasuka_profile_row, bytes, int64_t, 64)
+FIELD(sasuka_profile_row, input_shape, int64_t[8], 72)
+FIELD(sasuka_profile_row, output_shape, int64_t[8], 136)
+SIZE(sasuka_profile_row, 200)
 
 FIELD(sasuka_train_options, struct_size, size_t, 0)
 FIELD(sasuka_train_options, optimizer, sasuka_optimizer, 8)
@@ -269,7 +281,7 @@ SIZE(sasuka_evaluation, 32)
     (void)same; \
   }
 
-enum { FUNCTION_COUNT = 88 };
+enum { FUNCTION_COUNT = 90 };
 
 typedef void (*any_function)(void);
 
@@ -369,6 +381,8 @@ static int collect(any_function functions[FUNCTION_COUNT]) {
   FUNCTION(sasuka_status, sasuka_session_feature, (const sasuka_session *, const char *, sasuka_tensor *))
   FUNCTION(sasuka_status, sasuka_session_feature_shape, (const sasuka_session *, const char *, int64_t *, int32_t *))
   FUNCTION(size_t, sasuka_session_memory, (const sasuka_session *))
+  FUNCTION(size_t, sasuka_session_profile_size, (const sasuka_session *))
+  FUNCTION(sasuka_status, sasuka_session_profile, (const sasuka_session *, size_t, sasuka_profile_row *, size_t))
   FUNCTION(void, sasuka_train_options_init, (sasuka_train_options *, size_t, sasuka_optimizer))
   FUNCTION(sasuka_status, sasuka_trainer_create, (sasuka_model *, const sasuka_train_options *, sasuka_trainer **))
   FUNCTION(void, sasuka_trainer_destroy, (sasuka_trainer *))

@@ -36,7 +36,7 @@ extension Graph {
   }
 }
 
-private func saturatingSum(_ left: Int, _ right: Int) -> Int {
+func saturatingSum(_ left: Int, _ right: Int) -> Int {
   let (sum, overflow) = left.addingReportingOverflow(right)
   return overflow ? Int.max : sum
 }

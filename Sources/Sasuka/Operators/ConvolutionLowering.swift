@@ -26,6 +26,8 @@ extension Lowering {
   }
 
   private mutating func convolve(_ run: ConvolutionRun, _ pass: ConvolutionPass, images: Int) {
+    let name: StaticString = pass.isDepthwise ? "depthwise" : "direct"
+    algorithm = name
     if images >= Lowering.imagesForWholeImageUnits {
       needWorkerScratch(bytes: run.paddedFloats * MemoryLayout<Float>.stride)
       step(units: images) { image, context in run.wholeImage(image, scratch: context.workerScratch) }
@@ -33,7 +35,9 @@ extension Lowering {
     }
     needScratch(bytes: images * run.paddedFloats * MemoryLayout<Float>.stride)
     if pass.padding != nil {
+      algorithm = "padding"
       step(units: images * run.inputBlocks) { unit, context in run.padBlock(unit, scratch: context.scratch) }
+      algorithm = name
     }
     step(units: images * run.units * run.rowChunks) { unit, context in run.part(unit, scratch: context.scratch) }
   }

@@ -12,7 +12,7 @@ package final class Executable {
   private let workerScratch: Buffer
   private let workerScratchBytes: Int
   private let persistentBuffers: [Buffer]
-  private let steps: [Step]
+  let steps: [Step]
   private let preparations: [Step]
   private var preparedVersion = 0
 
@@ -59,11 +59,11 @@ package final class Executable {
   /// - Parameters:
   ///   - stage: what the run is, for `progress`.
   ///   - progress: told on this thread every 20 ms until the model begins to change; may stop the run.
-  ///   - nanoseconds: where given, the time of each step is added at the place of its node.
+  ///   - profile: where given, takes the time of each step.
   /// - Throws: `cancelled`; the model is then as it was, gradients and outputs are not.
   package func run(
     _ stage: StaticString, random: RandomState = RandomState(seed: 0, iteration: 0),
-    progress: ProgressFunction? = nil, nanoseconds: UnsafeMutablePointer<UInt64>? = nil
+    progress: ProgressFunction? = nil, profile: Profile? = nil
   ) throws(SasukaError) {
     let mode = sasuka_flush_denormals()
     defer { sasuka_restore_denormals(mode) }
@@ -71,9 +71,9 @@ package final class Executable {
       for step in preparations { perform(step, random, nil) }
       preparedVersion = parameters.version
     }
+    profile?.lap(Profile.prepareWeights, waited: pool.nanosecondsWaited)
     let watch = progress.map { Watch($0, stage: stage, total: steps.count) }
     for (place, step) in steps.enumerated() {
-      let start = nanoseconds == nil ? 0 : sasuka_nanoseconds()
       if let watch, step.node < plan.firstUpdate {
         watch.done = place
         watch.ask()
@@ -83,7 +83,7 @@ package final class Executable {
       } else {
         perform(step, random, nil)
       }
-      if let nanoseconds { nanoseconds[step.node] += sasuka_nanoseconds() - start }
+      profile?.lap(Profile.firstStep + place, waited: pool.nanosecondsWaited)
     }
     if plan.firstUpdate < plan.graph.nodes.count { parameters.markChanged() }
   }

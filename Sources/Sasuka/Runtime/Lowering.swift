@@ -15,6 +15,8 @@ package struct Step {
   package typealias Body = (_ unit: Int, _ context: StepContext) -> Void
   /// Place of the node in the plan's graph.
   let node: Int
+  /// How it does its part, such as "padding" or "direct", as its lowering named it.
+  let algorithm: StaticString
   let units: Int
   let body: Body
 }
@@ -35,6 +37,8 @@ package struct Lowering {
   private(set) var scratchBytes = 64
   private(set) var workerScratchBytes = 64
   private var node = 0
+  /// What the steps that are added next are called in profiles; empty again at every node.
+  package var algorithm: StaticString = ""
 
   init(
     _ plan: Plan, arena: UnsafeMutablePointer<Float>, parameters: Parameters, gradients: GradientStore?,
@@ -51,6 +55,7 @@ package struct Lowering {
   mutating func lowerAll() throws(SasukaError) {
     for (place, node) in plan.graph.nodes.enumerated() {
       self.node = place
+      algorithm = ""
       try node.operation.lower(node, &self)
     }
   }
@@ -83,13 +88,13 @@ package struct Lowering {
 
   /// Adds a step of `units` pieces that may run at the same time, after all steps added before.
   package mutating func step(units: Int, _ body: @escaping Step.Body) {
-    steps.append(Step(node: node, units: units, body: body))
+    steps.append(Step(node: node, algorithm: algorithm, units: units, body: body))
   }
 
   /// Adds a step that depends on parameters only, such as packing weights: it runs before the first run and again
   /// when the parameters have changed.
   package mutating func prepare(units: Int, _ body: @escaping Step.Body) {
-    preparations.append(Step(node: node, units: units, body: body))
+    preparations.append(Step(node: node, algorithm: algorithm, units: units, body: body))
   }
 
   /// Zeroed memory of this node that lives as long as the steps, such as packed weights.

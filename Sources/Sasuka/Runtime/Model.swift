@@ -146,13 +146,15 @@ package final class Session {
   private let modelGate: AccessGate
   private let progress: ProgressFunction?
   private let executable: Executable
-  private let gate = AccessGate("session")
+  package let gate = AccessGate("session")
+  /// Where it was asked for.
+  package let profile: Profile?
   private var hasRun = false
 
   /// - Throws: `invalidArgument` for a shape that the network cannot take.
   ///   `notFound` for a module that it has not.
   package init(
-    _ model: Model, inputShape: Shape, features: [String] = [], threads: Int = 0
+    _ model: Model, inputShape: Shape, features: [String] = [], threads: Int = 0, profiles: Bool = false
   ) throws(SasukaError) {
     var observed: [Value] = []
     for name in features { observed.append(try model.graph.output(ofModule: name)) }
@@ -167,6 +169,7 @@ package final class Session {
     outputShape = plan.graph.shape(plan.graph.outputs[0])
     executable = try Executable(
       plan, parameters: model.parameters, kernels: model.kernels, pool: model.makePool(threads: threads))
+    profile = profiles ? try Profile(executable.steps, of: plan) : nil
   }
 
   package var memoryBytes: Int { executable.memoryBytes }
@@ -214,10 +217,13 @@ package final class Session {
     defer { gate.endWriting() }
     try modelGate.beginReading()
     defer { modelGate.endReading() }
+    profile?.start()
     try input.read(into: executable.inputPointer(0))
+    profile?.lap(Profile.readInput)
     hasRun = false
-    try executable.run("forward", progress: progress)
+    try executable.run("forward", progress: progress, profile: profile)
     hasRun = true
     try output.write(from: UnsafePointer(executable.outputPointer(0)))
+    if let profile { profile.lap(profile.writeOutput) }
   }
 }

@@ -54,6 +54,9 @@ package final class ThreadPool {
     crew.run(Share(units: units, of: threadCount, body))
   }
 
+  /// How long the calling thread has waited for the others, in all.
+  var nanosecondsWaited: UInt64 { crew?.nanosecondsWaited ?? 0 }
+
   private func currentCrew() -> Crew? {
     let process = getpid()
     if crewProcess != process {
@@ -105,6 +108,7 @@ private final class Crew {
   private let unfinished = Atomic<Int>(0)
   private let dismissed = Atomic<Bool>(false)
   private var share: Share?
+  private(set) var nanosecondsWaited: UInt64 = 0
 
   /// Starts the threads; nil when the system gives none.
   init?(workers: Int) {
@@ -155,12 +159,18 @@ private final class Crew {
     pthread_cond_broadcast(wake)
     pthread_mutex_unlock(mutex)
     share.run(worker: 0)
+    if unfinished.load(ordering: .acquiring) > 0 { waitForOthers() }
+    self.share = nil
+  }
+
+  private func waitForOthers() {
+    let start = sasuka_nanoseconds()
     var waited = 0
     while unfinished.load(ordering: .acquiring) > 0 {
       waited += 1
       if waited < Crew.spins { sasuka_pause() } else { sched_yield() }
     }
-    self.share = nil
+    nanosecondsWaited &+= sasuka_nanoseconds() &- start
   }
 
   func dismiss() {

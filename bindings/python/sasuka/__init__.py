@@ -27,6 +27,7 @@ from .graph import Graph, Value
 from .learner import History, Learner
 from .lr_finder import LearningRateFinder
 from .model import Model, Parameter, Session, architectures, create_model
+from .profile import Profile, ProfileRow
 from .shapes import ReceptiveField, receptive_field, resolve_padding, transposed_output_size, window_output_size
 from .trainer import Evaluation, Trainer
 from .zoo import list_models
@@ -56,6 +57,8 @@ __all__ = [
     "NotFoundError",
     "OutOfMemoryError",
     "Parameter",
+    "Profile",
+    "ProfileRow",
     "ReceptiveField",
     "SasukaError",
     "Session",

@@ -146,9 +146,25 @@ class SessionOptions(Structure):
     _fields_ = [
         ("struct_size", c_size_t),
         ("threads", c_int32),
-        ("reserved", c_int32),
+        ("profile", c_int32),
         ("features", POINTER(c_char_p)),
         ("feature_count", c_size_t),
+    ]
+
+
+class ProfileRow(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("name", c_char_p),
+        ("kind", c_char_p),
+        ("algorithm", c_char_p),
+        ("node", c_int64),
+        ("nanoseconds", c_int64),
+        ("waiting", c_int64),
+        ("multiply_adds", c_int64),
+        ("bytes", c_int64),
+        ("input_shape", c_int64 * MAX_RANK),
+        ("output_shape", c_int64 * MAX_RANK),
     ]
 
 
@@ -263,6 +279,7 @@ CHECKED: dict[str, list[Any]] = {
     "session_run": [_handle, _tensor, _tensor],
     "session_output_shape": [_handle, _sizes, POINTER(c_int32)],
     "session_feature": [_handle, _name, _tensor],
+    "session_profile": [_handle, _size, POINTER(ProfileRow), _size],
     "session_feature_shape": [_handle, _name, _sizes, POINTER(c_int32)],
     "trainer_create": [_handle, POINTER(TrainOptions), POINTER(_handle)],
     "trainer_add_group": [_handle, _name, c_double, c_double, c_bool],
@@ -306,6 +323,7 @@ PLAIN: dict[str, tuple[Any, list[Any]]] = {
     "architecture_name": (c_char_p, [_size]),
     "model_parameter_count": (_size, [_handle]),
     "session_memory": (_size, [_handle]),
+    "session_profile_size": (_size, [_handle]),
     "trainer_learning_rate": (c_double, [_handle]),
     "trainer_steps": (c_int64, [_handle]),
 }

@@ -20,6 +20,7 @@ from ._library import (
     ModelOptions,
     Owner,
     ParameterInfo,
+    ProfileRow as _ProfileRow,
     ProgressFunction,
     SessionOptions,
     defaults,
@@ -29,6 +30,7 @@ from ._library import (
     sizes,
 )
 from .errors import CancelledError, MismatchError
+from .profile import Profile, ProfileRow
 from .tensors import Borrowed, TensorLike, borrow_input, borrow_output
 
 Out = TypeVar("Out")
@@ -223,9 +225,18 @@ class Model(Owner):
         """The result's shape for an input's."""
         return shape_of(lib.sasuka_model_output_shape, self._handle, sizes(input_shape), len(input_shape))
 
-    def session(self, input_shape: Any = None, *, threads: int = 0) -> Session:
+    def session(self, input_shape: Any = None, *, threads: int = 0, profile: bool = False) -> Session:
         """The network compiled for one input shape, or for that of the first run."""
-        return Session(self, input_shape, threads=threads)
+        return Session(self, input_shape, threads=threads, profile=profile)
+
+    def profile(self, x: TensorLike, *, runs: int = 10, threads: int = 0) -> Profile:
+        """Where the time of a forward pass goes: the rows' medians over a number of runs, after one that is not counted.
+
+        >>> print(model.profile(pictures))
+        """
+        with Session(self, threads=threads, profile=True) as session:
+            session(x)
+            return session.profile(x, runs=runs)
 
     def summary(self) -> str:
         """The table of layers: name, operator, output shape, parameters, multiply-adds."""
@@ -336,22 +347,31 @@ class Session(Owner):
         layers, such as ``"layer1"``.
     threads : int
         0: as the model.
+    profile : bool
+        Whether `profile` is wanted.
     """
 
     _destroy = "session_destroy"
 
     def __init__(
-        self, model: Model, input_shape: Any = None, *, features: Sequence[str] = (), threads: int = 0
+        self,
+        model: Model,
+        input_shape: Any = None,
+        *,
+        features: Sequence[str] = (),
+        threads: int = 0,
+        profile: bool = False,
     ) -> None:
         self._model = model
         self._threads = threads
+        self._profile = profile
         self.features = tuple(features)
         if input_shape is not None:
             self._compile(input_shape)
 
     def _compile(self, input_shape: Any) -> None:
         options, handle = defaults(SessionOptions, "sasuka_session_options_init"), c_void_p()
-        options.threads = self._threads
+        options.threads, options.profile = self._threads, self._profile
         options.features = (c_char_p * max(len(self.features), 1))(*[name.encode() for name in self.features])
         options.feature_count = len(self.features)
         lib.sasuka_session_create(
@@ -383,7 +403,40 @@ class Session(Owner):
         lib.sasuka_session_feature(self._handle, name.encode(), borrow_output(value).pointer)
         return value
 
+    def profile(self, x: TensorLike, *, runs: int = 10, least: bool = False) -> Profile:
+        """Runs the network some times; the median of each row's times, or the least, which other programs disturb less.
+
+        The session must have been made with ``profile=True``.
+        """
+        times = []
+        for _ in range(max(runs, 1)):
+            self(x)
+            rows = [self._row(index) for index in range(lib.sasuka_session_profile_size(self._handle) or 1)]
+            times.append([(row.nanoseconds, row.waiting) for row in rows])
+        middle = np.min(times, axis=0) if least else np.median(times, axis=0)
+        return Profile([_named(row, *map(float, time)) for row, time in zip(rows, middle)])
+
+    def _row(self, index: int) -> Any:
+        row = _ProfileRow()
+        lib.sasuka_session_profile(self._handle, index, ctypes.byref(row), ctypes.sizeof(row))
+        return row
+
     @property
     def memory(self) -> int:
         """Bytes that the session holds beside the model."""
         return int(lib.sasuka_session_memory(self._handle))
+
+
+def _named(row: Any, nanoseconds: float, waiting: float) -> ProfileRow:
+    return ProfileRow(
+        row.name.decode(),
+        row.kind.decode(),
+        row.algorithm.decode(),
+        row.node,
+        nanoseconds,
+        waiting,
+        row.multiply_adds,
+        row.bytes,
+        tuple(size for size in row.input_shape if size),
+        tuple(size for size in row.output_shape if size),
+    )

@@ -24,6 +24,7 @@ STRUCTS = {
     "load_options": _library.LoadOptions,
     "parameter_info": _library.ParameterInfo,
     "session_options": _library.SessionOptions,
+    "profile_row": _library.ProfileRow,
     "train_options": _library.TrainOptions,
     "schedule_options": _library.ScheduleOptions,
     "evaluation": _library.Evaluation,
@@ -48,5 +49,5 @@ def test_every_struct_has_the_same_fields() -> None:
     found = dict((name, body) for body, name in re.findall(r"typedef struct \w+ \{([^}]*)\} sasuka_(\w+);", TEXT))
     assert set(found) == set(STRUCTS)
     for name, body in found.items():
-        names = [re.sub(r"\[\d+\]|.*[ *]", "", part.strip()) for part in re.split(r"[;,]", body) if part.strip()]
+        names = [re.sub(r"\[\w+\]|.*[ *]", "", part.strip()) for part in re.split(r"[;,]", body) if part.strip()]
         assert names == [field for field, *_ in STRUCTS[name]._fields_], name

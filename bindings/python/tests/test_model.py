@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +155,32 @@ def test_names_that_only_look_alike_are_different() -> None:
     assert [name.split(".")[0] for name in graph.model(x).state_dict()] == [composed, composed, decomposed, decomposed]
     with pytest.raises(sasuka.InvalidArgumentError, match="exists already"):
         graph.conv2d(x, composed, 2, 1)
+
+
+def test_a_profile_accounts_for_the_whole_run(model: sasuka.Model, pictures: np.ndarray) -> None:
+    with model.session(pictures.shape, threads=1, profile=True) as session:
+        session(pictures)
+        begin = time.perf_counter_ns()
+        rows = session.profile(pictures, runs=1)
+        elapsed = time.perf_counter_ns() - begin
+    assert [rows[0].kind, rows[1].kind, rows[-1].kind] == ["read_input", "prepare_weights", "write_output"]
+    assert 0 < rows.total <= elapsed
+    assert all(row.waiting == 0 for row in rows)
+    convolution = next(row for row in rows.nodes() if row.name == "conv1" and row.kind == "convolution")
+    assert convolution.algorithm
+    assert convolution.input_shape == (6, 3, 12, 12) and convolution.output_shape == (6, 8, 12, 12)
+    assert convolution.multiply_adds == 6 * 8 * 12 * 12 * 3 * 9
+    assert "conv1" in str(rows) and rows.to_array()["nanoseconds"].sum() == pytest.approx(rows.total)
+
+
+def test_weights_are_prepared_again_after_they_changed(model: sasuka.Model, pictures: np.ndarray) -> None:
+    with model.session(pictures.shape, profile=True) as session:
+        session(pictures)
+        settled = session.profile(pictures, runs=5, least=True)[1].nanoseconds
+        model.initialize(seed=3)
+        assert session.profile(pictures, runs=1)[1].nanoseconds > settled
+
+
+def test_a_session_that_was_not_made_to_profile_says_so(model: sasuka.Model, pictures: np.ndarray) -> None:
+    with model.session() as session, pytest.raises(sasuka.WrongStateError, match="not made to profile"):
+        session.profile(pictures)
