@@ -45,7 +45,7 @@ struct ConvolutionPass {
   let endInput: Int
   let kernelHeight: Int
   let kernelWidth: Int
-  /// Strides in floats: of the input's channel blocks, of the kernel's rows and columns, of the output's pixels as the
+  /// Strides in floats: of the input's channel blocks or planes, of the kernel's rows and columns, of the output's pixels as the
   /// input sees them.
   let inputBlock: Int
   let kernelRow: Int
@@ -57,18 +57,19 @@ struct ConvolutionPass {
   let bias: InlineArray<2, Vector>
   let epilogue: Epilogue
 
+  /// - Parameter pixelFloats: floats from one pixel of the input to the next: a block's lanes, or one in a plane.
   init(
-    _ shape: sasuka_convolution, _ unit: ConvolutionUnit, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
-    epilogue: Int32
+    _ shape: sasuka_convolution, _ unit: ConvolutionUnit, pixelFloats: Int = lanes, packed: UnsafePointer<Float>,
+    bias: UnsafePointer<Float>?, epilogue: Int32
   ) {
     firstInput = unit.firstInput
     endInput = unit.endInput
     kernelHeight = Int(shape.kernel_height)
     kernelWidth = Int(shape.kernel_width)
-    inputBlock = Int(shape.input_height &* shape.input_width) &* lanes
-    kernelRow = Int(shape.dilation_height &* shape.input_width) &* lanes
-    kernelColumn = Int(shape.dilation_width) &* lanes
-    pixel = Int(shape.stride_width) &* lanes
+    inputBlock = Int(shape.input_height &* shape.input_width) &* pixelFloats
+    kernelRow = Int(shape.dilation_height &* shape.input_width) &* pixelFloats
+    kernelColumn = Int(shape.dilation_width) &* pixelFloats
+    pixel = Int(shape.stride_width) &* pixelFloats
     outputBlock = Int(shape.output_block_stride)
     outputPixel = Int(shape.output_pixel_stride)
     self.packed = packed
@@ -115,6 +116,14 @@ func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
     }
     channel = blockEnd
   }
+  finish(sums, pass, output)
+}
+
+/// The sums of a tile on their way to memory.
+@inline(__always)
+func finish<let rows: Int, let columns: Int>(
+  _ sums: RegisterTile<rows, columns>, _ pass: UnsafePointer<ConvolutionPass>, _ output: UnsafeMutablePointer<Float>
+) {
   // Copies, for what the stores write might be the pass as far as the compiler knows.
   let (epilogue, pixel, block) = (pass.pointee.epilogue, pass.pointee.outputPixel, pass.pointee.outputBlock)
   for row in 0..<rows {

@@ -29,33 +29,155 @@ private func depthwiseOffset(
     &+ tap % Int(shape.kernel_width) &* Int(strides.column)
 }
 
-/// `pixels` neighbouring pixels of an output row.
+/// The taps of a kernel along one axis that fall inside the input of one output pixel.
+private struct InsideTaps {
+  let first: Int
+  let count: Int
+
+  /// - Parameter start: where the first tap falls; it and others may lie outside.
+  @inline(__always)
+  init(start: Int, dilation: Int, taps: Int, size: Int) {
+    let before = start < 0 ? min((dilation &- 1 &- start) / dilation, taps) : 0
+    let end = start < size ? min((size &- start &+ dilation &- 1) / dilation, taps) : 0
+    first = before
+    count = max(end &- before, 0)
+  }
+}
+
+/// What the tiles of one channel block share. Strides are in floats.
+private struct DepthwiseBlock {
+  let weights: UnsafePointer<Float>
+  let bias: Vector
+  let epilogue: Epilogue
+  let kernelWidth: Int
+  let inputRow: Int
+  let inputColumn: Int
+  let inputPixel: Int
+  let outputPixel: Int
+}
+
 @inline(__always)
-private func depthwiseTile<let pixels: Int>(
-  _: Count<pixels>, _ shape: sasuka_convolution, _ input: UnsafePointer<Float>, _ weights: UnsafePointer<Float>,
-  _ bias: Vector, _ epilogue: Epilogue, _ output: UnsafeMutablePointer<Float>
+private func finish<let pixels: Int>(
+  _ sums: InlineArray<pixels, Vector>, _ block: DepthwiseBlock, _ output: UnsafeMutablePointer<Float>
 ) {
-  var sums = InlineArray<pixels, Vector>(repeating: bias)
-  let pixelStride = Int(shape.stride_width) &* lanes
-  var weight = weights
-  var kernelRow = 0
-  while kernelRow < Int(shape.kernel_height) {
-    var from = input + kernelRow &* Int(shape.dilation_height &* shape.input_width) &* lanes
-    var kernelColumn = 0
-    while kernelColumn < Int(shape.kernel_width) {
+  for pixel in 0..<pixels {
+    let place = output + pixel &* block.outputPixel
+    storeVector(block.epilogue.apply(sums[pixel], held: place), place)
+  }
+}
+
+/// `pixels` neighbouring pixels of an output row, by the taps that fall inside; `input` is where their tap (0, 0) falls.
+@inline(never)
+private func depthwiseTile<let pixels: Int>(
+  _: Count<pixels>, _ block: UnsafePointer<DepthwiseBlock>, _ input: UnsafePointer<Float>, _ rows: InsideTaps,
+  _ columns: InsideTaps, _ output: UnsafeMutablePointer<Float>
+) {
+  let block = block.pointee
+  var sums = InlineArray<pixels, Vector>(repeating: block.bias)
+  var row = rows.first
+  while row < rows.first &+ rows.count {
+    var from = input + (row &* block.inputRow &+ columns.first &* block.inputColumn)
+    var weight = block.weights + (row &* block.kernelWidth &+ columns.first) &* lanes
+    var left = columns.count
+    while left > 0 {
       let factor = loadVector(weight)
       for pixel in 0..<pixels {
-        sums[pixel] = multiplyAdd(loadVector(from + pixel &* pixelStride), factor, sums[pixel])
+        sums[pixel] = multiplyAdd(loadVector(from + pixel &* block.inputPixel), factor, sums[pixel])
       }
       weight += lanes
-      from += Int(shape.dilation_width) &* lanes
-      kernelColumn &+= 1
+      from += block.inputColumn
+      left &-= 1
     }
-    kernelRow &+= 1
+    row &+= 1
   }
-  for pixel in 0..<pixels {
-    let place = output + pixel &* Int(shape.output_pixel_stride)
-    storeVector(epilogue.apply(sums[pixel], held: place), place)
+  finish(sums, block, output)
+}
+
+/// Eight neighbouring pixels, all of whose columns of taps fall inside. Each vector of the input is loaded once for all the
+/// taps of a row that meet it: reading it anew for each would take longer than the products.
+@inline(never)
+private func depthwiseRun<let taps: Int, let stride: Int>(
+  _: Count<taps>, _: Count<stride>, _ block: UnsafePointer<DepthwiseBlock>, _ input: UnsafePointer<Float>,
+  _ rows: InsideTaps, _ output: UnsafeMutablePointer<Float>
+) {
+  let block = block.pointee
+  var sums = InlineArray<8, Vector>(repeating: block.bias)
+  var row = rows.first
+  while row < rows.first &+ rows.count {
+    let from = input + row &* block.inputRow
+    let weight = block.weights + row &* taps &* lanes
+    var factors = zeroed() as InlineArray<taps, Vector>
+    for tap in 0..<taps { factors[tap] = loadVector(weight + tap &* lanes) }
+    for place in 0..<(7 &* stride &+ taps) {
+      let value = loadVector(from + place &* lanes)
+      for tap in 0..<taps where place >= tap && (place &- tap) % stride == 0 && (place &- tap) / stride < 8 {
+        sums[(place &- tap) / stride] = multiplyAdd(value, factors[tap], sums[(place &- tap) / stride])
+      }
+    }
+    row &+= 1
+  }
+  finish(sums, block, output)
+}
+
+/// Pixels [first, end) of an output row, all of whose columns of taps fall inside, but for the last few fewer than eight:
+/// returns where those begin.
+@inline(__always)
+private func depthwiseRuns<let taps: Int, let stride: Int>(
+  _ tapCount: Count<taps>, _ strideCount: Count<stride>, _ block: UnsafePointer<DepthwiseBlock>,
+  _ input: UnsafePointer<Float>, _ rows: InsideTaps, _ output: UnsafeMutablePointer<Float>, _ first: Int, _ end: Int
+) -> Int {
+  var pixel = first
+  while pixel &+ 8 <= end {
+    depthwiseRun(
+      tapCount, strideCount, block, input + pixel &* block.pointee.inputPixel, rows,
+      output + pixel &* block.pointee.outputPixel)
+    pixel &+= 8
+  }
+  return pixel
+}
+
+/// One row of the output; `input` is where tap (0, 0) of its first pixel falls.
+@inline(__always)
+private func depthwiseRow(
+  _ shape: sasuka_convolution, _ block: UnsafePointer<DepthwiseBlock>, _ input: UnsafePointer<Float>,
+  _ rows: InsideTaps, _ output: UnsafeMutablePointer<Float>
+) {
+  let (width, stride, left) = (Int(shape.output_width), Int(shape.stride_width), Int(shape.left))
+  let (dilation, taps) = (Int(shape.dilation_width), block.pointee.kernelWidth)
+  // Pixels between the borders: the first tap falls at or behind the left edge, the last before the right one.
+  let last = Int(shape.input_width) &- 1 &- (taps &- 1) &* dilation &+ left
+  let inner = (
+    first: min(max((left &+ stride &- 1) / stride, 0), width), end: last < 0 ? 0 : min(last / stride &+ 1, width)
+  )
+  let all = InsideTaps(start: 0, dilation: 1, taps: taps, size: taps)
+  var pixel = 0
+  while pixel < width {
+    if pixel == inner.first, pixel < inner.end {
+      switch (taps, stride, dilation) {
+      case (3, 1, 1) where lanes > 4:
+        pixel = depthwiseRuns(Count<3>(), Count<1>(), block, input, rows, output, pixel, inner.end)
+      case (3, 2, 1) where lanes > 4:
+        pixel = depthwiseRuns(Count<3>(), Count<2>(), block, input, rows, output, pixel, inner.end)
+      case (5, 1, 1) where lanes > 4:
+        pixel = depthwiseRuns(Count<5>(), Count<1>(), block, input, rows, output, pixel, inner.end)
+      case (5, 2, 1) where lanes > 4:
+        pixel = depthwiseRuns(Count<5>(), Count<2>(), block, input, rows, output, pixel, inner.end)
+      default: break
+      }
+      while pixel &+ 4 <= inner.end {
+        depthwiseTile(
+          Count<4>(), block, input + pixel &* block.pointee.inputPixel, rows, all,
+          output + pixel &* block.pointee.outputPixel)
+        pixel &+= 4
+      }
+      if pixel == width { return }
+    }
+    let columns = InsideTaps(
+      start: pixel &* stride &- left, dilation: dilation, taps: taps, size: Int(shape.input_width))
+    depthwiseTile(
+      Count<1>(), block, input + pixel &* block.pointee.inputPixel, rows, columns,
+      output + pixel &* block.pointee.outputPixel)
+    pixel &+= 1
   }
 }
 
@@ -66,31 +188,28 @@ func depthwiseForward(
   _ endRow: Int64, _ epilogueFlags: Int32
 ) {
   guard let shape = shapePointer?.pointee, let input, let packed, let output else { return }
-  let epilogue = Epilogue(epilogueFlags)
   let channel = Int(block) &* lanes
-  let biasVector = bias.map { loadLanes($0 + channel, Int(shape.groups) &- channel) } ?? Vector()
-  let weights = packed + channel &* Int(shape.kernel_height &* shape.kernel_width)
+  let inputRow = Int(shape.input_width) &* lanes
+  let work = DepthwiseBlock(
+    weights: packed + channel &* Int(shape.kernel_height &* shape.kernel_width),
+    bias: bias.map { loadLanes($0 + channel, Int(shape.groups) &- channel) } ?? Vector(),
+    epilogue: Epilogue(epilogueFlags), kernelWidth: Int(shape.kernel_width),
+    inputRow: Int(shape.dilation_height) &* inputRow, inputColumn: Int(shape.dilation_width) &* lanes,
+    inputPixel: Int(shape.stride_width) &* lanes, outputPixel: Int(shape.output_pixel_stride))
   let blockInput = input + channel &* Int(shape.input_height &* shape.input_width)
   let blockOutput = output + Int(block &* shape.output_block_stride)
-  let width = Int(shape.output_width)
-  var row = Int(firstRow)
-  while row < Int(endRow) {
-    let from = blockInput + row &* Int(shape.stride_height &* shape.input_width) &* lanes
-    let to = blockOutput + row &* Int(shape.output_row_stride)
-    var pixel = 0
-    while pixel &+ 7 <= width {
-      depthwiseTile(
-        Count<7>(), shape, from + pixel &* Int(shape.stride_width) &* lanes, weights, biasVector, epilogue,
-        to + pixel &* Int(shape.output_pixel_stride))
-      pixel &+= 7
+  withUnsafePointer(to: work) { work in
+    var row = Int(firstRow)
+    while row < Int(endRow) {
+      let start = row &* Int(shape.stride_height) &- Int(shape.top)
+      let rows = InsideTaps(
+        start: start, dilation: Int(shape.dilation_height), taps: Int(shape.kernel_height),
+        size: Int(shape.input_height))
+      depthwiseRow(
+        shape, work, blockInput + (start &* inputRow &- Int(shape.left) &* lanes), rows,
+        blockOutput + row &* Int(shape.output_row_stride))
+      row &+= 1
     }
-    while pixel < width {
-      depthwiseTile(
-        Count<1>(), shape, from + pixel &* Int(shape.stride_width) &* lanes, weights, biasVector, epilogue,
-        to + pixel &* Int(shape.output_pixel_stride))
-      pixel &+= 1
-    }
-    row &+= 1
   }
 }
 

@@ -7,12 +7,17 @@ func fillConvolution(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.pad = padBlocks
   table.pointee.convolution_pack = convolutionPack
   table.pointee.convolution_forward = convolutionForward
+  table.pointee.convolution_planar_forward = planarForward
   table.pointee.convolution_weight_gradient = convolutionWeightGradient
   table.pointee.convolution_gradient_unpack = convolutionGradientUnpack
   table.pointee.convolution_depthwise_pack = depthwisePack
   table.pointee.convolution_depthwise_forward = depthwiseForward
   table.pointee.convolution_depthwise_weight_gradient = depthwiseWeightGradient
   table.pointee.convolution_depthwise_gradient_unpack = depthwiseGradientUnpack
+  if lanes > 4 {
+    table.pointee.convolution_grouped_pack = groupedPack
+    table.pointee.convolution_grouped_forward = groupedForward
+  }
   table.pointee.channel_sums = channelSums
   table.pointee.matrix_pack = matrixPack
   table.pointee.matrix_multiply = matrixMultiply

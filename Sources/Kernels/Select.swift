@@ -34,6 +34,10 @@ func select(_ mask: SIMD4<Int32>, _ yes: SIMD4<Int32>, _ no: SIMD4<Int32>) -> SI
   sasuka_select_integers4(mask, yes, no)
 }
 
+/// The number of lane `place` in every lane: a vector of 4 is one group.
+@inline(__always)
+func spread(_ a: SIMD4<Float>, _ place: Int, of size: Int) -> SIMD4<Float> { SIMD4(repeating: a[place & 3]) }
+
 // MARK: Vectors of 8
 
 @inline(__always)
@@ -59,6 +63,12 @@ func select(_ mask: SIMD8<Int32>, _ yes: SIMD8<Int32>, _ no: SIMD8<Int32>) -> SI
   sasuka_select_integers8(mask, yes, no)
 }
 
+/// In each group of `size` neighbouring lanes, 4 or 8, the number of lane `place` of the group.
+@inline(__always)
+func spread(_ a: SIMD8<Float>, _ place: Int, of size: Int) -> SIMD8<Float> {
+  sasuka_spread8(a, Int32(truncatingIfNeeded: place), Int32(truncatingIfNeeded: size))
+}
+
 // MARK: Vectors of 16
 
 @inline(__always)
@@ -82,4 +92,10 @@ func select(_ mask: SIMD16<Int32>, _ yes: SIMD16<Float>, _ no: SIMD16<Float>) ->
 @inline(__always)
 func select(_ mask: SIMD16<Int32>, _ yes: SIMD16<Int32>, _ no: SIMD16<Int32>) -> SIMD16<Int32> {
   sasuka_select_integers16(mask, yes, no)
+}
+
+/// In each group of `size` neighbouring lanes, 4 or 8, the number of lane `place` of the group.
+@inline(__always)
+func spread(_ a: SIMD16<Float>, _ place: Int, of size: Int) -> SIMD16<Float> {
+  sasuka_spread16(a, Int32(truncatingIfNeeded: place), Int32(truncatingIfNeeded: size))
 }

@@ -50,6 +50,9 @@ typedef struct sasuka_convolution {
       b * output_block_stride + y * output_row_stride + x * output_pixel_stride.
       Dense: height * width * V, width * V, V. Larger strides write one phase of a strided convolution's input gradient. */
   int64_t output_block_stride, output_row_stride, output_pixel_stride;
+  /** For kernels that take the image without its border (convolution_depthwise_forward): rows and columns of zeros before
+      it, negative where it is cropped. What lies past the input counts as zeros too. 0 for all others. */
+  int64_t top, left;
 } sasuka_convolution;
 
 /** Where the weights lie that `convolution_pack` reads, in floats: the weight of group g, output channel o and input channel i
@@ -186,6 +189,12 @@ typedef struct sasuka_kernel_table {
   void (*convolution_forward)(const sasuka_convolution *shape, const float *input, const float *packed, const float *bias,
                               float *output, int64_t unit, int64_t first_row, int64_t end_row, int32_t epilogue);
 
+  /** The same (packed alike) over an image of at most V channels in one group that lies in planes
+      [input_channels][input_height][input_width], padded already. */
+  void (*convolution_planar_forward)(const sasuka_convolution *shape, const float *input, const float *packed,
+                                     const float *bias, float *output, int64_t unit, int64_t first_row, int64_t end_row,
+                                     int32_t epilogue);
+
   /** Adds one image's share of the weight gradient, from output rows [first_row, end_row), to `sums`
       (sasuka_convolution_gradient_floats floats, zeroed by the caller first; blocked, see convolution_gradient_unpack).
       `input` is padded as for the forward convolution; `output_gradient` is dense, [blocks][output_height][output_width][V]
@@ -206,10 +215,20 @@ typedef struct sasuka_kernel_table {
   void (*convolution_depthwise_pack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
                                      const float *source, float *packed, int64_t first_block, int64_t end_block);
 
-  /** One image, one channel block, a range of output rows. */
+  /** One image (without its border: see sasuka_convolution.top), one channel block, a range of output rows. */
   void (*convolution_depthwise_forward)(const sasuka_convolution *shape, const float *input, const float *packed,
                                         const float *bias, float *output, int64_t block, int64_t first_row,
                                         int64_t end_row, int32_t epilogue);
+
+  /** Groups of 4 or 8 input and as many output channels, fewer than V, or NULL where there is no such kernel: weights packed
+      as [channel blocks][kernel_height][kernel_width][input channels of a group][V]. Unit: one channel block. */
+  void (*convolution_grouped_pack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
+                                   const float *source, float *packed, int64_t first_block, int64_t end_block);
+
+  /** One image, padded, one channel block, a range of output rows. */
+  void (*convolution_grouped_forward)(const sasuka_convolution *shape, const float *input, const float *packed,
+                                      const float *bias, float *output, int64_t block, int64_t first_row,
+                                      int64_t end_row, int32_t epilogue);
 
   /** Adds one image's share to sums [channel blocks][kernel_height][kernel_width][V]. Unit: one channel block. */
   void (*convolution_depthwise_weight_gradient)(const sasuka_convolution *shape, const float *input,

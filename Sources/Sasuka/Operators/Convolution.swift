@@ -4,23 +4,28 @@
 /// needs: the normalisation's parameters, the tensor that is added.
 package final class Convolution: Operator {
   package let kind = "convolution"
-  package let layoutRule = LayoutRule.blocked
+  package let layoutRule: LayoutRule
   let attributes: ConvolutionAttributes
   let epilogue: ConvolutionEpilogue
 
-  package init(_ attributes: ConvolutionAttributes, hasBias: Bool) {
-    self.attributes = attributes
-    epilogue = ConvolutionEpilogue(hasBias: hasBias)
+  /// Channels of an image that is read in planes, at most: all that any vector holds.
+  fileprivate static let mostPlanes = 4
+
+  /// - Parameter readsPlanes: whether the input is taken as the host lays it out, which pays for an image of a few channels.
+  package convenience init(_ attributes: ConvolutionAttributes, hasBias: Bool, readsPlanes: Bool = false) {
+    let planes = LayoutRule.mixed(inputs: [false] + [Bool](repeating: true, count: 7), outputs: [true])
+    self.init(attributes, ConvolutionEpilogue(hasBias: hasBias), readsPlanes ? planes : .blocked)
   }
 
-  private init(_ attributes: ConvolutionAttributes, _ epilogue: ConvolutionEpilogue) {
+  private init(_ attributes: ConvolutionAttributes, _ epilogue: ConvolutionEpilogue, _ layoutRule: LayoutRule) {
     self.attributes = attributes
     self.epilogue = epilogue
+    self.layoutRule = layoutRule
   }
 
   package func absorbing(_ follower: Follower, mode: Mode) -> (any Operator)? {
     guard mode == .evaluation, let fused = epilogue.absorbing(follower) else { return nil }
-    return Convolution(attributes, fused)
+    return Convolution(attributes, fused, layoutRule)
   }
 
   package func inputToOverwrite(_ node: Node) -> Int? { epilogue.adds ? node.inputs.count - 1 : nil }
@@ -147,7 +152,9 @@ extension Graph {
     }
     let fanIn = weightShape.count / outputChannels
     let inputs = try [input] + weights(name, weightShape, biasCount: bias ? outputChannels : nil, fanIn: fanIn)
-    return try append(Convolution(attributes, hasBias: bias), name: name, inputs: inputs)[0]
+    let operation = Convolution(
+      attributes, hasBias: bias, readsPlanes: groups == 1 && channels <= Convolution.mostPlanes)
+    return try append(operation, name: name, inputs: inputs)[0]
   }
 
   /// Weight and bias as PyTorch initialises them: uniform within 1 / √fanIn.

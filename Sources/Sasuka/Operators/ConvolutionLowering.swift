@@ -17,8 +17,10 @@ extension Lowering {
     let bias = folded?.shifts ?? epilogue.bias(node).map { pointer($0) }
     for pass in passes {
       let packed = try pack(pass, weight: weight, folded: folded, channels: channels)
+      let pass = pass.isDepthwise ? pass.withoutBorder : pass
       let run = ConvolutionRun(
-        pass, kernels: kernels, input: UnsafePointer(pointer(input)), inputShape: shape(input),
+        pass, kernels: kernels, readsPlanes: layout(input) == .plain, input: UnsafePointer(pointer(input)),
+        inputShape: shape(input),
         packed: UnsafePointer(packed), bias: bias.map { UnsafePointer($0) }, output: pointer(output),
         outputShape: shape(output), epilogue: epilogue.flags)
       convolve(run, pass, images: shape(input)[0])
@@ -49,16 +51,17 @@ extension Lowering {
     var shape = pass.shape
     let source = UnsafePointer(pointer(weight)) + pass.weightOffset
     let strides = pass.weightStrides
-    if pass.isDepthwise {
-      let blocks = Layout.blocks(of: Int(shape.groups), lanes: lanes)
-      let packed = try persistent(floats: blocks * lanes * Int(shape.kernel_height * shape.kernel_width))
-      let kernel = kernels.pointee.convolution_depthwise_pack!
+    if pass.isDepthwise || pass.isGrouped {
+      let blocks = Layout.blocks(of: channels, lanes: lanes)
+      let blockFloats = lanes * Int(shape.input_channels * shape.kernel_height * shape.kernel_width)
+      let packed = try persistent(floats: blocks * blockFloats)
+      let kernel =
+        pass.isGrouped ? kernels.pointee.convolution_grouped_pack! : kernels.pointee.convolution_depthwise_pack!
       prepare(units: 1) { _, _ in
         var (shape, strides) = (shape, strides)
         kernel(&shape, &strides, source, packed, 0, Int64(blocks))
       }
       if let folded {
-        let blockFloats = lanes * Int(shape.kernel_height * shape.kernel_width)
         scale(packed, by: folded, units: blocks, unitFloats: blockFloats, width: lanes, channels: channels)
       }
       return packed
@@ -90,15 +93,18 @@ struct ConvolutionRun {
   private let output: UnsafeMutablePointer<Float>
   /// Flags for the kernel.
   private let epilogue: Int32
-  private let pad:
-    @convention(c) (UnsafePointer<sasuka_padding>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int64, Int64)
-      -> Void
   private let multiply:
     @convention(c) (
       UnsafePointer<sasuka_convolution>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?,
       UnsafeMutablePointer<Float>?, Int64, Int64, Int64, Int32
     ) -> Void
+  private let padBlocks:
+    @convention(c) (UnsafePointer<sasuka_padding>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int64, Int64)
+      -> Void
+  /// Whether the input lies in planes of one channel, not in blocks.
+  private let readsPlanes: Bool
   private let imageFloats, outputImageFloats: Int
+  /// Channel blocks of the input, or planes.
   let inputBlocks: Int
   /// Units over the output channels.
   let units: Int
@@ -108,9 +114,9 @@ struct ConvolutionRun {
   let paddedFloats: Int
 
   init(
-    _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, input: UnsafePointer<Float>,
-    inputShape: Shape, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?, output: UnsafeMutablePointer<Float>,
-    outputShape: Shape, epilogue: Int32
+    _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, readsPlanes: Bool,
+    input: UnsafePointer<Float>, inputShape: Shape, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+    output: UnsafeMutablePointer<Float>, outputShape: Shape, epilogue: Int32
   ) {
     self.pass = pass
     self.epilogue = epilogue
@@ -118,32 +124,37 @@ struct ConvolutionRun {
     self.packed = packed
     self.bias = bias
     self.output = output + pass.outputOffset
+    padBlocks = kernels.pointee.pad!
+    self.readsPlanes = readsPlanes
     lanes = Int(kernels.pointee.vector_width)
-    pad = kernels.pointee.pad!
     var shape = pass.shape
-    if pass.isDepthwise {
-      multiply = kernels.pointee.convolution_depthwise_forward!
-      units = Layout.blocks(of: Int(shape.groups), lanes: lanes)
+    if pass.isDepthwise || pass.isGrouped {
+      multiply =
+        pass.isGrouped ? kernels.pointee.convolution_grouped_forward! : kernels.pointee.convolution_depthwise_forward!
+      units = Layout.blocks(of: outputShape[1], lanes: lanes)
     } else {
-      multiply = kernels.pointee.convolution_forward!
+      multiply =
+        readsPlanes ? kernels.pointee.convolution_planar_forward! : kernels.pointee.convolution_forward!
       units = Int(sasuka_convolution_units(&shape, Int64(lanes), Int64(kernels.pointee.convolution_columns)))
     }
-    inputBlocks = Layout.blocks(of: inputShape[1], lanes: lanes)
     let layout = Layout.blocked(lanes: lanes)
-    imageFloats = layout.storageCount(of: inputShape.replacing(axis: 0, with: 1))
+    let inputLayout = readsPlanes ? Layout.plain : layout
+    inputBlocks = readsPlanes ? inputShape[1] : Layout.blocks(of: inputShape[1], lanes: lanes)
+    let pixelFloats = readsPlanes ? 1 : lanes
+    imageFloats = inputLayout.storageCount(of: inputShape.replacing(axis: 0, with: 1))
     outputImageFloats = layout.storageCount(of: outputShape.replacing(axis: 0, with: 1))
-    paddedFloats = pass.padding == nil ? 0 : inputBlocks * lanes * Int(shape.input_height * shape.input_width)
-    let rowBytes = inputBlocks * lanes * Int(shape.input_width * shape.stride_height) * MemoryLayout<Float>.stride
-    rowsAtOnce = max(4, min(Int(shape.output_height), 262_144 / max(rowBytes, 1)))
+    paddedFloats = pass.padding == nil ? 0 : inputBlocks * pixelFloats * Int(shape.input_height * shape.input_width)
+    let rowFloats = inputBlocks * pixelFloats * Int(shape.input_width * shape.stride_height)
+    rowsAtOnce = max(4, min(Int(shape.output_height), 65_536 / max(rowFloats, 1)))
   }
 
   var rowChunks: Int { (Int(pass.shape.output_height) + rowsAtOnce - 1) / rowsAtOnce }
 
   func wholeImage(_ image: Int, scratch: UnsafeMutableRawPointer) {
     var source = input + image * imageFloats
-    if var padding = pass.padding {
+    if pass.padding != nil {
       let padded = scratch.assumingMemoryBound(to: Float.self)
-      pad(&padding, source, padded, 0, Int64(inputBlocks))
+      pad(image, 0..<inputBlocks, to: padded)
       source = UnsafePointer(padded)
     }
     for chunk in 0..<rowChunks {
@@ -152,10 +163,20 @@ struct ConvolutionRun {
   }
 
   func padBlock(_ unit: Int, scratch: UnsafeMutableRawPointer) {
-    guard var padding = pass.padding else { return }
     let (image, block) = (unit / inputBlocks, unit % inputBlocks)
     let padded = scratch.assumingMemoryBound(to: Float.self) + image * paddedFloats
-    pad(&padding, input + image * imageFloats, padded, Int64(block), Int64(block) + 1)
+    pad(image, block..<(block + 1), to: padded)
+  }
+
+  /// Copies some blocks or planes of an image into its padded form.
+  private func pad(_ image: Int, _ blocks: Range<Int>, to padded: UnsafeMutablePointer<Float>) {
+    guard var padding = pass.padding else { return }
+    let source = input + image * imageFloats
+    if readsPlanes {
+      for plane in blocks { padding.copyPlane(plane, source, to: padded) }
+    } else {
+      padBlocks(&padding, source, padded, Int64(blocks.lowerBound), Int64(blocks.upperBound))
+    }
   }
 
   func part(_ number: Int, scratch: UnsafeMutableRawPointer) {
@@ -173,5 +194,25 @@ struct ConvolutionRun {
     multiply(
       &shape, source, packed, bias, output + image * outputImageFloats, Int64(unit), Int64(first), Int64(end),
       epilogue)
+  }
+}
+
+extension sasuka_padding {
+  /// Copies one plane of an image that lies in planes; the steps are 1.
+  fileprivate func copyPlane(_ plane: Int, _ source: UnsafePointer<Float>, to padded: UnsafeMutablePointer<Float>) {
+    let (paddedWidth, rows) = (Int(padded_width), Int(padded_height))
+    let (first, skipped) = (max(0, Int(left)), max(0, -Int(left)))
+    let count = max(0, min(Int(width) - skipped, paddedWidth - first))
+    for row in 0..<rows {
+      let target = padded + (plane * rows + row) * paddedWidth
+      let sourceRow = row - Int(top)
+      guard sourceRow >= 0, sourceRow < Int(height), count > 0 else {
+        target.update(repeating: 0, count: paddedWidth)
+        continue
+      }
+      target.update(repeating: 0, count: first)
+      (target + first).update(from: source + (plane * Int(height) + sourceRow) * Int(width) + skipped, count: count)
+      (target + first + count).update(repeating: 0, count: paddedWidth - first - count)
+    }
   }
 }

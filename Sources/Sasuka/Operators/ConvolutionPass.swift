@@ -31,6 +31,8 @@ struct ConvolutionPass {
   /// First output element of the pass, in floats from the image's start.
   var outputOffset = 0
   let isDepthwise: Bool
+  /// Whether the groups have a kernel of their own: of 4 or 8 channels, several to a vector.
+  let isGrouped: Bool
 
   /// The forward convolution.
   static func forward(_ geometry: ConvolutionGeometry, lanes: Int) -> ConvolutionPass {
@@ -51,6 +53,16 @@ struct ConvolutionPass {
         padded_height: pass.shape.input_height, padded_width: pass.shape.input_width,
         top: Int64(padding.top), left: Int64(padding.left), step_height: 1, step_width: 1)
     }
+    return pass
+  }
+
+  /// The same for kernels that take the image without its border.
+  var withoutBorder: ConvolutionPass {
+    guard let padding else { return self }
+    var pass = self
+    pass.padding = nil
+    (pass.shape.input_height, pass.shape.input_width) = (padding.height, padding.width)
+    (pass.shape.top, pass.shape.left) = (padding.top, padding.left)
     return pass
   }
 
@@ -110,6 +122,8 @@ struct ConvolutionPass {
 
   private init(_ geometry: ConvolutionGeometry, lanes: Int) {
     isDepthwise = geometry.isDepthwise
+    let (inputs, outputs) = (geometry.inputChannels / geometry.groups, geometry.outputChannels / geometry.groups)
+    isGrouped = geometry.groups > 1 && inputs == outputs && (inputs == 4 || inputs == 8) && inputs < lanes
     shape.groups = Int64(geometry.groups)
     shape.kernel_height = Int64(geometry.kernel.height)
     shape.kernel_width = Int64(geometry.kernel.width)

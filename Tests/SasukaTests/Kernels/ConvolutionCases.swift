@@ -45,6 +45,15 @@ struct ConvolutionCase: CustomStringConvertible {
     ConvolutionCase(groups: 2, inputs: 16, outputs: 16, height: 5, width: 6, kernel: (3, 3), top: 1, left: 1),
     ConvolutionCase(
       groups: 8, inputs: 4, outputs: 4, height: 6, width: 7, kernel: (3, 3), stride: (2, 2), top: 1, left: 1),
+    ConvolutionCase(
+      groups: 10, inputs: 4, outputs: 4, height: 5, width: 33, kernel: (3, 3), top: 1, left: 1, bottom: 1, right: 1),
+    ConvolutionCase(
+      groups: 5, inputs: 8, outputs: 8, height: 7, width: 24, kernel: (3, 2), stride: (1, 2), dilation: (2, 1), top: 2),
+    ConvolutionCase(
+      inputs: 3, outputs: 40, height: 9, width: 41, kernel: (3, 3), stride: (2, 2), top: 1, left: 1, bottom: 1, right: 1
+    ),
+    ConvolutionCase(inputs: 4, outputs: 33, height: 6, width: 17, kernel: (5, 2), top: 2, left: 1),
+    ConvolutionCase(inputs: 1, outputs: 9, height: 8, width: 30, kernel: (2, 3), stride: (3, 3), left: 2, right: 1),
     ConvolutionCase(groups: 3, inputs: 5, outputs: 7, height: 6, width: 5, kernel: (2, 3), left: 1, right: 1),
     ConvolutionCase(groups: 7, inputs: 3, outputs: 1, height: 4, width: 5, kernel: (1, 3)),
     ConvolutionCase(groups: 19, inputs: 1, outputs: 2, height: 4, width: 5, kernel: (3, 3), bottom: 1),
@@ -52,6 +61,18 @@ struct ConvolutionCase: CustomStringConvertible {
     ConvolutionCase(
       groups: 16, inputs: 1, outputs: 1, height: 10, width: 11, kernel: (5, 3), stride: (2, 3), dilation: (1, 2), top: 2
     ),
+    ConvolutionCase(
+      groups: 18, inputs: 1, outputs: 1, height: 9, width: 39, kernel: (3, 3), stride: (2, 2), top: 1, left: 1,
+      bottom: 1,
+      right: 1),
+    ConvolutionCase(
+      groups: 20, inputs: 1, outputs: 1, height: 3, width: 33, kernel: (5, 5), top: 2, left: 2, bottom: 2, right: 2),
+    ConvolutionCase(
+      groups: 7, inputs: 1, outputs: 1, height: 8, width: 36, kernel: (5, 5), stride: (2, 2), top: 2, left: 2,
+      bottom: 2,
+      right: 2),
+    ConvolutionCase(
+      groups: 5, inputs: 1, outputs: 1, height: 2, width: 3, kernel: (5, 7), top: 4, left: 6, bottom: 3, right: 9),
   ]
 }
 
@@ -147,7 +168,7 @@ struct ConvolutionDriver {
       input_height: Int64(c.height + c.top + c.bottom), input_width: Int64(c.width + c.left + c.right),
       output_height: Int64(c.outputHeight), output_width: Int64(c.outputWidth),
       output_block_stride: Int64(c.outputHeight * c.outputWidth * v), output_row_stride: Int64(c.outputWidth * v),
-      output_pixel_stride: Int64(v))
+      output_pixel_stride: Int64(v), top: 0, left: 0)
   }
 
   func border(_ c: ConvolutionCase) -> sasuka_padding {
@@ -181,22 +202,77 @@ struct ConvolutionDriver {
     }
   }
 
+  /// The kernel takes the image as it is and finds the border itself.
   func runDepthwise(_ reference: ConvolutionReference) -> [Float] {
     let c = reference.shape
     var shape = shape(c)
+    (shape.input_height, shape.input_width) = (Int64(c.height), Int64(c.width))
+    (shape.top, shape.left) = (Int64(c.top), Int64(c.left))
+    return runBlocks(
+      reference, shape, input: blocked(reference.input, channels: c.groups), pack: table.convolution_depthwise_pack,
+      forward: table.convolution_depthwise_forward)
+  }
+
+  /// Groups of 4 or 8 channels, fewer than a vector has.
+  func runGrouped(_ reference: ConvolutionReference) -> [Float] {
+    let c = reference.shape
+    return runBlocks(
+      reference, shape(c),
+      input: padded(blocked(reference.input, channels: c.inputChannels), channels: c.inputChannels, border(c)),
+      pack: table.convolution_grouped_pack, forward: table.convolution_grouped_forward)
+  }
+
+  /// A kernel whose unit is one channel block.
+  private func runBlocks(
+    _ reference: ConvolutionReference, _ shape: sasuka_convolution, input: [Float],
+    pack:
+      @convention(c) (
+        UnsafePointer<sasuka_convolution>?, UnsafePointer<sasuka_weight_strides>?, UnsafePointer<Float>?,
+        UnsafeMutablePointer<Float>?, Int64, Int64
+      ) -> Void,
+    forward:
+      @convention(c) (
+        UnsafePointer<sasuka_convolution>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?,
+        UnsafeMutablePointer<Float>?, Int64, Int64, Int64, Int32
+      ) -> Void
+  ) -> [Float] {
+    let c = reference.shape
+    var shape = shape
     var strides = strides(c)
-    let blocks = Int64((c.groups + v - 1) / v)
-    let input = padded(blocked(reference.input, channels: c.groups), channels: c.groups, border(c))
-    var packed = [Float](repeating: .nan, count: Int(blocks) * c.taps * v)
+    let blocks = Int64((c.outputChannels + v - 1) / v)
+    var packed = [Float](repeating: .nan, count: Int(blocks) * c.inputs * c.taps * v)
     var output = [Float](repeating: .nan, count: Int(blocks * shape.output_block_stride))
     for block in 0..<blocks {
-      table.convolution_depthwise_pack(&shape, &strides, reference.weights, &packed, block, block + 1)
+      pack(&shape, &strides, reference.weights, &packed, block, block + 1)
       for row in 0..<shape.output_height {
-        table.convolution_depthwise_forward(
-          &shape, input, packed, reference.bias, &output, block, row, row + 1, 0)
+        forward(&shape, input, packed, reference.bias, &output, block, row, row + 1, 0)
       }
     }
-    return plain(output, channels: c.groups, pixels: c.outputHeight * c.outputWidth)
+    return plain(output, channels: c.outputChannels, pixels: c.outputHeight * c.outputWidth)
+  }
+
+  /// An image of a few channels that lies in planes.
+  func runPlanar(_ reference: ConvolutionReference) -> [Float] {
+    let c = reference.shape
+    var (shape, strides) = (shape(c), strides(c))
+    let (height, width) = (Int(shape.input_height), Int(shape.input_width))
+    var image = [Float](repeating: 0, count: c.inputs * height * width)
+    for row in 0..<(c.inputs * c.height) {
+      let paddedRow = row / c.height * height + row % c.height + c.top
+      for column in 0..<c.width {
+        image[paddedRow * width + c.left + column] = reference.input[row * c.width + column]
+      }
+    }
+    let units = sasuka_convolution_units(&shape, Int64(v), columns)
+    var packed = [Float](
+      repeating: .nan, count: Int(sasuka_convolution_packed_floats(&shape, Int64(v), columns)))
+    var output = [Float](repeating: .nan, count: (c.outputs + v - 1) / v * Int(shape.output_block_stride))
+    for unit in 0..<units {
+      table.convolution_pack(&shape, &strides, reference.weights, &packed, unit, unit + 1)
+      table.convolution_planar_forward(
+        &shape, image, packed, reference.bias, &output, unit, 0, shape.output_height, 0)
+    }
+    return plain(output, channels: c.outputs, pixels: c.outputHeight * c.outputWidth)
   }
 
   func depthwiseWeightGradient(_ reference: ConvolutionReference) -> [Float] {

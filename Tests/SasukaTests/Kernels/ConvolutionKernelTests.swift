@@ -27,6 +27,12 @@ import Testing
       expectClose(
         driver.weightGradient(reference), reference.weightGradient, terms: pixels,
         "\(name) weight gradient, \(shape)")
+      if shape.groups == 1 && shape.inputs <= 4 {
+        expectClose(driver.runPlanar(reference), reference.output, terms: terms + 1, "\(name) planar, \(shape)")
+      }
+      if shape.inputs == shape.outputs && [4, 8].contains(shape.inputs) && shape.inputs < driver.v {
+        expectClose(driver.runGrouped(reference), reference.output, terms: terms + 1, "\(name) grouped, \(shape)")
+      }
       if shape.inputs == 1 && shape.outputs == 1 {
         expectClose(driver.runDepthwise(reference), reference.output, terms: terms + 1, "\(name) depthwise, \(shape)")
         expectClose(

@@ -1,0 +1,82 @@
+// The first layer: an image of a few channels is read as it came, plane by plane. In blocks it would be padded to a whole
+// vector of channels, and copying it there would take longer than the convolution.
+import CSystem
+
+/// `rows` neighbouring pixels of an output row, all channels of the unit. `stride` is the convolution's, 0 if not known at
+/// compile time: nearly all first layers have 2.
+@inline(never)
+private func planarTile<let rows: Int, let columns: Int, let stride: Int>(
+  _: Count<rows>, _: Count<columns>, _: Count<stride>, _ pass: UnsafePointer<ConvolutionPass>,
+  _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
+) {
+  var sums = zeroed() as RegisterTile<rows, columns>
+  for row in 0..<rows { for column in 0..<columns { sums[row][column] = pass.pointee.bias[column] } }
+  let run = Run(
+    rowStride: stride == 0 ? pass.pointee.pixel : stride, rowStep: pass.pointee.inputBlock, columnStride: lanes,
+    columnStep: columns &* lanes)
+  let channels = pass.pointee.endInput
+  var weights = pass.pointee.packed
+  var kernelRow = 0
+  while kernelRow < pass.pointee.kernelHeight {
+    var pixels = input + kernelRow &* pass.pointee.kernelRow
+    var kernelColumn = 0
+    while kernelColumn < pass.pointee.kernelWidth {
+      accumulate(&sums, pixels, weights, run, count: channels)
+      weights += channels &* columns &* lanes
+      pixels += pass.pointee.kernelColumn
+      kernelColumn &+= 1
+    }
+    kernelRow &+= 1
+  }
+  finish(sums, pass, output)
+}
+
+/// One row of the output.
+@inline(__always)
+private func planarRow<let columns: Int, let stride: Int>(
+  _ columnCount: Count<columns>, _ strideCount: Count<stride>, _ pass: UnsafePointer<ConvolutionPass>,
+  _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, width: Int
+) {
+  var pixel = 0
+  while pixel < width {
+    let (from, to) = (input + pixel &* pass.pointee.pixel, output + pixel &* pass.pointee.outputPixel)
+    let left = width &- pixel
+    if lanes == 16, left >= 7 {
+      planarTile(Count<7>(), columnCount, strideCount, pass, from, to)
+      pixel &+= 7
+    } else if lanes < 16, left >= 4 {
+      planarTile(Count<4>(), columnCount, strideCount, pass, from, to)
+      pixel &+= 4
+    } else {
+      planarTile(Count<1>(), columnCount, strideCount, pass, from, to)
+      pixel &+= 1
+    }
+  }
+}
+
+/// The slot `convolution_planar_forward`.
+func planarForward(
+  _ shapePointer: UnsafePointer<sasuka_convolution>?, _ input: UnsafePointer<Float>?, _ packed: UnsafePointer<Float>?,
+  _ bias: UnsafePointer<Float>?, _ output: UnsafeMutablePointer<Float>?, _ unit: Int64, _ firstRow: Int64,
+  _ endRow: Int64, _ epilogue: Int32
+) {
+  guard let shape = shapePointer?.pointee, let input, let packed, let output else { return }
+  let work = ConvolutionUnit(shape, Int(unit))
+  let pass = ConvolutionPass(
+    shape, work, pixelFloats: 1, packed: packed + Int(unit) &* shape.unitFloats, bias: bias, epilogue: epilogue)
+  let to = output + work.firstOutput / lanes &* Int(shape.output_block_stride)
+  let width = Int(shape.output_width)
+  withUnsafePointer(to: pass) { pass in
+    var row = Int(firstRow)
+    while row < Int(endRow) {
+      let source = input + row &* Int(shape.stride_height &* shape.input_width)
+      let target = to + row &* Int(shape.output_row_stride)
+      switch (work.columns, shape.stride_width) {
+      case (1, _): planarRow(Count<1>(), Count<0>(), pass, source, target, width: width)
+      case (_, 2) where lanes > 4: planarRow(Count<2>(), Count<2>(), pass, source, target, width: width)
+      case (_, _): planarRow(Count<2>(), Count<0>(), pass, source, target, width: width)
+      }
+      row &+= 1
+    }
+  }
+}
