@@ -1,5 +1,5 @@
 /// What an operator's gradient rule sees: the node, the gradients of its outputs, and the graph that it appends to.
-package struct GradientContext {
+package struct GradientContext: ~Copyable {
   package fileprivate(set) var graph: Graph
   package let node: Node
   /// Gradient of the loss with respect to each output; nil where the loss does not depend on it.

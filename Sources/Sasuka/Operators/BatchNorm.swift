@@ -211,7 +211,7 @@ package final class BatchNormTraining: Operator {
   }
 
   /// The step that merges the moments of a channel block's parts, in order, and derives what depends on them.
-  private func finish(_ node: Node, _ lowering: Lowering, _ blocks: ChannelBlocks) -> Step.Body {
+  private func finish(_ node: Node, _ lowering: borrowing Lowering, _ blocks: ChannelBlocks) -> Step.Body {
     let mean = lowering.pointer(node.outputs[1])
     let inverse = lowering.pointer(node.outputs[2])
     let variance = lowering.pointer(node.outputs[3])

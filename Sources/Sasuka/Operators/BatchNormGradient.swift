@@ -69,7 +69,7 @@ final class BatchNormGradient: Operator {
   }
 
   /// Mean, scale and shift as the forward pass had them.
-  private func prepareCoefficients(_ node: Node, _ lowering: Lowering, _ blocks: ChannelBlocks) -> Step.Body {
+  private func prepareCoefficients(_ node: Node, _ lowering: borrowing Lowering, _ blocks: ChannelBlocks) -> Step.Body {
     let mean = lowering.pointer(node.inputs[2])
     let inverse = inverseDeviation(node, lowering)
     let weight = attributes.affine ? lowering.pointer(node.inputs[4]) : nil
@@ -85,7 +85,7 @@ final class BatchNormGradient: Operator {
     }
   }
 
-  private func inverseDeviation(_ node: Node, _ lowering: Lowering) -> (Int) -> Double {
+  private func inverseDeviation(_ node: Node, _ lowering: borrowing Lowering) -> (Int) -> Double {
     let values = lowering.pointer(node.inputs[3])
     let epsilon = Double(attributes.epsilon)
     switch statistics {
@@ -95,7 +95,7 @@ final class BatchNormGradient: Operator {
   }
 
   /// The step that adds up the sums of a channel block's parts, in order, and derives what depends on them.
-  private func finish(_ node: Node, _ lowering: Lowering, _ blocks: ChannelBlocks) -> Step.Body {
+  private func finish(_ node: Node, _ lowering: borrowing Lowering, _ blocks: ChannelBlocks) -> Step.Body {
     let weightGradient = lowering.pointer(node.outputs[0])
     let biasGradient = lowering.pointer(node.outputs[1])
     let inverse = inverseDeviation(node, lowering)

@@ -23,8 +23,9 @@ package struct Step {
 
 /// Collects the steps of a plan while its nodes are lowered, one after the other, to kernel calls.
 ///
-/// Every pointer handed out stays valid for as long as the steps do.
-package struct Lowering {
+/// Every pointer handed out stays valid for as long as the steps do. Not copied: a copy for each question asked of it
+/// would be a tenth of the code of every `lower`.
+package struct Lowering: ~Copyable {
   package let mode: Mode
   package let kernels: UnsafeMutablePointer<sasuka_kernel_table>
   private let plan: Plan
@@ -63,6 +64,7 @@ package struct Lowering {
   /// Channels in a block of the blocked layout.
   package var lanes: Int { Int(kernels.pointee.vector_width) }
   package var graph: Graph { plan.graph }
+  @inline(never)
   package func shape(_ value: Value) -> Shape { plan.graph.shape(value) }
   package func layout(_ value: Value) -> Layout { plan.layouts[value.index] }
   /// Number of floats that a value occupies, padding lanes included.
@@ -87,12 +89,14 @@ package struct Lowering {
   }
 
   /// Adds a step of `units` pieces that may run at the same time, after all steps added before.
+  @inline(never)
   package mutating func step(units: Int, _ body: @escaping Step.Body) {
     steps.append(Step(node: node, algorithm: algorithm, units: units, body: body))
   }
 
   /// Adds a step that depends on parameters only, such as packing weights: it runs before the first run and again
   /// when the parameters have changed.
+  @inline(never)
   package mutating func prepare(units: Int, _ body: @escaping Step.Body) {
     preparations.append(Step(node: node, algorithm: algorithm, units: units, body: body))
   }

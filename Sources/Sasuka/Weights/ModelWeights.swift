@@ -129,7 +129,7 @@ extension WeightTensor {
   /// The name without what stands before it; nil if it does not begin so.
   fileprivate func name(behind prefix: String) -> String? {
     guard name.utf8.starts(with: prefix.utf8) else { return nil }
-    return String(validating: name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
+    return String(validating: Array(name.utf8.dropFirst(prefix.utf8.count)), as: UTF8.self)
   }
 }
 

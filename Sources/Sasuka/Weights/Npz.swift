@@ -26,7 +26,7 @@ private func readArray(
 ) throws(SasukaError) -> WeightTensor {
   let place = "\(source.name): entry \"\(entry.name)\""
   guard entry.name.utf8.suffix(4).elementsEqual(".npy".utf8),
-    let name = String(validating: entry.name.utf8.dropLast(4), as: UTF8.self)
+    let name = String(validating: Array(entry.name.utf8.dropLast(4)), as: UTF8.self)
   else { throw SasukaError(.format, "\(place): a name ending in .npy is expected") }
   let header = try readHeader(entry, place)
   guard let length = header.dtype.byteCount(ofShape: header.shape), length == entry.size - header.byteCount else {

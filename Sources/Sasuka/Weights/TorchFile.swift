@@ -67,7 +67,8 @@ private struct TorchReader {
       if path.elementsEqual("byteorder".utf8) {
         isBigEndian = try unpack(entry, of: source, crc: &crc).bytes.elementsEqual("big".utf8)
       }
-      guard path.starts(with: "data/".utf8), let key = String(validating: path.dropFirst(5), as: UTF8.self) else {
+      guard path.starts(with: "data/".utf8), let key = String(validating: Array(path.dropFirst(5)), as: UTF8.self)
+      else {
         continue
       }
       let unpacked = try unpack(entry, of: source, crc: &crc)

@@ -37,6 +37,7 @@ enum InceptionV3 {
   private static let square = Extent(3)
   private static let (row, column) = (Extent(height: 1, width: 7), Extent(height: 7, width: 1))
 
+  @inline(never)
   private static func convolutions(
     _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ steps: [Step]
   ) throws(SasukaError) -> Value {
@@ -45,6 +46,7 @@ enum InceptionV3 {
     return y
   }
 
+  @inline(never)
   private static func pooled(
     _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ channels: Int
   ) throws(SasukaError) -> Value {
