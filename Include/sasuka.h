@@ -433,9 +433,42 @@ sasuka_status sasuka_model_create_from_graph(const sasuka_graph *graph, const sa
 /** Sessions and trainers keep what they need of their model; it may be destroyed before them. */
 void sasuka_model_destroy(sasuka_model *model);
 
+/** The names that did not fit when weights were loaded. Filled by the last load that was given the report, which two
+    calls must not use at the same time. */
+typedef struct sasuka_load_report sasuka_load_report;
+
+typedef int32_t sasuka_load_problem;
+enum {
+  /** Parameters that the file lacks. */
+  SASUKA_LOAD_MISSING = 0,
+  /** Tensors of the file, by their names there, that the model has no parameter for. */
+  SASUKA_LOAD_UNEXPECTED = 1,
+  /** Parameters whose tensor has another shape, or is no integer where one is counted. */
+  SASUKA_LOAD_MISMATCHED = 2
+};
+
+sasuka_status sasuka_load_report_create(sasuka_load_report **report);
+void sasuka_load_report_destroy(sasuka_load_report *report);
+
+/** How many names have this problem; 0 for an unknown problem. */
+size_t sasuka_load_report_count(const sasuka_load_report *report, sasuka_load_problem problem);
+/** One of them, NULL past the end. Lives until the report is filled again or destroyed. */
+const char *sasuka_load_report_name(const sasuka_load_report *report, sasuka_load_problem problem, size_t index);
+
+/** What becomes of a first convolution's weights for K input channels in a model of M channels. */
+typedef int32_t sasuka_channel_adaptation;
+enum {
+  /** Nothing: they are mismatched. */
+  SASUKA_CHANNELS_EXACT = 0,
+  /** Each of the M channels gets the mean over the K, times K / M: equal channels give what they gave before. */
+  SASUKA_CHANNELS_AVERAGE = 1,
+  /** Channel c gets the weights of channel c mod K, times K / M. */
+  SASUKA_CHANNELS_REPEAT = 2
+};
+
 typedef struct sasuka_load_options {
   size_t struct_size;
-  /** Refuse a file that lacks a parameter or has one too many; default yes. Shapes must fit in any case. */
+  /** Refuse a file that lacks a parameter or has one too many; default yes. Shapes must fit but for skip_mismatched. */
   int32_t strict;
   /** 0. */
   int32_t reserved;
@@ -447,6 +480,12 @@ typedef struct sasuka_load_options {
   const char *prefix;
   /** Loads only parameters whose names match, such as "features.*"; NULL (the default) for all. */
   const char *pattern;
+  /** Receives the names that do not fit, also where that is the error (SASUKA_MISMATCH); NULL (the default) for none. */
+  sasuka_load_report *report;
+  /** Default SASUKA_CHANNELS_EXACT. The others need a network whose first convolution, ungrouped, takes its input. */
+  sasuka_channel_adaptation channels;
+  /** Leave parameters whose shape does not fit as they are; default no. */
+  int32_t skip_mismatched;
 } sasuka_load_options;
 void sasuka_load_options_init(sasuka_load_options *options, size_t struct_size);
 

@@ -6,7 +6,8 @@ import SasukaHeader
 
 private var loadDefaults: sasuka_load_options {
   sasuka_load_options(
-    struct_size: MemoryLayout<sasuka_load_options>.size, strict: 1, reserved: 0, key: nil, prefix: nil, pattern: nil)
+    struct_size: MemoryLayout<sasuka_load_options>.size, strict: 1, reserved: 0, key: nil, prefix: nil, pattern: nil,
+    report: nil, channels: 0, skip_mismatched: 0)
 }
 
 @_cdecl("sasuka_load_options_init") @implementation
@@ -24,8 +25,68 @@ private func load(
   options.strict = given.strict != 0
   options.prefix = given.prefix.map { String(cString: $0) }
   options.pattern = given.pattern.map { String(cString: $0) }
-  let report = try model.loadWeights(open(given.key.map { String(cString: $0) }), options: options)
+  options.channels = try enumerator(given.channels, ChannelAdaptation.self, "options->channels")
+  options.skipsMismatched = given.skip_mismatched != 0
+  let told = try given.report.map { (report) throws(SasukaError) in
+    try object(report, LoadReport.self, "options->report")
+  }
+  try told?.gate.beginWriting()
+  var report = WeightReport()
+  defer {
+    told?.fill(report)
+    told?.gate.endWriting()
+  }
+  try model.loadWeights(open(given.key.map { String(cString: $0) }), options: options, report: &report)
   if !report.message.isEmpty { Log.warn("weights loaded in part: \(report.message)") }
+}
+
+/// What a sasuka_load_report handle stands for: the names that did not fit, as C sees them.
+private final class LoadReport {
+  let gate = AccessGate("load report")
+  private var names: [[UnsafeMutablePointer<CChar>?]] = []
+
+  /// Takes over a report; the names of the last one go.
+  func fill(_ report: WeightReport) {
+    clear()
+    for list in [report.missing, report.unexpected, report.mismatched] {
+      names.append(list.map { name in name.withCString { strdup($0) } })
+    }
+  }
+
+  /// The names of a kind; none of a kind that does not exist.
+  func list(_ kind: sasuka_load_problem) -> [UnsafeMutablePointer<CChar>?] {
+    names.indices.contains(Int(kind)) ? names[Int(kind)] : []
+  }
+
+  private func clear() {
+    for list in names { for name in list { free(name) } }
+    names = []
+  }
+
+  deinit { clear() }
+}
+
+@_cdecl("sasuka_load_report_create") @implementation
+public func sasuka_load_report_create(_ report: UnsafeMutablePointer<OpaquePointer?>?) -> sasuka_status {
+  guarded { () throws(SasukaError) in try required(report, "report").pointee = handle(LoadReport()) }
+}
+
+@_cdecl("sasuka_load_report_destroy") @implementation
+public func sasuka_load_report_destroy(_ report: OpaquePointer?) { release(report, LoadReport.self) }
+
+@_cdecl("sasuka_load_report_count") @implementation
+public func sasuka_load_report_count(_ report: OpaquePointer?, _ kind: sasuka_load_problem) -> Int {
+  (try? object(report, LoadReport.self, "report"))?.list(kind).count ?? 0
+}
+
+@_cdecl("sasuka_load_report_name") @implementation
+public func sasuka_load_report_name(
+  _ report: OpaquePointer?, _ kind: sasuka_load_problem, _ index: Int
+) -> UnsafePointer<CChar>? {
+  guard let list = (try? object(report, LoadReport.self, "report"))?.list(kind), list.indices.contains(index) else {
+    return nil
+  }
+  return list[index].map { UnsafePointer($0) }
 }
 
 /// A file that lies in the caller's memory.

@@ -81,6 +81,16 @@ CONSTANT(SASUKA_INIT_KAIMING_NORMAL, 5)
 CONSTANT(SASUKA_INIT_XAVIER_UNIFORM, 6)
 CONSTANT(SASUKA_INIT_XAVIER_NORMAL, 7)
 
+ENUMERATION(sasuka_load_problem)
+CONSTANT(SASUKA_LOAD_MISSING, 0)
+CONSTANT(SASUKA_LOAD_UNEXPECTED, 1)
+CONSTANT(SASUKA_LOAD_MISMATCHED, 2)
+
+ENUMERATION(sasuka_channel_adaptation)
+CONSTANT(SASUKA_CHANNELS_EXACT, 0)
+CONSTANT(SASUKA_CHANNELS_AVERAGE, 1)
+CONSTANT(SASUKA_CHANNELS_REPEAT, 2)
+
 ENUMERATION(sasuka_optimizer)
 CONSTANT(SASUKA_SGD, 0)
 CONSTANT(SASUKA_ADAM, 1)
@@ -186,7 +196,10 @@ FIELD(sasuka_load_options, reserved, int32_t, 12)
 FIELD(sasuka_load_options, key, const char *, 16)
 FIELD(sasuka_load_options, prefix, const char *, 24)
 FIELD(sasuka_load_options, pattern, const char *, 32)
-SIZE(sasuka_load_options, 40)
+FIELD(sasuka_load_options, report, sasuka_load_report *, 40)
+FIELD(sasuka_load_options, channels, sasuka_channel_adaptation, 48)
+FIELD(sasuka_load_options, skip_mismatched, int32_t, 52)
+SIZE(sasuka_load_options, 56)
 
 FIELD(sasuka_parameter_info, name, const char *, 0)
 FIELD(sasuka_parameter_info, shape, const int64_t *, 8)
@@ -281,7 +294,7 @@ SIZE(sasuka_evaluation, 32)
     (void)same; \
   }
 
-enum { FUNCTION_COUNT = 90 };
+enum { FUNCTION_COUNT = 94 };
 
 typedef void (*any_function)(void);
 
@@ -357,6 +370,10 @@ static int collect(any_function functions[FUNCTION_COUNT]) {
   FUNCTION(sasuka_status, sasuka_model_create_from_graph, (const sasuka_graph *, const sasuka_model_options *,
            sasuka_model **))
   FUNCTION(void, sasuka_model_destroy, (sasuka_model *))
+  FUNCTION(sasuka_status, sasuka_load_report_create, (sasuka_load_report **))
+  FUNCTION(void, sasuka_load_report_destroy, (sasuka_load_report *))
+  FUNCTION(size_t, sasuka_load_report_count, (const sasuka_load_report *, sasuka_load_problem))
+  FUNCTION(const char *, sasuka_load_report_name, (const sasuka_load_report *, sasuka_load_problem, size_t))
   FUNCTION(void, sasuka_load_options_init, (sasuka_load_options *, size_t))
   FUNCTION(sasuka_status, sasuka_model_load_weights, (sasuka_model *, const char *, const sasuka_load_options *))
   FUNCTION(sasuka_status, sasuka_model_load_weights_from_memory, (sasuka_model *, const void *, size_t,

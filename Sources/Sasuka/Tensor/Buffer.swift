@@ -25,5 +25,8 @@ package final class Buffer {
   package var floats: UnsafeMutablePointer<Float> { raw.assumingMemoryBound(to: Float.self) }
   package var floatCount: Int { byteCount / MemoryLayout<Float>.stride }
 
+  /// Takes over the bytes of a buffer of the same size.
+  package func copy(_ other: Buffer) { memcpy(raw, other.raw, min(byteCount, other.byteCount)) }
+
   deinit { free(raw) }
 }

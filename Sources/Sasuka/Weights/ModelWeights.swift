@@ -6,17 +6,26 @@ package struct WeightReport {
   package var missing: [String] = []
   /// Tensors that the model has no parameter for.
   package var unexpected: [String] = []
-  /// Sentences about tensors whose shape is not the parameter's.
+  /// Parameters whose tensor has another shape or kind of number.
   package var mismatched: [String] = []
+  /// Sentences about each of these.
+  private var reasons: [String] = []
+
+  package init() {}
 
   var isPerfect: Bool { missing.isEmpty && unexpected.isEmpty && mismatched.isEmpty }
+
+  fileprivate mutating func addMismatch(_ name: String, _ reason: Message) {
+    mismatched.append(name)
+    reasons.append(reason.text)
+  }
 
   /// All of it in one sentence.
   package var message: String {
     var parts: [String] = []
     if !missing.isEmpty { parts.append("missing: \(missing.joined(separator: ", "))") }
     if !unexpected.isEmpty { parts.append("unexpected: \(unexpected.joined(separator: ", "))") }
-    if !mismatched.isEmpty { parts.append(mismatched.joined(separator: "; ")) }
+    parts += reasons
     return parts.joined(separator: "; ")
   }
 }
@@ -29,6 +38,10 @@ package struct LoadOptions {
   package var prefix: String?
   /// Only parameters whose names match are loaded.
   package var pattern: String?
+  /// What becomes of the first layer's weights for another number of channels.
+  package var channels = ChannelAdaptation.none
+  /// Leave parameters whose tensor does not fit as they are, as missing ones are where loading is not strict.
+  package var skipsMismatched = false
 
   package init() {}
 }
@@ -36,42 +49,52 @@ package struct LoadOptions {
 extension Model {
   /// Copies a file's tensors to the parameters of their names; on failure nothing has changed.
   ///
-  /// - Throws: `mismatch`, naming every tensor that does not fit; `notFound` where no parameter matches the pattern.
-  @discardableResult
+  /// - Parameter report: becomes what did not fit, also where that is the error.
+  /// - Throws: `mismatch`, naming every tensor that does not fit; `notFound` where no parameter matches the pattern;
+  ///   `invalidArgument` where there is no first layer whose channels could be adapted.
   package func loadWeights(
-    _ file: any WeightFile, options: LoadOptions = LoadOptions()
-  ) throws(SasukaError) -> WeightReport {
+    _ file: any WeightFile, options: LoadOptions = LoadOptions(), report: inout WeightReport
+  ) throws(SasukaError) {
     let prefix = options.prefix ?? (file.isOfParallelModel ? "module." : "")
     let pattern = options.pattern.map { NamePattern($0) }
     if let pattern, !parameters.infos.contains(where: { pattern.matches($0.name) }) {
       throw SasukaError(.notFound, "no parameter's name matches \"\(options.pattern ?? "")\"")
     }
-    let report = compare(file, prefix: prefix, pattern: pattern)
-    guard report.mismatched.isEmpty, !options.strict || report.isPerfect else {
+    let first = try firstKernel(adapting: options.channels, file, prefix: prefix)
+    report = compare(file, prefix: prefix, pattern: pattern, adapting: first?.place)
+    guard report.mismatched.isEmpty || options.skipsMismatched,
+      !options.strict || report.missing.isEmpty && report.unexpected.isEmpty
+    else {
       throw SasukaError(.mismatch, "the weights do not fit the network: \(report.message)")
     }
     try gate.beginWriting()
     defer { gate.endWriting() }
     copyWeights(from: file, prefix: prefix, pattern: pattern)
-    return report
+    if let first, pattern?.matches(parameters.infos[first.place].name) ?? true {
+      parameters.buffers[first.place].copy(first.numbers)
+    }
   }
 
   /// Which parameters and tensors named `prefix` + parameter fit each other.
-  func compare(_ file: any WeightFile, prefix: String, pattern: NamePattern? = nil) -> WeightReport {
+  ///
+  /// - Parameter adapted: a parameter for which numbers of its shape have been made.
+  func compare(
+    _ file: any WeightFile, prefix: String, pattern: NamePattern? = nil, adapting adapted: Int? = nil
+  ) -> WeightReport {
     var report = WeightReport()
     // PyTorch before 0.4.1 did not count batches, and later versions do without in such files.
     let countsBatches = parameters.infos.contains { $0.kind == .counter && file.names[prefix + $0.name] != nil }
-    for info in parameters.infos where pattern?.matches(info.name) ?? true {
+    for (place, info) in parameters.infos.enumerated() where pattern?.matches(info.name) ?? true {
       guard let tensor = file.tensor(named: prefix + info.name) else {
         if info.kind != .counter || countsBatches { report.missing.append(info.name) }
         continue
       }
       if tensor.shape != info.shape.dimensions {
-        report.mismatched.append(
-          "\"\(info.name)\" has shape \(Shape(tensor.shape)), \(info.shape) is expected")
+        guard place != adapted else { continue }
+        report.addMismatch(info.name, "\"\(info.name)\" has shape \(Shape(tensor.shape)), \(info.shape) is expected")
       } else if info.kind == .counter, tensor.bytes.baseAddress.flatMap({ tensor.dtype.integer(at: 0, of: $0) }) == nil
       {
-        report.mismatched.append("\"\(info.name)\" is no integer")
+        report.addMismatch(info.name, "\"\(info.name)\" is no integer")
       }
     }
     for tensor in file.tensors {
@@ -84,10 +107,10 @@ extension Model {
     return report
   }
 
-  /// Copies what fits; the comparison has been made.
+  /// Copies what has the parameter's shape; the comparison has been made.
   func copyWeights(from file: any WeightFile, prefix: String, pattern: NamePattern? = nil) {
     for (place, info) in parameters.infos.enumerated() where pattern?.matches(info.name) ?? true {
-      guard let tensor = file.tensor(named: prefix + info.name) else { continue }
+      guard let tensor = file.tensor(named: prefix + info.name), tensor.shape == info.shape.dimensions else { continue }
       if info.kind == .counter {
         guard let start = tensor.bytes.baseAddress, let count = tensor.dtype.integer(at: 0, of: start) else { continue }
         parameters.counter(place).pointee = count

@@ -136,15 +136,6 @@ struct Pickle {
     value.kind == .dictionary && groups[value.number].holdsTensors
   }
 
-  /// The value of a dictionary's key.
-  func value(of key: String, in dictionary: PickleValue) -> PickleValue? {
-    let values = parts(dictionary, .dictionary)
-    for place in stride(from: 0, to: values.count - 1, by: 2) where text(values[place]) == key {
-      return values[place + 1]
-    }
-    return nil
-  }
-
   // MARK: Machine
 
   private func failure(_ expected: Message) -> SasukaError {

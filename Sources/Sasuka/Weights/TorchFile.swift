@@ -117,17 +117,16 @@ private struct TorchReader {
     guard version.integer == 1001 else {
       throw SasukaError(.unsupported, "\(source.name): PyTorch's protocol is not 1001, which is expected")
     }
-    let system = try next()
-    let order = system.value(of: "little_endian", in: system.root)
-    isBigEndian = order?.kind == .boolean && order?.number == 0
+    // What the machine was that wrote it; PyTorch has it write little-endian numbers whatever its own order.
+    _ = try next()
+    isBigEndian = false
     pickle = try next()
     let list = try next()
     var (keys, storages): ([String], [TorchStorage]) = ([], [])
     let widths = TorchReader.widths(in: pickle)
     for value in list.parts(list.root, .list) {
       guard let key = list.text(value), let place = widths.keys[key],
-        let stored = source.integer(UInt64.self, at: offset),
-        let count = Int(exactly: isBigEndian ? stored.byteSwapped : stored)
+        let stored = source.integer(UInt64.self, at: offset), let count = Int(exactly: stored)
       else { throw SasukaError(.format, "\(source.name): the storages at byte \(offset) do not fit the pickle") }
       let (size, overflow) = count.multipliedReportingOverflow(by: widths.sizes[place])
       guard !overflow, let bytes = source.slice(at: offset + 8, count: size) else {

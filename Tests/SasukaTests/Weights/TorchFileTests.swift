@@ -119,7 +119,8 @@ import Testing
   {
     var options = LoadOptions()
     change(&options)
-    try bytes.withUnsafeBytes { _ = try model.loadWeights(openWeights(bytes: $0), options: options) }
+    var report = WeightReport()
+    try bytes.withUnsafeBytes { try model.loadWeights(openWeights(bytes: $0), options: options, report: &report) }
   }
 
   private static func isZero(_ model: Model, _ name: String) -> Bool {

@@ -26,7 +26,7 @@ from .errors import (
 from .graph import Graph, Value
 from .learner import History, Learner
 from .lr_finder import LearningRateFinder
-from .model import Model, Parameter, Session, architectures, create_model
+from .model import IncompatibleKeys, Model, Parameter, Session, architectures, create_model
 from .profile import Profile, ProfileRow
 from .shapes import ReceptiveField, receptive_field, resolve_padding, transposed_output_size, window_output_size
 from .trainer import Evaluation, Trainer
@@ -49,6 +49,7 @@ __all__ = [
     "FormatError",
     "Graph",
     "History",
+    "IncompatibleKeys",
     "InvalidArgumentError",
     "Learner",
     "LearningRateFinder",

@@ -129,6 +129,9 @@ class LoadOptions(Structure):
         ("key", c_char_p),
         ("prefix", c_char_p),
         ("pattern", c_char_p),
+        ("report", c_void_p),
+        ("channels", c_int32),
+        ("skip_mismatched", c_int32),
     ]
 
 
@@ -263,6 +266,7 @@ CHECKED: dict[str, list[Any]] = {
     "graph_mean": [*_layer, POINTER(c_int32), c_int32, c_bool, _out_value],
     "model_create": [_name, POINTER(ModelOptions), POINTER(_handle)],
     "model_create_from_graph": [_handle, POINTER(ModelOptions), POINTER(_handle)],
+    "load_report_create": [POINTER(_handle)],
     "model_load_weights": [_handle, _name, POINTER(LoadOptions)],
     "model_load_weights_from_memory": [_handle, c_void_p, _size, POINTER(LoadOptions)],
     "model_save_weights": [_handle, _name],
@@ -314,6 +318,9 @@ PLAIN: dict[str, tuple[Any, list[Any]]] = {
     "pool_options_init": (None, [POINTER(PoolOptions), _size]),
     "batch_norm_options_init": (None, [POINTER(BatchNormOptions), _size]),
     "resize_options_init": (None, [POINTER(ResizeOptions), _size]),
+    "load_report_destroy": (None, [_handle]),
+    "load_report_count": (_size, [_handle, c_int32]),
+    "load_report_name": (c_char_p, [_handle, c_int32, _size]),
     "model_options_init": (None, [POINTER(ModelOptions), _size]),
     "load_options_init": (None, [POINTER(LoadOptions), _size]),
     "session_options_init": (None, [POINTER(SessionOptions), _size]),

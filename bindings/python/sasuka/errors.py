@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class SasukaError(Exception):
     """A call into the library failed; the message names the value that was wrong and what was expected."""
@@ -35,9 +37,13 @@ class FormatError(SasukaError, ValueError):
 
 
 class MismatchError(SasukaError, ValueError):
-    """Names or shapes in a file do not fit the model."""
+    """Names or shapes in a file do not fit the model; `keys` are the names, where weights were loaded."""
 
     status = 5
+
+    def __init__(self, message: str, keys: Any = None) -> None:
+        super().__init__(message)
+        self.keys = keys
 
 
 class UnsupportedError(SasukaError, NotImplementedError):

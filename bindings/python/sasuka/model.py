@@ -96,6 +96,38 @@ class Parameter(NamedTuple):
     kind: str
 
 
+class IncompatibleKeys(NamedTuple):
+    """The names that did not fit when weights were loaded."""
+
+    #: Parameters that the file lacks.
+    missing_keys: list[str]
+    #: Tensors of the file that the model has no parameter for.
+    unexpected_keys: list[str]
+    #: Parameters whose tensor has another shape.
+    mismatched_keys: list[str]
+
+
+class _LoadReport(Owner):
+    """Receives what did not fit."""
+
+    _destroy = "load_report_destroy"
+
+    def __init__(self) -> None:
+        self._handle = c_void_p()
+        lib.sasuka_load_report_create(ctypes.byref(self._handle))
+
+    def keys(self) -> IncompatibleKeys:
+        return IncompatibleKeys(*(self._names(problem) for problem in range(3)))
+
+    def _names(self, problem: int) -> list[str]:
+        count = lib.sasuka_load_report_count(self._handle, problem)
+        return [lib.sasuka_load_report_name(self._handle, problem, index).decode() for index in range(count)]
+
+
+#: What `load_weights` does with the first layer's weights for another number of channels.
+CHANNEL_ADAPTATIONS = {"exact": 0, "average": 1, "repeat": 2}
+
+
 def architectures() -> list[str]:
     """The names that `create_model` knows."""
     return [lib.sasuka_architecture_name(index).decode() for index in range(lib.sasuka_architecture_count())]
@@ -261,23 +293,35 @@ class Model(Owner):
             state[name] = array
         return state
 
-    def load_state_dict(self, state: Mapping[str, ArrayLike], strict: bool = True) -> None:
-        """Takes over numbers by name; checks all names and shapes first, so that a failure changes nothing."""
+    def load_state_dict(self, state: Mapping[str, ArrayLike], strict: bool = True) -> IncompatibleKeys:
+        """Takes over numbers by name; checks all names and shapes first, so that a failure changes nothing.
+
+        Raises
+        ------
+        MismatchError
+            For other shapes, and in strict loading for missing and unexpected names; its `keys` are the names.
+        """
         shapes = {name: (shape, kind) for name, shape, kind in self.parameters()}
-        missing, unexpected = sorted(shapes.keys() - state.keys()), sorted(state.keys() - shapes.keys())
-        if strict and (missing or unexpected):
-            raise MismatchError(f"missing: {missing or 'none'}; unexpected: {unexpected or 'none'}")
-        arrays = {name: np.asarray(state[name]) for name in shapes if name in state}
-        wrong = [
-            f"{name} has shape {list(array.shape)}, {list(shapes[name][0])} is expected"
-            for name, array in arrays.items()
-            if array.shape != shapes[name][0]
+        # As in files of PyTorch before 0.4.1, which did not count batches.
+        counts = any(kind == "counter" and name in state for name, (_, kind) in shapes.items())
+        missing = [
+            name for name, (_, kind) in shapes.items() if name not in state and (counts or kind != "counter")
         ]
-        if wrong:
-            raise MismatchError("; ".join(wrong))
+        unexpected = [name for name in state if name not in shapes]
+        arrays = {name: np.asarray(state[name]) for name in shapes if name in state}
+        wrong = [name for name, array in arrays.items() if array.shape != shapes[name][0]]
+        keys = IncompatibleKeys(missing, unexpected, wrong)
+        reasons = [
+            f"{name} has shape {list(arrays[name].shape)}, {list(shapes[name][0])} is expected" for name in wrong
+        ]
+        if strict and (missing or unexpected):
+            reasons.insert(0, f"missing: {missing or 'none'}; unexpected: {unexpected or 'none'}")
+        if reasons:
+            raise MismatchError("; ".join(reasons), keys)
         for name, array in arrays.items():
             numbers = array.astype(np.int64) if shapes[name][1] == "counter" else array
             lib.sasuka_model_set_parameter(self._handle, name.encode(), borrow_input(numbers).pointer)
+        return keys
 
     def load_weights(
         self,
@@ -287,7 +331,9 @@ class Model(Owner):
         key: str | None = None,
         prefix: str | None = None,
         pattern: str | None = None,
-    ) -> None:
+        channels: str = "exact",
+        skip_mismatched: bool = False,
+    ) -> IncompatibleKeys:
         """Loads a .safetensors or .npz file or a PyTorch state dict, or its bytes; on failure nothing has changed.
 
         Parameters
@@ -300,12 +346,36 @@ class Model(Owner):
             What stands before each parameter's name in the file; by default "module." if every name begins so.
         pattern : str, optional
             Load only parameters whose names match, such as "features.*".
+        channels : str
+            What becomes of the first convolution's weights for K channels in a model with `in_channels=M`: "exact"
+            refuses them; "average" gives each channel the mean over the K, times K / M; "repeat" gives channel c those
+            of channel c mod K, times K / M.
+        skip_mismatched : bool
+            Leave parameters whose shape does not fit, such as another number of classes, as they are.
+
+        Raises
+        ------
+        MismatchError
+            Its `keys` are the names that do not fit.
         """
+        if channels not in CHANNEL_ADAPTATIONS:
+            raise ValueError(f"channels {channels!r}; one of {', '.join(CHANNEL_ADAPTATIONS)} is expected")
         options = defaults(LoadOptions, "sasuka_load_options_init")
-        options.strict = strict
+        options.strict, options.skip_mismatched = strict, skip_mismatched
+        options.channels = CHANNEL_ADAPTATIONS[channels]
         for field, value in (("key", key), ("prefix", prefix), ("pattern", pattern)):
             if value is not None:
                 setattr(options, field, value.encode())
+        with _LoadReport() as report:
+            options.report = report._handle
+            try:
+                self._load(source, options)
+            except MismatchError as error:
+                error.keys = report.keys()
+                raise
+            return report.keys()
+
+    def _load(self, source: PathOrBytes, options: Any) -> None:
         if isinstance(source, (bytes, bytearray, memoryview)):
             data = np.frombuffer(source, dtype=np.uint8)
             lib.sasuka_model_load_weights_from_memory(
