@@ -426,6 +426,54 @@ const char *sasuka_architecture_name(size_t index);
 /** A network by its torchvision name, such as "resnet18", with fresh weights. Errors: SASUKA_NOT_FOUND. */
 sasuka_status sasuka_model_create(const char *architecture, const sasuka_model_options *options, sasuka_model **model);
 
+/** What a network's authors did to pictures before they showed them to it. */
+typedef int32_t sasuka_interpolation;
+enum { SASUKA_INTERPOLATION_BILINEAR = 0, SASUKA_INTERPOLATION_BICUBIC = 1 };
+
+typedef struct sasuka_preprocessing {
+  size_t struct_size;
+  /** 1 (grey) or 3 (red, green, blue; the default). */
+  int64_t channels;
+  /** What the shorter side becomes, by a filter with antialiasing; default 256; 0: the picture keeps its size. */
+  int64_t resize_size;
+  /** Side of the square cut from the middle, or padded with black; default 224; 0: all of the picture. */
+  int64_t crop_size;
+  /** Default SASUKA_INTERPOLATION_BILINEAR. */
+  sasuka_interpolation interpolation;
+  /** 0. */
+  int32_t reserved;
+  /** Of each channel between 0 and 1: (x - mean) / std is what the network sees. Default: ImageNet's. */
+  double mean[3], std[3];
+} sasuka_preprocessing;
+void sasuka_preprocessing_init(sasuka_preprocessing *preprocessing, size_t struct_size);
+
+/** Fills an initialised `preprocessing` with what belongs to an architecture's published weights by their torchvision name,
+    such as "IMAGENET1K_V1"; NULL: torchvision's DEFAULT. LeNet-5's is its authors' (digits of 28 x 28 in 32 x 32, -0.1 to
+    1.175); other networks of 32 x 32 get CIFAR-10's means and deviations. Errors: SASUKA_NOT_FOUND. */
+sasuka_status sasuka_architecture_preprocessing(const char *architecture, const char *weights,
+                                                sasuka_preprocessing *preprocessing);
+
+/** The same for a model made by sasuka_model_create. With one input channel where the authors have three, mean and
+    deviation are averages. Errors: SASUKA_NOT_FOUND for a graph of your own; SASUKA_UNSUPPORTED for 2, 4 and more channels. */
+sasuka_status sasuka_model_preprocessing(const sasuka_model *model, const char *weights,
+                                         sasuka_preprocessing *preprocessing);
+
+/** A picture of 8-bit levels in your memory, interleaved. */
+typedef struct sasuka_picture {
+  const uint8_t *pixels;
+  int64_t height, width;
+  /** 1 (grey) or 3 (red, green, blue). */
+  int64_t channels;
+  /** From one row to the next; 0: height rows without a gap. */
+  int64_t row_bytes;
+} sasuka_picture;
+
+/** Turns pictures into `output` [count, channels, crop_size, crop_size], float32 or float64: resized as Pillow does, cut as
+    torchvision does, scaled to 0 to 1, normalised. Grey is repeated for three channels; colours become ITU-R 601 grey for one. Where
+    memory runs out, the batch may be written in part. */
+sasuka_status sasuka_preprocess(const sasuka_preprocessing *preprocessing, const sasuka_picture *pictures, size_t count,
+                                sasuka_tensor *output);
+
 /** A model of the graph as it is now; the graph stays the caller's. */
 sasuka_status sasuka_model_create_from_graph(const sasuka_graph *graph, const sasuka_model_options *options,
                                              sasuka_model **model);

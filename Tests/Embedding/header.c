@@ -81,6 +81,10 @@ CONSTANT(SASUKA_INIT_KAIMING_NORMAL, 5)
 CONSTANT(SASUKA_INIT_XAVIER_UNIFORM, 6)
 CONSTANT(SASUKA_INIT_XAVIER_NORMAL, 7)
 
+ENUMERATION(sasuka_interpolation)
+CONSTANT(SASUKA_INTERPOLATION_BILINEAR, 0)
+CONSTANT(SASUKA_INTERPOLATION_BICUBIC, 1)
+
 ENUMERATION(sasuka_load_problem)
 CONSTANT(SASUKA_LOAD_MISSING, 0)
 CONSTANT(SASUKA_LOAD_UNEXPECTED, 1)
@@ -190,6 +194,23 @@ FIELD(sasuka_model_options, zero_init_residual, int32_t, 112)
 FIELD(sasuka_model_options, reserved2, int32_t, 116)
 SIZE(sasuka_model_options, 120)
 
+FIELD(sasuka_preprocessing, struct_size, size_t, 0)
+FIELD(sasuka_preprocessing, channels, int64_t, 8)
+FIELD(sasuka_preprocessing, resize_size, int64_t, 16)
+FIELD(sasuka_preprocessing, crop_size, int64_t, 24)
+FIELD(sasuka_preprocessing, interpolation, sasuka_interpolation, 32)
+FIELD(sasuka_preprocessing, reserved, int32_t, 36)
+FIELD(sasuka_preprocessing, mean, double[3], 40)
+FIELD(sasuka_preprocessing, std, double[3], 64)
+SIZE(sasuka_preprocessing, 88)
+
+FIELD(sasuka_picture, pixels, const uint8_t *, 0)
+FIELD(sasuka_picture, height, int64_t, 8)
+FIELD(sasuka_picture, width, int64_t, 16)
+FIELD(sasuka_picture, channels, int64_t, 24)
+FIELD(sasuka_picture, row_bytes, int64_t, 32)
+SIZE(sasuka_picture, 40)
+
 FIELD(sasuka_load_options, struct_size, size_t, 0)
 FIELD(sasuka_load_options, strict, int32_t, 8)
 FIELD(sasuka_load_options, reserved, int32_t, 12)
@@ -294,7 +315,7 @@ SIZE(sasuka_evaluation, 32)
     (void)same; \
   }
 
-enum { FUNCTION_COUNT = 94 };
+enum { FUNCTION_COUNT = 98 };
 
 typedef void (*any_function)(void);
 
@@ -370,6 +391,11 @@ static int collect(any_function functions[FUNCTION_COUNT]) {
   FUNCTION(sasuka_status, sasuka_model_create_from_graph, (const sasuka_graph *, const sasuka_model_options *,
            sasuka_model **))
   FUNCTION(void, sasuka_model_destroy, (sasuka_model *))
+  FUNCTION(void, sasuka_preprocessing_init, (sasuka_preprocessing *, size_t))
+  FUNCTION(sasuka_status, sasuka_architecture_preprocessing, (const char *, const char *, sasuka_preprocessing *))
+  FUNCTION(sasuka_status, sasuka_model_preprocessing, (const sasuka_model *, const char *, sasuka_preprocessing *))
+  FUNCTION(sasuka_status, sasuka_preprocess, (const sasuka_preprocessing *, const sasuka_picture *, size_t,
+           sasuka_tensor *))
   FUNCTION(sasuka_status, sasuka_load_report_create, (sasuka_load_report **))
   FUNCTION(void, sasuka_load_report_destroy, (sasuka_load_report *))
   FUNCTION(size_t, sasuka_load_report_count, (const sasuka_load_report *, sasuka_load_problem))

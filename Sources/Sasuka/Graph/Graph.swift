@@ -78,6 +78,8 @@ package struct Graph {
   package var outputs: [Value] = []
   /// What the loss of each auxiliary head counts beside the prediction's own.
   package var auxiliaryLossWeights: [Float] = []
+  /// Of which architecture it was built, "" for a network of one's own.
+  package var architecture = ""
   private var parameterPlaces: [String: Int] = [:]
   private var nodeNames: Set<String> = []
 

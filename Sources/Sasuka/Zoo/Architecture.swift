@@ -27,15 +27,19 @@ package struct Architecture: Sendable {
   /// Channels, height and width of the input that it was published for.
   let input: (channels: Int, height: Int, width: Int)
   let classes: Int
+  /// How its published weights want pictures.
+  let recipes: Recipes
   let body: Body
 
   /// An architecture for ImageNet's pictures and classes unless told otherwise.
   init(
-    _ name: String, channels: Int = 3, size: Int = 224, classes: Int = 1000, _ body: @escaping Body
+    _ name: String, channels: Int = 3, size: Int = 224, classes: Int = 1000, recipes: Recipes = Recipes(),
+    _ body: @escaping Body
   ) {
     self.name = name
     input = (channels, size, size)
     self.classes = classes
+    self.recipes = recipes
     self.body = body
   }
 
@@ -55,6 +59,7 @@ package struct Architecture: Sendable {
     var builder = NetworkBuilder(
       classes: options.classes > 0 ? options.classes : classes, choices: try ArchitectureChoices(options))
     let channels = options.inputChannels > 0 ? options.inputChannels : input.channels
+    builder.graph.architecture = name
     let value = builder.graph.addInput(name: "input", shape: Shape([1, channels, input.height, input.width]))
     let prediction = try body(&builder, value)
     try builder.choices.expectAllHeeded(by: name)

@@ -1,9 +1,9 @@
 /// EfficientNet (Tan and Le 2019, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks).
 enum EfficientNet {
-  /// Factors of channels and of blocks, size of the published input, dropout.
-  private static let table: [(width: Double, depth: Double, size: Int, dropout: Float)] = [
-    (1, 1, 224, 0.2), (1, 1.1, 240, 0.2), (1.1, 1.2, 288, 0.3), (1.2, 1.4, 300, 0.3), (1.4, 1.8, 380, 0.4),
-    (1.6, 2.2, 456, 0.4), (1.8, 2.6, 528, 0.5), (2, 3.1, 600, 0.5),
+  /// Factors of channels and of blocks, size of the published input and of the picture it is cut from, dropout.
+  private static let table: [(width: Double, depth: Double, size: Int16, picture: Int16, dropout: Float)] = [
+    (1, 1, 224, 256, 0.2), (1, 1.1, 240, 256, 0.2), (1.1, 1.2, 288, 288, 0.3), (1.2, 1.4, 300, 320, 0.3),
+    (1.4, 1.8, 380, 384, 0.4), (1.6, 2.2, 456, 456, 0.4), (1.8, 2.6, 528, 528, 0.5), (2, 3.1, 600, 600, 0.5),
   ]
   /// Of B0: expansion, kernel, stride of the first block, channels, blocks.
   private static let stages = [
@@ -12,7 +12,10 @@ enum EfficientNet {
   ]
 
   static let architectures: [Architecture] = table.enumerated().map { number, scaling in
-    Architecture("efficientnet_b\(number)", size: scaling.size) { (b, input) throws(SasukaError) in
+    let recipes = Recipes(
+      resize: scaling.picture, crop: scaling.size, isBicubic: true, secondResize: number == 1 ? 255 : 0)
+    return Architecture("efficientnet_b\(number)", size: Int(scaling.size), recipes: recipes) {
+      (b, input) throws(SasukaError) in
       if number >= 5 { (b.epsilon, b.momentum) = (0.001, 0.01) }
       let counts = stages.map { Int((Double($0.4) * scaling.depth).rounded(.up)) }
       let total = Float(counts.reduce(0, +))

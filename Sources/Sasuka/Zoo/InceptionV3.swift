@@ -2,7 +2,8 @@
 /// classifier. The blocks bear torchvision's letters.
 enum InceptionV3 {
   static let architectures = [
-    Architecture("inception_v3", size: 299) { (b, input) throws(SasukaError) in
+    Architecture("inception_v3", size: 299, recipes: Recipes(resize: 342, crop: 299)) {
+      (b, input) throws(SasukaError) in
       var x = try b.basicConvolution(
         b.transformedInput(input), "Conv2d_1a_3x3", 32, Extent(3), stride: 2, isPadded: false)
       x = try b.basicConvolution(x, "Conv2d_2a_3x3", 32, Extent(3), isPadded: false)

@@ -4,9 +4,12 @@ enum MNASNet {
   private static let stacks = [
     (3, 2, 3, 24, 3), (5, 2, 3, 40, 3), (5, 2, 6, 80, 3), (3, 1, 6, 96, 2), (5, 2, 6, 192, 4), (3, 1, 6, 320, 1),
   ]
-  static let architectures: [Architecture] = [("0_5", 0.5), ("0_75", 0.75), ("1_0", 1), ("1_3", 1.3)].map {
-    name, width in
-    Architecture("mnasnet" + name) { (b, input) throws(SasukaError) in
+  private static let table: [(name: String, width: Double, recipes: Recipes)] = [
+    ("0_5", 0.5, Recipes()), ("0_75", 0.75, .later), ("1_0", 1, Recipes()), ("1_3", 1.3, .later),
+  ]
+
+  static let architectures: [Architecture] = table.map { name, width, recipes in
+    Architecture("mnasnet" + name, recipes: recipes) { (b, input) throws(SasukaError) in
       // torchvision's 1 - 0.9997.
       b.momentum = 0.0003
       let first = NetworkBuilder.scaled(32, width)

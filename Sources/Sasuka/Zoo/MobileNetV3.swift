@@ -18,7 +18,9 @@ enum MobileNetV3 {
 
   static let architectures = [
     Architecture("mobilenet_v3_small") { (b, input) throws(SasukaError) in try body(&b, input, small, last: 1024) },
-    Architecture("mobilenet_v3_large") { (b, input) throws(SasukaError) in try body(&b, input, large, last: 1280) },
+    Architecture("mobilenet_v3_large", recipes: .twice) { (b, input) throws(SasukaError) in
+      try body(&b, input, large, last: 1280)
+    },
   ]
 
   private static func body(

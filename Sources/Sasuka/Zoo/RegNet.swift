@@ -7,7 +7,10 @@ enum RegNet {
     var groupWidth: Int
     /// Squeeze-excitation in each block: RegNetY.
     var squeezes = true
+    var recipes = Recipes.twice
   }
+
+  private static let alsoSWAG = Recipes(secondResize: 232, hasSWAG: true)
 
   private static let table: [(String, Sizes)] = [
     ("y_400mf", Sizes(widths: [48, 104, 208, 440], depths: [1, 3, 6, 6], groupWidth: 8)),
@@ -15,9 +18,14 @@ enum RegNet {
     ("y_1_6gf", Sizes(widths: [48, 120, 336, 888], depths: [2, 6, 17, 2], groupWidth: 24)),
     ("y_3_2gf", Sizes(widths: [72, 216, 576, 1512], depths: [2, 5, 13, 1], groupWidth: 24)),
     ("y_8gf", Sizes(widths: [224, 448, 896, 2016], depths: [2, 4, 10, 1], groupWidth: 56)),
-    ("y_16gf", Sizes(widths: [224, 448, 1232, 3024], depths: [2, 4, 11, 1], groupWidth: 112)),
-    ("y_32gf", Sizes(widths: [232, 696, 1392, 3712], depths: [2, 5, 12, 1], groupWidth: 232)),
-    ("y_128gf", Sizes(widths: [528, 1056, 2904, 7392], depths: [2, 7, 17, 1], groupWidth: 264)),
+    ("y_16gf", Sizes(widths: [224, 448, 1232, 3024], depths: [2, 4, 11, 1], groupWidth: 112, recipes: alsoSWAG)),
+    ("y_32gf", Sizes(widths: [232, 696, 1392, 3712], depths: [2, 5, 12, 1], groupWidth: 232, recipes: alsoSWAG)),
+    (
+      "y_128gf",
+      Sizes(
+        widths: [528, 1056, 2904, 7392], depths: [2, 7, 17, 1], groupWidth: 264,
+        recipes: Recipes(resize: 0, hasSWAG: true))
+    ),
     ("x_400mf", Sizes(widths: [32, 64, 160, 400], depths: [1, 2, 7, 12], groupWidth: 16, squeezes: false)),
     ("x_800mf", Sizes(widths: [64, 128, 288, 672], depths: [1, 3, 7, 5], groupWidth: 16, squeezes: false)),
     ("x_1_6gf", Sizes(widths: [72, 168, 408, 912], depths: [2, 4, 10, 2], groupWidth: 24, squeezes: false)),
@@ -28,7 +36,7 @@ enum RegNet {
   ]
 
   static let architectures: [Architecture] = table.map { name, sizes in
-    Architecture("regnet_" + name) { (b, input) throws(SasukaError) in
+    Architecture("regnet_" + name, recipes: sizes.recipes) { (b, input) throws(SasukaError) in
       var x = try b.layer(input, "stem", 32, 3, stride: 2, .relu)
       for (stage, (width, depth)) in zip(sizes.widths, sizes.depths).enumerated() {
         for place in 0..<depth {

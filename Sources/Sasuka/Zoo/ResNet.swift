@@ -7,23 +7,26 @@ enum ResNet {
     var isBottleneck = true
     var groups = 1
     var widthPerGroup = 64
+    var recipes = Recipes.twice
   }
 
   private static let table: [(String, Sizes)] = [
-    ("resnet18", Sizes(blocks: [2, 2, 2, 2], isBottleneck: false)),
-    ("resnet34", Sizes(blocks: [3, 4, 6, 3], isBottleneck: false)),
+    ("resnet18", Sizes(blocks: [2, 2, 2, 2], isBottleneck: false, recipes: Recipes())),
+    ("resnet34", Sizes(blocks: [3, 4, 6, 3], isBottleneck: false, recipes: Recipes())),
     ("resnet50", Sizes(blocks: [3, 4, 6, 3])),
     ("resnet101", Sizes(blocks: [3, 4, 23, 3])),
     ("resnet152", Sizes(blocks: [3, 8, 36, 3])),
     ("resnext50_32x4d", Sizes(blocks: [3, 4, 6, 3], groups: 32, widthPerGroup: 4)),
     ("resnext101_32x8d", Sizes(blocks: [3, 4, 23, 3], groups: 32, widthPerGroup: 8)),
-    ("resnext101_64x4d", Sizes(blocks: [3, 4, 23, 3], groups: 64, widthPerGroup: 4)),
+    ("resnext101_64x4d", Sizes(blocks: [3, 4, 23, 3], groups: 64, widthPerGroup: 4, recipes: .later)),
     ("wide_resnet50_2", Sizes(blocks: [3, 4, 6, 3], widthPerGroup: 128)),
     ("wide_resnet101_2", Sizes(blocks: [3, 4, 23, 3], widthPerGroup: 128)),
   ]
 
   static let architectures: [Architecture] = table.map { name, sizes in
-    Architecture(name) { (builder, input) throws(SasukaError) in try body(&builder, input, sizes) }
+    Architecture(name, recipes: sizes.recipes) { (builder, input) throws(SasukaError) in
+      try body(&builder, input, sizes)
+    }
   }
 
   private static func body(

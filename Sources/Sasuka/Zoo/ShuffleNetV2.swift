@@ -1,13 +1,13 @@
 /// ShuffleNet v2 (Ma et al. 2018, ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design).
 enum ShuffleNetV2 {
-  private static let table: [(name: String, channels: [Int], last: Int)] = [
-    ("x0_5", [48, 96, 192], 1024), ("x1_0", [116, 232, 464], 1024), ("x1_5", [176, 352, 704], 1024),
-    ("x2_0", [244, 488, 976], 2048),
+  private static let table: [(name: String, channels: [Int], last: Int, recipes: Recipes)] = [
+    ("x0_5", [48, 96, 192], 1024, Recipes()), ("x1_0", [116, 232, 464], 1024, Recipes()),
+    ("x1_5", [176, 352, 704], 1024, .later), ("x2_0", [244, 488, 976], 2048, .later),
   ]
   private static let repeats = [4, 8, 4]
 
-  static let architectures: [Architecture] = table.map { name, stages, last in
-    Architecture("shufflenet_v2_" + name) { (b, input) throws(SasukaError) in
+  static let architectures: [Architecture] = table.map { name, stages, last, recipes in
+    Architecture("shufflenet_v2_" + name, recipes: recipes) { (b, input) throws(SasukaError) in
       var x = try b.relu(b.norm(b.convolution(input, "conv1.0", 24, 3, stride: 2), "conv1.1"), "conv1.2")
       x = try b.maxPool(x, "maxpool", 3, stride: 2, padding: 1)
       for (stage, channels) in stages.enumerated() {

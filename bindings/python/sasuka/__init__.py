@@ -27,6 +27,7 @@ from .graph import Graph, Value
 from .learner import History, Learner
 from .lr_finder import LearningRateFinder
 from .model import IncompatibleKeys, Model, Parameter, Session, architectures, create_model
+from .pictures import Preprocessing, preprocessing
 from .profile import Profile, ProfileRow
 from .shapes import ReceptiveField, receptive_field, resolve_padding, transposed_output_size, window_output_size
 from .trainer import Evaluation, Trainer
@@ -58,6 +59,7 @@ __all__ = [
     "NotFoundError",
     "OutOfMemoryError",
     "Parameter",
+    "Preprocessing",
     "Profile",
     "ProfileRow",
     "ReceptiveField",
@@ -74,6 +76,7 @@ __all__ = [
     "instruction_set",
     "list_models",
     "nn",
+    "preprocessing",
     "receptive_field",
     "resolve_padding",
     "transforms",

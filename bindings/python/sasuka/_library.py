@@ -121,6 +121,29 @@ class ModelOptions(Structure):
     ]
 
 
+class Preprocessing(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("channels", c_int64),
+        ("resize_size", c_int64),
+        ("crop_size", c_int64),
+        ("interpolation", c_int32),
+        ("reserved", c_int32),
+        ("mean", c_double * 3),
+        ("std", c_double * 3),
+    ]
+
+
+class Picture(Structure):
+    _fields_ = [
+        ("pixels", c_void_p),
+        ("height", c_int64),
+        ("width", c_int64),
+        ("channels", c_int64),
+        ("row_bytes", c_int64),
+    ]
+
+
 class LoadOptions(Structure):
     _fields_ = [
         ("struct_size", c_size_t),
@@ -266,6 +289,9 @@ CHECKED: dict[str, list[Any]] = {
     "graph_mean": [*_layer, POINTER(c_int32), c_int32, c_bool, _out_value],
     "model_create": [_name, POINTER(ModelOptions), POINTER(_handle)],
     "model_create_from_graph": [_handle, POINTER(ModelOptions), POINTER(_handle)],
+    "architecture_preprocessing": [_name, _name, POINTER(Preprocessing)],
+    "model_preprocessing": [_handle, _name, POINTER(Preprocessing)],
+    "preprocess": [POINTER(Preprocessing), POINTER(Picture), _size, _tensor],
     "load_report_create": [POINTER(_handle)],
     "model_load_weights": [_handle, _name, POINTER(LoadOptions)],
     "model_load_weights_from_memory": [_handle, c_void_p, _size, POINTER(LoadOptions)],
@@ -318,6 +344,7 @@ PLAIN: dict[str, tuple[Any, list[Any]]] = {
     "pool_options_init": (None, [POINTER(PoolOptions), _size]),
     "batch_norm_options_init": (None, [POINTER(BatchNormOptions), _size]),
     "resize_options_init": (None, [POINTER(ResizeOptions), _size]),
+    "preprocessing_init": (None, [POINTER(Preprocessing), _size]),
     "load_report_destroy": (None, [_handle]),
     "load_report_count": (_size, [_handle, c_int32]),
     "load_report_name": (c_char_p, [_handle, c_int32, _size]),

@@ -30,6 +30,7 @@ from ._library import (
     sizes,
 )
 from .errors import CancelledError, MismatchError
+from .pictures import Preprocessing
 from .profile import Profile, ProfileRow
 from .tensors import Borrowed, TensorLike, borrow_input, borrow_output
 
@@ -256,6 +257,30 @@ class Model(Owner):
     def output_shape(self, input_shape: Any) -> tuple[int, ...]:
         """The result's shape for an input's."""
         return shape_of(lib.sasuka_model_output_shape, self._handle, sizes(input_shape), len(input_shape))
+
+    def preprocessing(self, weights: str | None = None) -> Preprocessing:
+        """What the authors of this architecture did to pictures; grey where the model has one channel.
+
+        Parameters
+        ----------
+        weights : str, optional
+            torchvision's name of the published weights, such as "IMAGENET1K_V1"; by default its DEFAULT.
+        """
+        return Preprocessing._found(lib.sasuka_model_preprocessing, self._handle, weights)
+
+    def preprocess(self, pictures: Any, weights: str | None = None, **sizes: int) -> np.ndarray:
+        """Pictures as the input that this network takes.
+
+        Parameters
+        ----------
+        pictures : array_like, Pillow image, or list of them
+            uint8 [height, width, 3] or [height, width], of any sizes.
+        **sizes
+            `resize_size` and `crop_size`, instead of the authors'.
+
+        >>> logits = model(model.preprocess(Image.open("cat.jpg")))
+        """
+        return self.preprocessing(weights)(pictures, **sizes)
 
     def session(self, input_shape: Any = None, *, threads: int = 0, profile: bool = False) -> Session:
         """The network compiled for one input shape, or for that of the first run."""

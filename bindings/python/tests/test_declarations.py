@@ -21,6 +21,8 @@ STRUCTS = {
     "batch_norm_options": _library.BatchNormOptions,
     "resize_options": _library.ResizeOptions,
     "model_options": _library.ModelOptions,
+    "preprocessing": _library.Preprocessing,
+    "picture": _library.Picture,
     "load_options": _library.LoadOptions,
     "parameter_info": _library.ParameterInfo,
     "session_options": _library.SessionOptions,
