@@ -561,7 +561,7 @@ sasuka_status sasuka_model_forward(sasuka_model *model, const sasuka_tensor *inp
 sasuka_status sasuka_model_output_shape(const sasuka_model *model, const int64_t *input_shape, int32_t input_rank,
                                         int64_t *output_shape, int32_t *output_rank);
 
-/** The table of layers: name, operator, output shape, parameters, multiply-adds at the nominal input, as text. */
+/** The table of layers at the nominal input as text: the columns of sasuka_model_layers, and the totals. */
 sasuka_status sasuka_model_summary(const sasuka_model *model, char *text, size_t capacity, size_t *needed);
 
 typedef int32_t sasuka_parameter_kind;
@@ -609,6 +609,82 @@ enum {
     Errors: SASUKA_NOT_FOUND if nothing matches. */
 sasuka_status sasuka_model_initialize(sasuka_model *model, const char *pattern, sasuka_initializer kind,
                                       double parameter, uint64_t seed);
+
+/* ---- Inspecting and changing networks ------------------------------------------------------------------------------- */
+
+/** One layer of a network at some input; pairs are [height, width]. Texts live as long as the model. */
+typedef struct sasuka_layer_info {
+  const char *name, *kind;
+  int64_t shape[8];
+  /** What slides over its map; kernel 0, 0 where nothing does. Padding is [top, bottom, left, right]. */
+  int64_t kernel[2], stride[2], dilation[2], padding[4];
+  /** What one of its values sees of the input, as sasuka_receptive_field says; field_size 0, 0 where values differ in it, as
+      behind a transposed convolution. A vector sees what the pixels see that it is made of. */
+  int64_t field_size[2], field_step[2], field_start[2];
+  /** Learnt numbers, multiply-adds, and bytes of the result as float32. */
+  int64_t parameters, multiply_adds, activation_bytes;
+  /** Of `shape`. */
+  int32_t rank;
+  /** 0. */
+  int32_t reserved;
+} sasuka_layer_info;
+
+/** All layers in the order of computation, auxiliary heads included, at an input shape, or with NULL at the nominal one.
+    `*needed` becomes their number; with NULL and capacity 0 that is all. layer_size: sizeof(sasuka_layer_info). */
+sasuka_status sasuka_model_layers(const sasuka_model *model, const int64_t *input_shape, int32_t rank,
+                                  sasuka_layer_info *layers, size_t layer_size, size_t capacity, size_t *needed);
+
+/** sasuka_model_summary at another input shape. */
+sasuka_status sasuka_model_summary_at(const sasuka_model *model, const int64_t *input_shape, int32_t rank, char *text,
+                                      size_t capacity, size_t *needed);
+
+/* A changed network is a new model: the old one, its sessions and trainers stay as they are; numbers that stay are copied,
+   threads and callbacks are the old model's. Where the result would make no sense: SASUKA_UNSUPPORTED or
+   SASUKA_INVALID_ARGUMENT, naming the layer. */
+
+/** For another number of classes: draws the last layer, linear or a convolution of 1 x 1, and that of each auxiliary head
+    anew from `seed`, as PyTorch's layers. */
+sasuka_status sasuka_model_replace_head(const sasuka_model *model, int64_t num_classes, uint64_t seed,
+                                        sasuka_model **changed);
+
+/** Convolutions for the linear layers of the classifier, with their weights (Long et al. 2014): the first kernel is as large
+    as the map that the layer was made for. The result is [batch, classes, 1, 1] for the nominal input and a map of scores for
+    a larger one; each of its pixels is the classifier's answer to a part of the features, which an average over the whole
+    map becomes an average of, too. Auxiliary heads are left out. */
+sasuka_status sasuka_model_make_convolutional(const sasuka_model *model, sasuka_model **changed);
+
+typedef int32_t sasuka_ablation;
+enum {
+  /** Residual blocks in the module keep their shortcuts (identity or projection) only; where there is none, the module's
+      input is passed on, which must have the shape of its result. */
+  SASUKA_ABLATE_BYPASS = 0,
+  /** The module's results become 0: a branch of a concatenation is cut. */
+  SASUKA_ABLATE_ZERO = 1,
+  /** Residual blocks in the module lose their shortcuts; "" is the whole network, which becomes a plain one. */
+  SASUKA_ABLATE_SHORTCUT = 2
+};
+
+/** Takes away what `count` modules, named as in sasuka_session_options, contribute. Errors: SASUKA_NOT_FOUND. */
+sasuka_status sasuka_model_ablate(const sasuka_model *model, const char *const *modules, size_t count,
+                                  sasuka_ablation ablation, sasuka_model **changed);
+
+typedef int32_t sasuka_pool_replacement;
+enum {
+  /** A convolution of all channels with the pooling's kernel, stride and padding, and a ReLU (Springenberg et al. 2014). It
+      begins as the average of each window; parameters are the pooling's name with .weight and .bias. */
+  SASUKA_POOL_CONVOLUTION = 0,
+  /** The same for each channel alone. */
+  SASUKA_POOL_DEPTHWISE = 1,
+  /** Nothing: the convolution before takes over the stride. */
+  SASUKA_POOL_STRIDE = 2
+};
+
+/** Replaces the maximum poolings whose names match a pattern. Errors: SASUKA_NOT_FOUND if none does. */
+sasuka_status sasuka_model_replace_max_pool(const sasuka_model *model, const char *pattern,
+                                            sasuka_pool_replacement replacement, sasuka_model **changed);
+
+/** Global average pooling and one linear layer, drawn from `seed`, in place of a classifier of linear layers. */
+sasuka_status sasuka_model_pool_globally(const sasuka_model *model, uint64_t seed, sasuka_model **changed);
 
 /* ---- Session: the network compiled for one input shape, one for each thread ----------------------------------------- */
 

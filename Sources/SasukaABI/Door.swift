@@ -79,6 +79,23 @@ func text(_ pointer: UnsafePointer<CChar>?, _ what: StaticString) throws(SasukaE
   String(cString: try required(pointer, what))
 }
 
+/// Most texts of a list: no network has more layers.
+private let mostTexts = 1 << 16
+
+/// A list of names.
+func texts(
+  _ list: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ what: StaticString
+) throws(SasukaError) -> [String] {
+  guard count >= 0, count <= mostTexts else {
+    throw SasukaError(.invalidArgument, "\(count) \(what); 0 to \(mostTexts) are expected")
+  }
+  var texts: [String] = []
+  guard count > 0 else { return texts }
+  let given = try required(list, what)
+  for place in 0..<count { texts.append(try text(given[place], what)) }
+  return texts
+}
+
 /// Fills a caller's struct, as far as it reaches; whether that could be done.
 @discardableResult
 func fillOptions<Options>(_ options: UnsafeMutablePointer<Options>?, _ size: Int, _ defaults: Options) -> Bool {

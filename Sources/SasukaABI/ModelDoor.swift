@@ -7,7 +7,7 @@ import SasukaHeader
 /// What a sasuka_model handle stands for.
 final class ModelBox {
   let model: Model
-  /// Names and shapes of the parameters as C sees them.
+  /// Names of the parameters as C sees them; then the name and the kind of each layer.
   let names: [UnsafeMutablePointer<CChar>?]
   let shapes: [UnsafeMutablePointer<Int64>]
   /// The trainer of sasuka_model_train_step and the options that it was made with.
@@ -19,10 +19,14 @@ final class ModelBox {
     var names: [UnsafeMutablePointer<CChar>?] = []
     var shapes: [UnsafeMutablePointer<Int64>] = []
     for info in model.parameters.infos {
-      names.append(info.name.withCString { strdup($0) })
+      names.append(copyText(info.name))
       let sizes = UnsafeMutablePointer<Int64>.allocate(capacity: max(info.shape.rank, 1))
       for axis in 0..<info.shape.rank { sizes[axis] = Int64(info.shape[axis]) }
       shapes.append(sizes)
+    }
+    for node in model.graph.nodes {
+      names.append(copyText(node.name))
+      names.append(copyText(node.operation.kind))
     }
     self.names = names
     self.shapes = shapes
@@ -33,6 +37,9 @@ final class ModelBox {
     for shape in shapes { shape.deallocate() }
   }
 }
+
+@inline(never)
+private func copyText(_ text: String) -> UnsafeMutablePointer<CChar>? { text.withCString { strdup($0) } }
 
 func unwrapModel(_ handle: OpaquePointer?) throws(SasukaError) -> Model {
   try object(handle, ModelBox.self, "model").model
@@ -116,8 +123,7 @@ public func sasuka_architecture_count() -> Int { Architecture.all.count }
 
 /// The names as C sees them, made once.
 nonisolated(unsafe) private let architectureNames: [UnsafeMutablePointer<CChar>?] = Architecture.all.map {
-  architecture in
-  architecture.name.withCString { strdup($0) }
+  architecture in copyText(architecture.name)
 }
 
 @_cdecl("sasuka_architecture_name") @implementation
@@ -238,13 +244,6 @@ public func sasuka_model_set_parameter(
     }
     model.parameters.markChanged()
   }
-}
-
-@_cdecl("sasuka_model_summary") @implementation
-public func sasuka_model_summary(
-  _ model: OpaquePointer?, _ text: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ needed: UnsafeMutablePointer<Int>?
-) -> sasuka_status {
-  guarded { () throws(SasukaError) in try write(unwrapModel(model).graph.summary, text, capacity, needed) }
 }
 
 /// What an initialiser of the header means for a weight of this shape; nil is the layer's own.

@@ -23,23 +23,9 @@ public func sasuka_session_create(
     let input = try readShape(input_shape, rank, "input_shape")
     session.pointee = handle(
       try Session(
-        unwrapModel(model), inputShape: input, features: features(options), threads: Int(options.threads),
-        profiles: options.profile != 0))
+        unwrapModel(model), inputShape: input, features: texts(options.features, options.feature_count, "features"),
+        threads: Int(options.threads), profiles: options.profile != 0))
   }
-}
-
-/// Most features of a session: no network has more layers.
-private let mostFeatures = 1 << 16
-
-private func features(_ options: sasuka_session_options) throws(SasukaError) -> [String] {
-  guard options.feature_count <= mostFeatures else {
-    throw SasukaError(.invalidArgument, "feature_count is \(options.feature_count); 0 to \(mostFeatures) are expected")
-  }
-  var names: [String] = []
-  guard options.feature_count > 0 else { return names }
-  let given = try required(options.features, "features")
-  for place in 0..<options.feature_count { names.append(try text(given[place], "a name of features")) }
-  return names
 }
 
 @_cdecl("sasuka_session_feature_shape") @implementation

@@ -54,6 +54,8 @@ def candidates(kind: object) -> list[object]:
     if kind is ctypes.c_void_p or isinstance(kind, type(declared.ProgressFunction)):
         return [None]
     pointed = kind._type_
+    if pointed is declared.LayerInfo:
+        return [None, (pointed * 64)()]
     if issubclass(pointed, ctypes.Structure):
         return [None, pointed(), *broken(pointed)]
     # An array of eight small numbers, and one of absurd ones.

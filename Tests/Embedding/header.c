@@ -113,6 +113,16 @@ CONSTANT(SASUKA_SCHEDULE_MULTI_STEP, 2)
 CONSTANT(SASUKA_SCHEDULE_COSINE, 3)
 CONSTANT(SASUKA_SCHEDULE_ONE_CYCLE, 4)
 
+ENUMERATION(sasuka_ablation)
+CONSTANT(SASUKA_ABLATE_BYPASS, 0)
+CONSTANT(SASUKA_ABLATE_ZERO, 1)
+CONSTANT(SASUKA_ABLATE_SHORTCUT, 2)
+
+ENUMERATION(sasuka_pool_replacement)
+CONSTANT(SASUKA_POOL_CONVOLUTION, 0)
+CONSTANT(SASUKA_POOL_DEPTHWISE, 1)
+CONSTANT(SASUKA_POOL_STRIDE, 2)
+
 ENUMERATION(sasuka_value)
 
 /* Layouts, in bytes, where pointers have 64 bits. */
@@ -229,6 +239,23 @@ FIELD(sasuka_parameter_info, kind, sasuka_parameter_kind, 20)
 FIELD(sasuka_parameter_info, dtype, sasuka_dtype, 24)
 SIZE(sasuka_parameter_info, 32)
 
+FIELD(sasuka_layer_info, name, const char *, 0)
+FIELD(sasuka_layer_info, kind, const char *, 8)
+FIELD(sasuka_layer_info, shape, int64_t[8], 16)
+FIELD(sasuka_layer_info, kernel, int64_t[2], 80)
+FIELD(sasuka_layer_info, stride, int64_t[2], 96)
+FIELD(sasuka_layer_info, dilation, int64_t[2], 112)
+FIELD(sasuka_layer_info, padding, int64_t[4], 128)
+FIELD(sasuka_layer_info, field_size, int64_t[2], 160)
+FIELD(sasuka_layer_info, field_step, int64_t[2], 176)
+FIELD(sasuka_layer_info, field_start, int64_t[2], 192)
+FIELD(sasuka_layer_info, parameters, int64_t, 208)
+FIELD(sasuka_layer_info, multiply_adds, int64_t, 216)
+FIELD(sasuka_layer_info, activation_bytes, int64_t, 224)
+FIELD(sasuka_layer_info, rank, int32_t, 232)
+FIELD(sasuka_layer_info, reserved, int32_t, 236)
+SIZE(sasuka_layer_info, 240)
+
 FIELD(sasuka_session_options, struct_size, size_t, 0)
 FIELD(sasuka_session_options, threads, int32_t, 8)
 FIELD(sasuka_session_options, profile, int32_t, 12)
@@ -315,7 +342,7 @@ SIZE(sasuka_evaluation, 32)
     (void)same; \
   }
 
-enum { FUNCTION_COUNT = 98 };
+enum { FUNCTION_COUNT = 105 };
 
 typedef void (*any_function)(void);
 
@@ -415,6 +442,17 @@ static int collect(any_function functions[FUNCTION_COUNT]) {
   FUNCTION(sasuka_status, sasuka_model_get_parameter, (const sasuka_model *, const char *, sasuka_tensor *))
   FUNCTION(sasuka_status, sasuka_model_set_parameter, (sasuka_model *, const char *, const sasuka_tensor *))
   FUNCTION(sasuka_status, sasuka_model_initialize, (sasuka_model *, const char *, sasuka_initializer, double, uint64_t))
+  FUNCTION(sasuka_status, sasuka_model_layers, (const sasuka_model *, const int64_t *, int32_t, sasuka_layer_info *,
+           size_t, size_t, size_t *))
+  FUNCTION(sasuka_status, sasuka_model_summary_at, (const sasuka_model *, const int64_t *, int32_t, char *, size_t,
+           size_t *))
+  FUNCTION(sasuka_status, sasuka_model_replace_head, (const sasuka_model *, int64_t, uint64_t, sasuka_model **))
+  FUNCTION(sasuka_status, sasuka_model_make_convolutional, (const sasuka_model *, sasuka_model **))
+  FUNCTION(sasuka_status, sasuka_model_ablate, (const sasuka_model *, const char *const *, size_t, sasuka_ablation,
+           sasuka_model **))
+  FUNCTION(sasuka_status, sasuka_model_replace_max_pool, (const sasuka_model *, const char *, sasuka_pool_replacement,
+           sasuka_model **))
+  FUNCTION(sasuka_status, sasuka_model_pool_globally, (const sasuka_model *, uint64_t, sasuka_model **))
   FUNCTION(void, sasuka_session_options_init, (sasuka_session_options *, size_t))
   FUNCTION(sasuka_status, sasuka_session_create, (sasuka_model *, const int64_t *, int32_t,
            const sasuka_session_options *, sasuka_session **))

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from generators import (activations, convolutions, losses, network, normalisation, optimizers, pooling, rearranging,
-                        schedules, zoo)
+                        schedules, sizes, zoo)
 from generators.store import Store, write_json
 
 FOLDER = Path(__file__).resolve().parent
@@ -32,6 +32,7 @@ def main():
             module.add_cases(store)
         store.write(FOLDER, name)
     write_json(FOLDER / "schedules.json", schedules.cases())
+    write_json(FOLDER / "sizes.json", sizes.cases())
 
 
 if __name__ == "__main__":

@@ -15,21 +15,29 @@ package enum ModePass {
 
 /// Builds a changed copy of a graph, node by node.
 struct GraphRewriter {
-  private let original: Graph
+  let original: Graph
   private(set) var graph = Graph()
   private var places = ValueMap()
 
   /// Begins a copy that holds the original's inputs and parameters.
   init(_ original: Graph) {
+    self.init(original, parameters: Array(original.parameters.indices))
+  }
+
+  /// Begins a copy that holds the original's inputs and some of its parameters, in the order of the list.
+  init(_ original: Graph, parameters: [Int]) {
     self.original = original
     for value in original.inputs {
       let info = original[value]
       places[value] = graph.addInput(name: info.name, shape: info.shape, element: info.element)
     }
-    for parameter in original.parameters {
+    for place in parameters {
+      let parameter = original.parameters[place]
       places[parameter.value] = graph.adoptParameter(parameter)
     }
   }
+
+  mutating func addParameter(_ parameter: ParameterInfo) -> Value { graph.adoptParameter(parameter) }
 
   /// What a value of the original became in the copy.
   func mapped(_ value: Value) -> Value { places[value]! }

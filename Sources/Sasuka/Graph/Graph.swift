@@ -47,6 +47,17 @@ package struct Node {
   package let outputs: [Value]
 }
 
+extension Node {
+  /// Whether it is a module of that name, or one of its layers.
+  @inline(never)
+  func belongs(to module: String) -> Bool {
+    let (own, module) = ([UInt8](name.utf8), [UInt8](module.utf8))
+    guard own.count >= module.count else { return false }
+    for place in module.indices where own[place] != module[place] { return false }
+    return own.count == module.count || own[module.count] == UInt8(ascii: ".")
+  }
+}
+
 /// What a graph knows of one parameter or buffer of its state dict.
 package struct ParameterInfo: Sendable {
   package enum Kind: Equatable, Sendable {
@@ -92,9 +103,22 @@ package struct Graph {
   package func contains(_ value: Value) -> Bool { tensors.indices.contains(value.index) }
 
   /// Whether a value is a parameter: what no layer takes as its input.
-  package func isParameter(_ value: Value) -> Bool {
-    if case .parameter = self[value].role { return true }
-    return false
+  package func isParameter(_ value: Value) -> Bool { parameterPlace(value) != nil }
+
+  /// The place in `parameters` of a value that is one.
+  package func parameterPlace(_ value: Value) -> Int? {
+    if case .parameter(let place) = self[value].role { return place }
+    return nil
+  }
+
+  /// The place of the node that writes each tensor, by index; -1 for inputs and parameters.
+  @inline(never)
+  func producers() -> [Int] {
+    var result = [Int](repeating: -1, count: tensors.count)
+    for (place, node) in nodes.enumerated() {
+      for output in node.outputs { result[output.index] = place }
+    }
+    return result
   }
 
   /// The place of a parameter in `parameters`, or nil.
@@ -177,10 +201,7 @@ package struct Graph {
   ///
   /// - Throws: `notFound`, naming a few layers.
   package func output(ofModule name: String) throws(SasukaError) -> Value {
-    let prefix = name + "."
-    for node in nodes.reversed() where node.name == name || node.name.utf8.starts(with: prefix.utf8) {
-      return node.outputs[0]
-    }
+    for node in nodes.reversed() where node.belongs(to: name) { return node.outputs[0] }
     throw SasukaError(
       .notFound, "no layer or group of layers is called \"\(name)\"; the summary lists all \(nodes.count) layers")
   }

@@ -48,6 +48,9 @@ package protocol Operator: AnyObject {
 
   /// Multiply-adds of one application.
   func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int
+
+  /// The window that it slides over a map of these shapes of its inputs, for tables; nil where there is none.
+  func window(inputs: [Shape]) -> Window?
 }
 
 extension Operator {
@@ -61,6 +64,7 @@ extension Operator {
   package var changesModel: Bool { false }
   package func appendUpdates(of node: Node, to graph: inout Graph) throws(SasukaError) {}
   package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int { 0 }
+  package func window(inputs: [Shape]) -> Window? { nil }
   package func specialized(for mode: Mode) -> (any Operator)? { self }
 }
 

@@ -1,25 +1,22 @@
 // The table of a network's layers that a person reads.
 
 extension Graph {
-  /// One line to a layer: name, operator, output shape, parameters, multiply-adds at the nominal input; then the totals.
-  package var summary: String {
-    var rows = [["layer", "operator", "output", "parameters", "multiply-adds"]]
-    var totalMultiplyAdds = 0
-    for node in nodes {
-      var inputShapes: [Shape] = []
-      var parameterCount = 0
-      for input in node.inputs {
-        inputShapes.append(shape(input))
-        if case .parameter(let place) = self[input].role, parameters[place].kind == .weight {
-          parameterCount = saturatingSum(parameterCount, shape(input).count)
-        }
-      }
-      var outputShapes: [Shape] = []
-      for output in node.outputs { outputShapes.append(shape(output)) }
-      let multiplyAdds = node.operation.multiplyAdds(inputs: inputShapes, outputs: outputShapes)
-      totalMultiplyAdds = saturatingSum(totalMultiplyAdds, multiplyAdds)
+  /// One line to a layer: name, operator, window, output shape, receptive field, parameters, multiply-adds and bytes of its
+  /// result for an input of this shape; then the totals.
+  ///
+  /// - Throws: as `specialized(to:)`.
+  package func summary(at input: Shape) throws(SasukaError) -> String {
+    var rows = [
+      ["layer", "operator", "window", "output", "field", "parameters", "multiply-adds", "activation bytes"]
+    ]
+    var (multiplyAdds, bytes) = (0, 0)
+    try forEachLayer(at: input) { layer in
+      multiplyAdds = saturatingSum(multiplyAdds, layer.multiplyAdds)
+      bytes = saturatingSum(bytes, layer.activationBytes)
       rows.append([
-        node.name, node.operation.kind, outputShapes[0].description, grouped(parameterCount), grouped(multiplyAdds),
+        layer.node.name, layer.node.operation.kind, layer.window.map { describe($0) } ?? "", layer.output.description,
+        layer.field.map { pair($0.rows.size, $0.columns.size) } ?? "", grouped(layer.parameters),
+        grouped(layer.multiplyAdds), grouped(layer.activationBytes),
       ])
     }
     var total = 0
@@ -31,17 +28,30 @@ extension Graph {
         rest = saturatingSum(rest, parameter.shape.count)
       }
     }
-    return table(rows) + "\nparameters: \(grouped(total)), and \(grouped(rest)) statistics\n"
-      + "multiply-adds: \(grouped(totalMultiplyAdds))\n"
+    let totals: Message =
+      "\nparameters: \(grouped(total)), and \(grouped(rest)) statistics\nmultiply-adds: \(grouped(multiplyAdds))\n"
+      + "activation bytes: \(grouped(bytes))\n"
+    return table(rows) + totals.text
   }
 }
 
-func saturatingSum(_ left: Int, _ right: Int) -> Int {
-  let (sum, overflow) = left.addingReportingOverflow(right)
-  return overflow ? Int.max : sum
+/// A window as `3x3 s2 p1 d1`: kernel, stride, padding and dilation, each in both directions where these differ.
+private func describe(_ window: Window) -> String {
+  let (kernel, stride, padding, dilation) = (window.kernel, window.stride, window.padding, window.dilation)
+  let isEven = stride.height == stride.width && padding == Padding(padding.top) && dilation.height == dilation.width
+  let text: Message =
+    isEven
+    ? "\(kernel.height)x\(kernel.width) s\(stride.height) p\(padding.top) d\(dilation.height)"
+    : "\(kernel.height)x\(kernel.width) s\(stride.height)x\(stride.width) p\(padding.top),\(padding.bottom),"
+      + "\(padding.left),\(padding.right) d\(dilation.height)x\(dilation.width)"
+  return text.text
 }
 
+@inline(never)
+private func pair(_ height: Int, _ width: Int) -> String { height.description + "x" + width }
+
 /// 1234567 as "1,234,567".
+@inline(never)
 private func grouped(_ number: Int) -> String {
   let digits = [UInt8](number.description.utf8)
   var result: [UInt8] = []
@@ -52,7 +62,7 @@ private func grouped(_ number: Int) -> String {
   return String(decoding: result, as: UTF8.self)
 }
 
-/// Columns two spaces apart, the numbers of the last two to the right.
+/// Columns two spaces apart, numbers to the right.
 private func table(_ rows: [[String]]) -> String {
   var widths = [Int](repeating: 0, count: rows[0].count)
   for row in rows {
@@ -62,7 +72,7 @@ private func table(_ rows: [[String]]) -> String {
   for row in rows {
     for (column, cell) in row.enumerated() {
       let space = String(repeating: " ", count: widths[column] - cell.utf8.count)
-      let isNumber = column >= widths.count - 2
+      let isNumber = column >= 4
       if column > 0 { text += "  " }
       text += isNumber ? space + cell : cell + space
     }

@@ -35,6 +35,12 @@ package final class AdaptiveWindows: AverageWindows {
     return Shape([input[0], input[1], output.height, output.width])
   }
 
+  package func window(for input: Shape) -> Window? {
+    guard input[2] % output.height == 0, input[3] % output.width == 0 else { return nil }
+    let kernel = Extent(height: input[2] / output.height, width: input[3] / output.width)
+    return Window(kernel: kernel, stride: kernel)
+  }
+
   package func ranges(
     of input: Shape
   ) throws(SasukaError) -> (rows: [sasuka_pool_range], columns: [sasuka_pool_range]) {

@@ -29,6 +29,8 @@ package protocol AverageWindows: AnyObject {
   /// The pooling's word in messages.
   var kind: String { get }
   func outputShape(of input: Shape) throws(SasukaError) -> Shape
+  /// The window for a map of this shape; nil where sizes differ.
+  func window(for input: Shape) -> Window?
   /// For each output row and column what it averages; the product of both divisors divides the sum.
   func ranges(of input: Shape) throws(SasukaError) -> (rows: [sasuka_pool_range], columns: [sasuka_pool_range])
 }
@@ -47,6 +49,7 @@ package final class SlidingWindows: AverageWindows {
   }
 
   package func outputShape(of input: Shape) throws(SasukaError) -> Shape { try pool.window(for: input).output }
+  package func window(for input: Shape) -> Window? { (try? pool.window(for: input))?.window }
 
   package func ranges(
     of input: Shape
@@ -86,6 +89,8 @@ package final class AveragePool: Operator {
   package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
     [try windows.outputShape(of: inputs[0])]
   }
+
+  package func window(inputs: [Shape]) -> Window? { windows.window(for: inputs[0]) }
 
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
     let operation = AveragePoolGradient(windows, inputShape: context.shape(context.node.inputs[0]))

@@ -40,6 +40,10 @@ package final class Convolution: Operator {
     return saturatingProduct(outputs[0].count, kernel[1], kernel[2], kernel[3])
   }
 
+  package func window(inputs: [Shape]) -> Window? {
+    (try? attributes.geometry(input: inputs[0], weight: inputs[1]))?.window
+  }
+
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
     let (input, weight) = (context.node.inputs[0], context.node.inputs[1])
     let gradient = context.outputGradient

@@ -12,6 +12,7 @@ package struct ConvolutionGeometry: Equatable, Sendable {
   package var input: Extent
   package var output: Extent
 
+  var window: Window { Window(kernel: kernel, stride: stride, dilation: dilation, padding: padding) }
   var isDepthwise: Bool { groups > 1 && groups == inputChannels && groups == outputChannels }
   var multiplyAddsPerImage: Int {
     saturatingProduct(

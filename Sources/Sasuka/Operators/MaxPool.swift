@@ -94,6 +94,8 @@ package final class MaxPool: Operator {
     return keepsIndices ? [output, output] : [output]
   }
 
+  package func window(inputs: [Shape]) -> Window? { (try? attributes.window(for: inputs[0]))?.window }
+
   package func specialized(for mode: Mode) -> (any Operator)? {
     MaxPool(attributes, keepsIndices: mode == .training)
   }

@@ -18,6 +18,10 @@ package final class TransposedConvolution: Operator {
     saturatingProduct(inputs[0].count, inputs[1][1], inputs[1][2], inputs[1][3])
   }
 
+  package func window(inputs: [Shape]) -> Window? {
+    (try? attributes.geometry(input: inputs[0], weight: inputs[1]))?.window
+  }
+
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
     let (input, weight) = (context.node.inputs[0], context.node.inputs[1])
     let gradient = context.outputGradient

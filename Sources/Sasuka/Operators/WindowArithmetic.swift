@@ -217,4 +217,14 @@ package struct ReceptiveField: Equatable, Sendable {
     }
     (size, step, start) = (newSize, newStep, newStart)
   }
+
+  /// The pixels that values of one place in two maps see; the steps are this one's.
+  package func union(_ other: ReceptiveField) -> ReceptiveField {
+    var result = self
+    result.start = min(start, other.start)
+    // Neither end is beyond what `append` has counted without overflow.
+    let (end, overflow) = max(start &+ size, other.start &+ other.size).subtractingReportingOverflow(result.start)
+    result.size = overflow ? Int.max : end
+    return result
+  }
 }

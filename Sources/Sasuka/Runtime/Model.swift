@@ -40,6 +40,31 @@ package final class Model {
     parameters.initialize(seed: options.seed)
   }
 
+  private init(_ graph: Graph, _ parameters: Parameters, like model: Model) {
+    self.graph = graph
+    self.parameters = parameters
+    options = model.options
+    kernels = model.kernels
+  }
+
+  /// A model of a changed network, with copies of the numbers that stay and with this one's threads and callbacks.
+  ///
+  /// - Parameter seed: from which the other numbers are drawn.
+  package func changed(_ change: Transformation, seed: UInt64) throws(SasukaError) -> Model {
+    let numbers = try Parameters(of: change.graph)
+    try gate.beginReading()
+    defer { gate.endReading() }
+    for (place, origin) in change.origins.enumerated() {
+      if origin >= 0 {
+        numbers.buffers[place].raw.copyMemory(
+          from: parameters.buffers[origin].raw, byteCount: numbers.buffers[place].byteCount)
+      } else {
+        numbers.initialize(place, numbers.infos[place].initializer, seed: seed)
+      }
+    }
+    return Model(change.graph, numbers, like: self)
+  }
+
   /// Draws the learnt parameters whose names match anew; each depends on the seed and its place only.
   ///
   /// - Parameter initializer: what a parameter of a shape is drawn from; nil is each layer's own.

@@ -7,6 +7,9 @@ package enum Initializer: Equatable, Sendable {
   case uniform(bound: Float)
   /// Normal with mean 0.
   case normal(standardDeviation: Float)
+  /// Of a convolution's weight [outputs, channels, height, width] of windows with that many numbers: each output begins
+  /// as the average of the channel of its number; with one channel to an output, of that.
+  case windowAverage(channels: Int, window: Int)
 
   /// Which connections of a weight the variance is kept over.
   package enum Fan: Equatable, Sendable { case input, output }
@@ -42,6 +45,12 @@ package enum Initializer: Equatable, Sendable {
     case .normal(let deviation):
       for index in 0..<count {
         numbers[index] = deviation * random.normal(stream: stream, index: UInt64(index))
+      }
+    case .windowAverage(let channels, let window):
+      // Output o and channel o stand at (o * channels + o) * window.
+      for index in 0..<count {
+        let isOwn = channels == 1 || index / window % (channels + 1) == 0
+        numbers[index] = isOwn ? 1 / Float(window) : 0
       }
     }
   }

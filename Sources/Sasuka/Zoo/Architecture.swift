@@ -44,7 +44,7 @@ package struct Architecture: Sendable {
   }
 
   /// Most classes and input channels; above, parameters of any network would not fit a machine.
-  private static let mostChannels = 1 << 20
+  static let mostChannels = 1 << 20
 
   /// The network, with torchvision's names and order of parameters.
   ///

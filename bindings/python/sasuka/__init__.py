@@ -30,6 +30,7 @@ from .model import IncompatibleKeys, Model, Parameter, Session, architectures, c
 from .pictures import Preprocessing, preprocessing
 from .profile import Profile, ProfileRow
 from .shapes import ReceptiveField, receptive_field, resolve_padding, transposed_output_size, window_output_size
+from .surgery import LayerInfo
 from .trainer import Evaluation, Trainer
 from .zoo import list_models
 
@@ -52,6 +53,7 @@ __all__ = [
     "History",
     "IncompatibleKeys",
     "InvalidArgumentError",
+    "LayerInfo",
     "Learner",
     "LearningRateFinder",
     "MismatchError",

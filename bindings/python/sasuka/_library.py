@@ -168,6 +168,26 @@ class ParameterInfo(Structure):
     ]
 
 
+class LayerInfo(Structure):
+    _fields_ = [
+        ("name", c_char_p),
+        ("kind", c_char_p),
+        ("shape", c_int64 * 8),
+        ("kernel", c_int64 * 2),
+        ("stride", c_int64 * 2),
+        ("dilation", c_int64 * 2),
+        ("padding", c_int64 * 4),
+        ("field_size", c_int64 * 2),
+        ("field_step", c_int64 * 2),
+        ("field_start", c_int64 * 2),
+        ("parameters", c_int64),
+        ("multiply_adds", c_int64),
+        ("activation_bytes", c_int64),
+        ("rank", c_int32),
+        ("reserved", c_int32),
+    ]
+
+
 class SessionOptions(Structure):
     _fields_ = [
         ("struct_size", c_size_t),
@@ -305,6 +325,13 @@ CHECKED: dict[str, list[Any]] = {
     "model_set_parameter": [_handle, _name, _tensor],
     "model_initialize": [_handle, _name, c_int32, c_double, c_uint64],
     "model_train_step": [_handle, _tensor, _tensor, POINTER(TrainOptions), POINTER(c_double)],
+    "model_layers": [_handle, _sizes, c_int32, POINTER(LayerInfo), _size, _size, _needed],
+    "model_summary_at": [_handle, _sizes, c_int32, c_void_p, _size, _needed],
+    "model_replace_head": [_handle, c_int64, c_uint64, POINTER(_handle)],
+    "model_make_convolutional": [_handle, POINTER(_handle)],
+    "model_ablate": [_handle, POINTER(c_char_p), _size, c_int32, POINTER(_handle)],
+    "model_replace_max_pool": [_handle, _name, c_int32, POINTER(_handle)],
+    "model_pool_globally": [_handle, c_uint64, POINTER(_handle)],
     "session_create": [_handle, _sizes, c_int32, POINTER(SessionOptions), POINTER(_handle)],
     "session_run": [_handle, _tensor, _tensor],
     "session_output_shape": [_handle, _sizes, POINTER(c_int32)],

@@ -32,6 +32,7 @@ from ._library import (
 from .errors import CancelledError, MismatchError
 from .pictures import Preprocessing
 from .profile import Profile, ProfileRow
+from .surgery import Surgery
 from .tensors import Borrowed, TensorLike, borrow_input, borrow_output
 
 Out = TypeVar("Out")
@@ -202,7 +203,7 @@ def _model_options(seed: int, threads: int, interruptible: Interruptible) -> Any
     return options
 
 
-class Model(Owner):
+class Model(Surgery, Owner):
     """A network with its weights. Made by `create_model` or `Graph.model`; a context manager; freed when collected."""
 
     _destroy = "model_destroy"
@@ -295,9 +296,12 @@ class Model(Owner):
             session(x)
             return session.profile(x, runs=runs)
 
-    def summary(self) -> str:
-        """The table of layers: name, operator, output shape, parameters, multiply-adds."""
-        return read_bytes(lib.sasuka_model_summary, self._handle)[:-1].decode()
+    def summary(self, input_shape: Any = None) -> str:
+        """The table of layers as text: what `layers` gives, and the totals; at the nominal input unless told otherwise."""
+        if input_shape is None:
+            return read_bytes(lib.sasuka_model_summary, self._handle)[:-1].decode()
+        shape = sizes(input_shape), len(input_shape)
+        return read_bytes(lib.sasuka_model_summary_at, self._handle, *shape)[:-1].decode()
 
     def parameters(self) -> list[Parameter]:
         """The entries of the state dict, in PyTorch's order."""

@@ -25,6 +25,7 @@ STRUCTS = {
     "picture": _library.Picture,
     "load_options": _library.LoadOptions,
     "parameter_info": _library.ParameterInfo,
+    "layer_info": _library.LayerInfo,
     "session_options": _library.SessionOptions,
     "profile_row": _library.ProfileRow,
     "train_options": _library.TrainOptions,
