@@ -34,6 +34,10 @@ func select(_ mask: SIMD4<Int32>, _ yes: SIMD4<Int32>, _ no: SIMD4<Int32>) -> SI
   sasuka_select_integers4(mask, yes, no)
 }
 
+/// Lane places[lane] of `a` in each lane.
+@inline(__always)
+func permute(_ a: SIMD4<Float>, _ places: SIMD4<Int32>) -> SIMD4<Float> { sasuka_permute4(a, places) }
+
 /// The number of lane `place` in every lane: a vector of 4 is one group.
 @inline(__always)
 func spread(_ a: SIMD4<Float>, _ place: Int, of size: Int) -> SIMD4<Float> { SIMD4(repeating: a[place & 3]) }
@@ -62,6 +66,10 @@ func select(_ mask: SIMD8<Int32>, _ yes: SIMD8<Float>, _ no: SIMD8<Float>) -> SI
 func select(_ mask: SIMD8<Int32>, _ yes: SIMD8<Int32>, _ no: SIMD8<Int32>) -> SIMD8<Int32> {
   sasuka_select_integers8(mask, yes, no)
 }
+
+/// Lane places[lane] of `a` in each lane.
+@inline(__always)
+func permute(_ a: SIMD8<Float>, _ places: SIMD8<Int32>) -> SIMD8<Float> { sasuka_permute8(a, places) }
 
 /// In each group of `size` neighbouring lanes, 4 or 8, the number of lane `place` of the group.
 @inline(__always)
@@ -93,6 +101,10 @@ func select(_ mask: SIMD16<Int32>, _ yes: SIMD16<Float>, _ no: SIMD16<Float>) ->
 func select(_ mask: SIMD16<Int32>, _ yes: SIMD16<Int32>, _ no: SIMD16<Int32>) -> SIMD16<Int32> {
   sasuka_select_integers16(mask, yes, no)
 }
+
+/// Lane places[lane] of `a` in each lane.
+@inline(__always)
+func permute(_ a: SIMD16<Float>, _ places: SIMD16<Int32>) -> SIMD16<Float> { sasuka_permute16(a, places) }
 
 /// In each group of `size` neighbouring lanes, 4 or 8, the number of lane `place` of the group.
 @inline(__always)

@@ -32,6 +32,28 @@ SASUKA_VECTORS(4)
 SASUKA_VECTORS(8)
 SASUKA_VECTORS(16)
 
+/* Lane places[lane] of `a` in each lane; places lie in 0 ..< width. */
+#define SASUKA_PERMUTE(width, expression) \
+  SASUKA_VECTOR_FUNCTION sasuka_float##width sasuka_permute##width(sasuka_float##width a, sasuka_mask##width places) { \
+    expression \
+  }
+#define SASUKA_PERMUTE_LANES(width) \
+  sasuka_float##width result = a; \
+  for (int lane = 0; lane < width; lane++) result[lane] = a[places[lane] & (width - 1)]; \
+  return result;
+
+SASUKA_PERMUTE(4, SASUKA_PERMUTE_LANES(4))
+#ifdef __AVX2__
+SASUKA_PERMUTE(8, return __builtin_ia32_permvarsf256(a, places);)
+#else
+SASUKA_PERMUTE(8, SASUKA_PERMUTE_LANES(8))
+#endif
+#ifdef __AVX512F__
+SASUKA_PERMUTE(16, return __builtin_ia32_permvarsf512(a, places);)
+#else
+SASUKA_PERMUTE(16, SASUKA_PERMUTE_LANES(16))
+#endif
+
 /* In each group of `size` neighbouring lanes (4 or 8) the number of lane `place` of the group, in all lanes: constants once
    the caller is unrolled, and then one instruction. */
 #define SASUKA_FOUR(first) (first), (first), (first), (first)

@@ -26,50 +26,66 @@ extension Lowering {
   /// Writes every channel of a blocked map from a channel of some other; channels without a source and padding lanes
   /// become 0. A unit is one block of one image.
   mutating func gatherChannels(
-    _ destination: Value, from maps: [ChannelMap], source: @escaping (_ channel: Int) -> ChannelSource?
-  ) {
+    _ destination: Value, from maps: [ChannelMap], source: (_ channel: Int) -> ChannelSource?
+  ) throws(SasukaError) {
     let shape = shape(destination)
+    let (lanes, area) = (self.lanes, shape[2] * shape[3])
+    let blocks = Layout.blocks(of: shape[1], lanes: lanes)
+    var table = GatherTable(lanes: lanes, blockFloats: area * lanes)
+    for block in 0..<blocks {
+      for lane in 0..<min(lanes, shape[1] - block * lanes) {
+        if let channel = source(block * lanes + lane) { table.take(channel, into: lane) }
+      }
+      table.endBlock()
+    }
+    let picks = try persistent(floats: table.picks.count)
+    let lanePairs = UnsafeMutableRawPointer(picks).assumingMemoryBound(to: Int32.self)
+    for (place, pick) in table.picks.enumerated() { lanePairs[place] = pick }
+    let (parts, ends) = (table.parts, table.ends)
     let to = pointer(destination)
-    let (lanes, area, channels) = (self.lanes, shape[2] * shape[3], shape[1])
-    let blocks = Layout.blocks(of: channels, lanes: lanes)
-    let kernel = kernels.pointee.grid_copy!
+    let kernel = kernels.pointee.channel_gather!
     step(units: shape[0] * blocks) { unit, _ in
       let (image, block) = (unit / blocks, unit % blocks)
       let target = to + unit * area * lanes
-      let end = min(channels - block * lanes, lanes)
-      if end < lanes { clearLanes(target + end, count: lanes - end, area: area, lanes: lanes) }
-      var lane = 0
-      while lane < end {
-        let channel = block * lanes + lane
-        guard let first = source(channel) else {
-          clearLanes(target + lane, count: 1, area: area, lanes: lanes)
-          lane += 1
-          continue
-        }
-        var run = 1
-        while lane + run < end, (first.channel + run) % lanes != 0, let next = source(channel + run),
-          next.map == first.map, next.channel == first.channel + run
-        { run += 1 }
-        let map = maps[first.map]
-        let place = first.channel / lanes * area * lanes + first.channel % lanes
-        let from = map.floats + image * map.imageStride + place
-        if run == lanes, from == target { break }  // It lies in place.
-        if run == lanes {
-          (target + lane).update(from: from, count: area * lanes)
-        } else {
-          var grid = sasuka_grid()
-          (grid.planes, grid.rows, grid.columns) = (1, Int64(area), Int64(run))
-          (grid.left_row, grid.left_column) = (Int64(lanes), 1)
-          (grid.result_row, grid.result_column) = (Int64(lanes), 1)
-          kernel(&grid, from, target + lane)
-        }
-        lane += run
+      let first = block == 0 ? 0 : ends[block - 1]
+      if first == ends[block] { target.update(repeating: 0, count: area * lanes) }
+      for part in first..<ends[block] {
+        let map = maps[parts[2 * part]]
+        let from = map.floats + image * map.imageStride + parts[2 * part + 1]
+        // A part that lies in place already is its whole block.
+        if from != target { kernel(from, lanePairs + part * 2 * lanes, target, Int64(area), part == first ? 0 : 1) }
       }
     }
   }
 }
 
-/// Writes zeros to some neighbouring lanes of a channel block.
-private func clearLanes(_ target: UnsafeMutablePointer<Float>, count: Int, area: Int, lanes: Int) {
-  for pixel in 0..<area { (target + pixel * lanes).update(repeating: 0, count: count) }
+/// Which lanes of which blocks every block of a map is gathered from.
+private struct GatherTable {
+  private let lanes: Int
+  private let blockFloats: Int
+  /// Two numbers for each part: the place of a map, and where in it the block begins that channels are taken from.
+  private(set) var parts: [Int] = []
+  /// Where the parts of each block end.
+  private(set) var ends: [Int] = []
+  /// For each part and lane of the result the lane that is taken; then -1 where it is taken and 0 elsewhere.
+  private(set) var picks: [Int32] = []
+
+  init(lanes: Int, blockFloats: Int) {
+    self.lanes = lanes
+    self.blockFloats = blockFloats
+  }
+
+  mutating func take(_ channel: ChannelSource, into lane: Int) {
+    let start = channel.channel / lanes * blockFloats
+    var part = ends.last ?? 0
+    while part < parts.count / 2, parts[2 * part] != channel.map || parts[2 * part + 1] != start { part += 1 }
+    if part == parts.count / 2 {
+      parts += [channel.map, start]
+      picks += [Int32](repeating: 0, count: 2 * lanes)
+    }
+    picks[part * 2 * lanes + lane] = Int32(channel.channel % lanes)
+    picks[part * 2 * lanes + lanes + lane] = -1
+  }
+
+  mutating func endBlock() { ends.append(parts.count / 2) }
 }

@@ -29,7 +29,7 @@ package final class ChannelShuffle: Operator {
     let shape = lowering.shape(input)
     let (groups, groupSize) = (groups, shape[1] / groups)
     guard lowering.layout(output) == .plain else {
-      return lowering.gatherChannels(output, from: [lowering.channelMap(input)]) { channel in
+      return try lowering.gatherChannels(output, from: [lowering.channelMap(input)]) { channel in
         ChannelSource(map: 0, channel: channel % groups * groupSize + channel / groups)
       }
     }

@@ -62,7 +62,7 @@ package final class Concatenate: Operator {
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let output = node.outputs[0]
     let axis = try lowering.shape(output).axis(axis)
-    if axis == 1, lowering.layout(output) != .plain { return joinChannels(node, &lowering) }
+    if axis == 1, lowering.layout(output) != .plain { return try joinChannels(node, &lowering) }
     let to = lowering.axes(output)
     var start = 0
     for input in node.inputs {
@@ -74,7 +74,7 @@ package final class Concatenate: Operator {
     }
   }
 
-  private func joinChannels(_ node: Node, _ lowering: inout Lowering) {
+  private func joinChannels(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     if lowering.lieInPlace(node, operation: self) { return }
     var maps: [ChannelMap] = []
     var ends: [Int] = []
@@ -82,7 +82,7 @@ package final class Concatenate: Operator {
       maps.append(lowering.channelMap(input))
       ends.append((ends.last ?? 0) + lowering.shape(input)[1])
     }
-    lowering.gatherChannels(node.outputs[0], from: maps) { channel in
+    try lowering.gatherChannels(node.outputs[0], from: maps) { channel in
       var map = 0
       while channel >= ends[map] { map += 1 }
       return ChannelSource(map: map, channel: map == 0 ? channel : channel - ends[map - 1])

@@ -51,7 +51,7 @@ package final class Slice: Operator {
     let (input, output) = (node.inputs[0], node.outputs[0])
     let range = try range(in: lowering.shape(input))
     if range.axis == 1, lowering.layout(output) != .plain {
-      lowering.gatherChannels(output, from: [lowering.channelMap(input)]) { channel in
+      try lowering.gatherChannels(output, from: [lowering.channelMap(input)]) { channel in
         ChannelSource(map: 0, channel: range.first + channel * range.step)
       }
       return
@@ -80,7 +80,7 @@ final class SliceGradient: Operator {
     let (part, whole) = (node.inputs[0], node.outputs[0])
     let range = range
     if range.axis == 1, lowering.layout(whole) != .plain {
-      lowering.gatherChannels(whole, from: [lowering.channelMap(part)]) { channel in
+      try lowering.gatherChannels(whole, from: [lowering.channelMap(part)]) { channel in
         let place = channel - range.first
         guard place >= 0, place % range.step == 0, place / range.step < range.count else { return nil }
         return ChannelSource(map: 0, channel: place / range.step)
