@@ -1,8 +1,8 @@
 """What each residual block of a trained network is good for: its accuracy without it.
 
-A ResNet-20 is trained on Fashion-MNIST; then each block's branch is taken away in turn, then several at once, then a
-shortcut. Veit, Wilber and Belongie 2016 (Residual Networks Behave Like Ensembles of Relatively Shallow Networks) found that
-one block more or less hardly matters, but for those that change the size.
+A ResNet-20 is trained on Fashion-MNIST; then each block's branch is taken away in turn, then several at once, then
+shortcuts. Veit, Wilber and Belongie 2016 (Residual Networks Behave Like Ensembles of Relatively Shallow Networks) found that
+in 110 layers one block more or less hardly matters, but for those that change the size; in 20 layers each has more to do.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import sasuka
+from sasuka.data import idx_dataset
 
 #: Of Fashion-MNIST's training pictures between 0 and 1.
 MEAN, DEVIATION = 0.2860, 0.3530
@@ -40,7 +41,7 @@ def fashion_mnist(arguments: argparse.Namespace) -> tuple[Data, Data]:
         folder = subprocess.run([str(script)], check=True, capture_output=True, text=True).stdout.strip()
     parts = []
     for train, count in ((True, arguments.pictures), (False, arguments.tests)):
-        pictures, classes = sasuka.idx_dataset(folder, train).batch(np.arange(count))
+        pictures, classes = idx_dataset(folder, train).batch(np.arange(count))
         parts.append((((pictures / np.float32(255) - MEAN) / DEVIATION).astype(np.float32), classes.astype(np.int64)))
     return parts[0], parts[1]
 

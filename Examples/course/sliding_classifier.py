@@ -1,8 +1,9 @@
 """VGG's fully connected layers as convolutions: one run over a larger picture instead of one for each crop.
 
-VGG pads every convolution with zeros, so a crop's border differs from the same place in a larger picture: the scores are
-those of the classifier over windows of the features exactly, those of separate crops nearly. A network without padding
-gives the crops' scores exactly. Usage: sliding_classifier.py [ARCHITECTURE]; vgg11 unless told otherwise.
+A network without padding gives the crops' scores exactly. VGG pads every convolution with zeros, so that a crop's features
+are others near its border than those of the same place in a larger picture: its scores are exactly those of the classifier
+over windows of the features, and differ from those of separate crops by what the zeros do, with weights that are not trained
+a lot. Usage: sliding_classifier.py [ARCHITECTURE]; vgg11 unless told otherwise.
 """
 
 from __future__ import annotations
