@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from . import callbacks, data, nn, transforms
+from . import callbacks, data, nn, plots, transforms
 from ._library import lib as _lib
 from .errors import (
     BufferTooSmallError,
@@ -23,6 +23,7 @@ from .errors import (
     UnsupportedError,
     WrongStateError,
 )
+from .estimator import PictureClassifier
 from .graph import Graph, Value
 from .learner import History, Learner
 from .lr_finder import LearningRateFinder
@@ -64,6 +65,7 @@ __all__ = [
     "Preprocessing",
     "Profile",
     "ProfileRow",
+    "PictureClassifier",
     "ReceptiveField",
     "SasukaError",
     "Session",
@@ -79,6 +81,7 @@ __all__ = [
     "list_models",
     "nn",
     "preprocessing",
+    "plots",
     "receptive_field",
     "resolve_padding",
     "transforms",

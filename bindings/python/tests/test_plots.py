@@ -65,7 +65,7 @@ def test_it_draws_where_it_is_told_and_alone(name: str, trained: sasuka.Learner,
     assert PLOTS[name](trained, right) is right
     assert right.has_data() and not left.has_data()
     alone = PLOTS[name](trained, None)
-    alone.figure.savefig(tmp_path / "plot.png")
+    alone.figure.savefig(tmp_path / "plot.png", dpi=30)
     pixels = pyplot.imread(tmp_path / "plot.png")
     assert len(np.unique(pixels.reshape(-1, 4), axis=0)) > 5
 
