@@ -20,9 +20,12 @@ from ctypes import (
     c_void_p,
 )
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Union
 
 from . import errors
+
+#: Of a file.
+PathLike = Union[str, "os.PathLike[str]"]
 
 ABI_VERSION = 1
 MAX_RANK = 8

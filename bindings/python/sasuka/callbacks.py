@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
-from .data import PathLike
+from ._library import PathLike
 from .errors import InvalidArgumentError
 
 if TYPE_CHECKING:

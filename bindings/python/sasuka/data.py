@@ -8,16 +8,15 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
+from ._library import PathLike
 from ._optional import pillow
 from .errors import FileError, FormatError, InvalidArgumentError
 from .tensors import TensorLike, as_array
 from .transforms import Batch, Compose, Transform, scaled
-
-PathLike = Union[str, "os.PathLike[str]"]
 
 #: What a folder's files must end with to be pictures.
 PICTURE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -133,12 +132,14 @@ def read_picture(path: PathLike, size: int | tuple[int, int] | None = None, chan
 
 
 def _covering(picture: Any, height: int, width: int) -> Any:
-    """Resized so that it just covers height x width, and cut to it around the middle."""
-    scale = max(height / picture.height, width / picture.width)
-    enlarged = max(width, round(picture.width * scale)), max(height, round(picture.height * scale))
+    """Resized so that it just covers height x width, and cut to it around the middle; rounds as torchvision does."""
+    if height * picture.width >= width * picture.height:
+        enlarged = picture.width * height // picture.height, height
+    else:
+        enlarged = width, picture.height * width // picture.width
     if enlarged != picture.size:
         picture = picture.resize(enlarged, pillow().BILINEAR)
-    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    left, top = round((picture.width - width) / 2), round((picture.height - height) / 2)
     return picture.crop((left, top, left + width, top + height))
 
 
@@ -159,6 +160,8 @@ class ImageFolder(Dataset):
     channels : {1, 3}
     classes : sequence of str, optional
         Names of the folders in the order of their numbers; by default all, sorted.
+    allow_empty : bool
+        Whether a class may have no pictures, or no folder.
     """
 
     def __init__(
@@ -167,6 +170,8 @@ class ImageFolder(Dataset):
         size: int | tuple[int, int] = 224,
         channels: int = 3,
         classes: Sequence[str] | None = None,
+        *,
+        allow_empty: bool = False,
     ) -> None:
         folder = Path(root)
         if not folder.is_dir():
@@ -177,7 +182,7 @@ class ImageFolder(Dataset):
         numbers: list[int] = []
         for number, name in enumerate(names):
             inside = find_pictures(folder / name)
-            if not inside:
+            if not inside and not allow_empty:
                 raise FileError(f"{folder / name} holds no pictures ({', '.join(PICTURE_SUFFIXES)})")
             self.paths += inside
             numbers += [number] * len(inside)

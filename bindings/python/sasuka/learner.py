@@ -12,8 +12,9 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
+from ._library import PathLike
 from .callbacks import Callback, Logs, Schedule
-from .data import ArrayDataset, DataLoader, Dataset, PathLike
+from .data import ArrayDataset, DataLoader, Dataset
 from .errors import InvalidArgumentError, WrongStateError
 from .lr_finder import LearningRateFinder, exponential_rates
 from .model import Model, PathOrBytes

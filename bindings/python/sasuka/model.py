@@ -34,6 +34,7 @@ from .pictures import Preprocessing
 from .profile import Profile, ProfileRow
 from .surgery import Surgery
 from .tensors import Borrowed, TensorLike, borrow_input, borrow_output
+from .torch_file import write_state_dict, written_whole
 
 Out = TypeVar("Out")
 PathOrBytes = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
@@ -414,9 +415,14 @@ class Model(Surgery, Owner):
             lib.sasuka_model_load_weights(self._handle, os.fsencode(source), ctypes.byref(options))
 
     def save_weights(self, path: str | os.PathLike[str] | None = None) -> bytes | None:
-        """Saves as .npz where the path ends so, else as safetensors; without a path returns the safetensors' bytes."""
+        """Saves as .npz, or as PyTorch's .pth or .pt, where the path ends so, else as safetensors; without a path returns
+        the safetensors' bytes."""
         if path is None:
             return read_bytes(lib.sasuka_model_save_weights_to_memory, self._handle)
+        if os.fspath(path).endswith((".pth", ".pt")):
+            with written_whole(path) as file:
+                write_state_dict(file, self.state_dict())
+            return None
         lib.sasuka_model_save_weights(self._handle, os.fsencode(path))
         return None
 

@@ -171,6 +171,8 @@ def test_folders_are_classes(folder: Path) -> None:
     assert ImageFolder(folder, 4, channels=1)[0][0].shape == (1, 4, 4)
     chosen = ImageFolder(folder, 4, classes=["red", "blue"])
     assert chosen.targets().tolist() == [0, 0, 1, 1]
+    some = ImageFolder(folder, 4, classes=["red", "violet", "blue"], allow_empty=True)
+    assert some.targets().tolist() == [0, 0, 2, 2]
 
 
 def test_pictures_are_cut_around_the_middle(tmp_path: Path) -> None:

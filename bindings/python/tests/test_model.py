@@ -184,3 +184,26 @@ def test_weights_are_prepared_again_after_they_changed(model: sasuka.Model, pict
 def test_a_session_that_was_not_made_to_profile_says_so(model: sasuka.Model, pictures: np.ndarray) -> None:
     with model.session() as session, pytest.raises(sasuka.WrongStateError, match="not made to profile"):
         session.profile(pictures)
+
+
+@pytest.mark.parametrize("suffix", ["pth", "pt"])
+def test_pytorch_s_files_are_written(tmp_path: Path, pictures: np.ndarray, suffix: str) -> None:
+    first, second = build(seed=1), build(seed=2)
+    path = tmp_path / f"weights.{suffix}"
+    first.save_weights(path)
+    second.load_weights(path)
+    np.testing.assert_array_equal(second(pictures), first(pictures))
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    with pytest.raises(sasuka.FileError, match="no/such/folder/w.pth cannot be written"):
+        first.save_weights("no/such/folder/w.pth")
+
+
+def test_pytorch_reads_what_was_written(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    model = build()
+    model.save_weights(tmp_path / "weights.pth")
+    found = torch.load(tmp_path / "weights.pth", weights_only=True)
+    assert list(found) == list(model.state_dict())
+    for name, array in model.state_dict().items():
+        assert found[name].numpy().dtype == array.dtype and found[name].shape == array.shape
+        np.testing.assert_array_equal(found[name].numpy(), array)

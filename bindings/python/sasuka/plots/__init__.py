@@ -7,7 +7,7 @@ Each function draws into `ax`, or into a new figure's, and returns the axes, so 
 from __future__ import annotations
 
 from .arithmetic import convolution_arithmetic
-from .network import feature_maps, filters, grad_cam
+from .inside import feature_maps, filters, grad_cam
 from .results import confusion_matrix, pictures, top_losses
 from .training import gradient_norms, history, learning_rates, losses, lr_find
 
