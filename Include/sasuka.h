@@ -561,6 +561,9 @@ sasuka_status sasuka_model_forward(sasuka_model *model, const sasuka_tensor *inp
 sasuka_status sasuka_model_output_shape(const sasuka_model *model, const int64_t *input_shape, int32_t input_rank,
                                         int64_t *output_shape, int32_t *output_rank);
 
+/** The nominal input's shape, with a batch of 1. `rank` is the capacity of `shape` and becomes the rank. */
+sasuka_status sasuka_model_input_shape(const sasuka_model *model, int64_t *shape, int32_t *rank);
+
 /** The table of layers at the nominal input as text: the columns of sasuka_model_layers, and the totals. */
 sasuka_status sasuka_model_summary(const sasuka_model *model, char *text, size_t capacity, size_t *needed);
 
@@ -633,6 +636,10 @@ typedef struct sasuka_layer_info {
     `*needed` becomes their number; with NULL and capacity 0 that is all. layer_size: sizeof(sasuka_layer_info). */
 sasuka_status sasuka_model_layers(const sasuka_model *model, const int64_t *input_shape, int32_t rank,
                                   sasuka_layer_info *layers, size_t layer_size, size_t capacity, size_t *needed);
+
+/** Who reads whose result: pairs of layers' numbers in sasuka_model_layers, the maker first; -1 is the network's input. `layers`
+    has room for `capacity` numbers; `*needed` becomes how many there are. */
+sasuka_status sasuka_model_connections(const sasuka_model *model, int32_t *layers, size_t capacity, size_t *needed);
 
 /** sasuka_model_summary at another input shape. */
 sasuka_status sasuka_model_summary_at(const sasuka_model *model, const int64_t *input_shape, int32_t rank, char *text,

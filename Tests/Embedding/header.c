@@ -342,7 +342,7 @@ SIZE(sasuka_evaluation, 32)
     (void)same; \
   }
 
-enum { FUNCTION_COUNT = 105 };
+enum { FUNCTION_COUNT = 107 };
 
 typedef void (*any_function)(void);
 
@@ -436,6 +436,8 @@ static int collect(any_function functions[FUNCTION_COUNT]) {
   FUNCTION(sasuka_status, sasuka_model_forward, (sasuka_model *, const sasuka_tensor *, sasuka_tensor *))
   FUNCTION(sasuka_status, sasuka_model_output_shape, (const sasuka_model *, const int64_t *, int32_t, int64_t *,
            int32_t *))
+  FUNCTION(sasuka_status, sasuka_model_input_shape, (const sasuka_model *, int64_t *, int32_t *))
+  FUNCTION(sasuka_status, sasuka_model_connections, (const sasuka_model *, int32_t *, size_t, size_t *))
   FUNCTION(sasuka_status, sasuka_model_summary, (const sasuka_model *, char *, size_t, size_t *))
   FUNCTION(size_t, sasuka_model_parameter_count, (const sasuka_model *))
   FUNCTION(sasuka_status, sasuka_model_parameter_info, (const sasuka_model *, size_t, sasuka_parameter_info *))

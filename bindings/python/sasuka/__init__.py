@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from . import callbacks, data, nn, plots, transforms
 from ._library import lib as _lib
+from .bundle import Bundle, Prediction
 from .errors import (
     BufferTooSmallError,
     BusyError,
@@ -45,6 +46,7 @@ def instruction_set() -> str:
 
 __all__ = [
     "BufferTooSmallError",
+    "Bundle",
     "BusyError",
     "CancelledError",
     "Evaluation",
@@ -62,6 +64,7 @@ __all__ = [
     "NotFoundError",
     "OutOfMemoryError",
     "Parameter",
+    "Prediction",
     "Preprocessing",
     "Profile",
     "ProfileRow",

@@ -322,6 +322,8 @@ CHECKED: dict[str, list[Any]] = {
     "model_save_weights_to_memory": [_handle, c_void_p, _size, _needed],
     "model_forward": [_handle, _tensor, _tensor],
     "model_output_shape": [_handle, _sizes, c_int32, _sizes, POINTER(c_int32)],
+    "model_input_shape": [_handle, _sizes, POINTER(c_int32)],
+    "model_connections": [_handle, POINTER(c_int32), _size, _needed],
     "model_summary": [_handle, c_void_p, _size, _needed],
     "model_parameter_info": [_handle, _size, POINTER(ParameterInfo)],
     "model_get_parameter": [_handle, _name, _tensor],

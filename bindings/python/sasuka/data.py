@@ -15,6 +15,7 @@ import numpy as np
 from ._library import PathLike
 from ._optional import pillow
 from .errors import FileError, FormatError, InvalidArgumentError
+from .pictures import Preprocessing
 from .tensors import TensorLike, as_array
 from .transforms import Batch, Compose, Transform, scaled
 
@@ -162,6 +163,8 @@ class ImageFolder(Dataset):
         Names of the folders in the order of their numbers; by default all, sorted.
     allow_empty : bool
         Whether a class may have no pictures, or no folder.
+    preprocessing : Preprocessing, optional
+        A network's own way from pictures to its input, instead of `size` and `channels`.
     """
 
     def __init__(
@@ -172,12 +175,14 @@ class ImageFolder(Dataset):
         classes: Sequence[str] | None = None,
         *,
         allow_empty: bool = False,
+        preprocessing: Preprocessing | None = None,
     ) -> None:
         folder = Path(root)
         if not folder.is_dir():
             raise FileError(f"{folder} is no folder")
         names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if classes is None else list(classes)
         self.classes, self.size, self.channels = tuple(names), size, channels
+        self.preprocessing = preprocessing
         self.paths: list[Path] = []
         numbers: list[int] = []
         for number, name in enumerate(names):
@@ -194,8 +199,11 @@ class ImageFolder(Dataset):
         return len(self.paths)
 
     def batch(self, indices: np.ndarray) -> Batch:
-        pictures = [read_picture(self.paths[index], self.size, self.channels) for index in indices]
-        return np.stack(pictures), self._targets[indices]
+        targets = self._targets[indices]
+        if self.preprocessing is None:
+            return np.stack([read_picture(self.paths[index], self.size, self.channels) for index in indices]), targets
+        whole = [read_picture(self.paths[index], channels=3).transpose(1, 2, 0) for index in indices]
+        return self.preprocessing(whole), targets
 
     def targets(self) -> np.ndarray:
         return self._targets

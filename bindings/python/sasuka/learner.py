@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -23,6 +22,7 @@ from .tensors import TensorLike, as_array
 from .trainer import Evaluation, Trainer
 from .transforms import scaled
 
+Group = tuple[str, dict[str, Any]]
 Data = Union[DataLoader, Dataset, tuple[Any, Any]]
 
 
@@ -103,7 +103,8 @@ class Learner:
         self.rates: list[float] = []
         self.epoch, self.total_steps, self.stop = 0, 0, False
         self._trainer: Trainer | None = None
-        self._groups: list[tuple[str, dict[str, Any]]] = []
+        #: Beside what the model says is frozen: patterns, and what `Trainer.add_group` is told of them.
+        self._groups: list[Group] = []
 
     def _loader(self, data: Data, shuffle: bool) -> DataLoader:
         if isinstance(data, DataLoader):
@@ -130,20 +131,17 @@ class Learner:
     # ---- What is trained
 
     def freeze(self, pattern: str = "*", *, except_for: str | None = None) -> None:
-        """Leaves parameters whose names match as they are in the fits to come, but for those of `except_for`.
+        """Leaves parameters of the model whose names match as they are in the fits to come, but for those of `except_for`.
 
         >>> learner.freeze(except_for="fc.*")
         """
-        self._groups.append((pattern, {"frozen": True}))
+        self.model.freeze(pattern)
         if except_for is not None:
-            self._groups.append((except_for, {"weight_decay": self._weight_decay}))
+            self.model.unfreeze(except_for)
 
     def unfreeze(self, pattern: str = "*") -> None:
-        """Trains parameters whose names match again."""
-        if pattern == "*":
-            self._groups = []
-        else:
-            self._groups.append((pattern, {"weight_decay": self._weight_decay}))
+        """Trains parameters of the model whose names match again."""
+        self.model.unfreeze(pattern)
 
     @property
     def _weight_decay(self) -> float:
@@ -258,15 +256,16 @@ class Learner:
         lr_factor : float
             Of the rate below the head, in the second part.
         """
-        pattern, groups = head or self.head(), self._groups
+        pattern, decay = head or self.head(), {"weight_decay": self._weight_decay}
+        # What the model says is frozen stays so in both parts.
+        frozen: list[Group] = [(name, {"frozen": True}) for name in self.model.frozen()]
         try:
-            self._groups = [("*", {"frozen": True}), (pattern, {"weight_decay": self._weight_decay})]
+            self._groups = [("*", {"frozen": True}), (pattern, decay), *frozen]
             history = self.fit_one_cycle(freeze_epochs, lr) if freeze_epochs > 0 else History()
-            decay = {"weight_decay": self._weight_decay}
-            self._groups = [("*", {"lr_factor": lr_factor, **decay}), (pattern, decay)]
+            self._groups = [("*", {"lr_factor": lr_factor, **decay}), (pattern, decay), *frozen]
             history.extend(self.fit_one_cycle(epochs, lr / 2))
         finally:
-            self._groups = groups
+            self._groups = []
         return history
 
     @contextmanager
@@ -345,6 +344,7 @@ class Learner:
         data : DataLoader, Dataset or pictures, optional
             By default the validation data. Pictures of bytes are scaled to 0 to 1.
         """
+        self.model.eval()
         results = [self.model(x) for x in self._pictures(data)]
         if not results:
             raise InvalidArgumentError("the data has no pictures")
@@ -361,15 +361,6 @@ class Learner:
         pictures = as_array(data)
         starts = range(0, len(pictures), self.batch_size)
         return (scaled(pictures[start : start + self.batch_size]) for start in starts)
-
-    def frozen(self) -> list[str]:
-        """Names of the parameters that the next fit leaves as they are."""
-        names = []
-        for name, _, kind in self.model.parameters():
-            matching = [group for pattern, group in self._groups if fnmatchcase(name, pattern)]
-            if kind == "weight" and matching and matching[-1].get("frozen"):
-                names.append(name)
-        return names
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

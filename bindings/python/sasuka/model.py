@@ -30,6 +30,7 @@ from ._library import (
     sizes,
 )
 from .errors import CancelledError, MismatchError
+from .inspection import Inspection
 from .pictures import Preprocessing
 from .profile import Profile, ProfileRow
 from .surgery import Surgery
@@ -204,7 +205,7 @@ def _model_options(seed: int, threads: int, interruptible: Interruptible) -> Any
     return options
 
 
-class Model(Surgery, Owner):
+class Model(Surgery, Inspection, Owner):
     """A network with its weights. Made by `create_model` or `Graph.model`; a context manager; freed when collected."""
 
     _destroy = "model_destroy"
@@ -236,6 +237,7 @@ class Model(Surgery, Owner):
         out : numpy.ndarray or tensor, optional
             float32 or float64 of the result's shape, to be written; it is returned.
         """
+        self._refuse_training_mode()
         given = borrow_input(x)
         if out is None:
             shape = given.array.shape

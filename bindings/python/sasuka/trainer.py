@@ -104,6 +104,8 @@ class Trainer(Owner):
         handle = c_void_p()
         lib.sasuka_trainer_create(model._handle, ctypes.byref(options), ctypes.byref(handle))
         self._handle = handle
+        for pattern, frozen in model._freezing:
+            self.add_group(pattern, weight_decay=options.weight_decay, frozen=frozen)
 
     def step(self, x: TensorLike, target: TensorLike) -> float:
         """One whole step: gradients from zero, forward, backward, update. Returns the loss."""

@@ -147,13 +147,17 @@ def test_fine_tuning_trains_the_head_first() -> None:
     np.testing.assert_array_equal(states[0]["conv.weight"], before["conv.weight"])
     assert (states[0]["fc.weight"] != before["fc.weight"]).any()
     assert (states[1]["conv.weight"] != before["conv.weight"]).any()
-    assert ours.frozen() == []
+    ours.model.freeze("bn.*")
+    before = ours.model.state_dict()
+    ours.fine_tune(1, 0.01)
+    np.testing.assert_array_equal(ours.model.state_dict()["bn.weight"], before["bn.weight"])
+    assert (ours.model.state_dict()["conv.weight"] != before["conv.weight"]).any()
 
 
 def test_freezing_by_pattern() -> None:
     ours = learner()
     ours.freeze(except_for="fc.*")
-    assert ours.frozen() == ["conv.weight", "bn.weight", "bn.bias"]
+    assert ours.model.frozen() == ["conv.weight", "bn.weight", "bn.bias"]
     before = ours.model.state_dict()
     ours.fit(1)
     after = ours.model.state_dict()
@@ -161,7 +165,7 @@ def test_freezing_by_pattern() -> None:
     assert (after["fc.weight"] != before["fc.weight"]).any()
     ours.unfreeze()
     ours.fit(1)
-    assert (ours.model.state_dict()["conv.weight"] != before["conv.weight"]).any() and ours.frozen() == []
+    assert (ours.model.state_dict()["conv.weight"] != before["conv.weight"]).any() and ours.model.frozen() == []
 
 
 def test_early_stopping_and_the_best_weights(tmp_path: Path) -> None:

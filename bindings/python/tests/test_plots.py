@@ -50,6 +50,7 @@ PLOTS: dict[str, Callable[[sasuka.Learner, Any], Any]] = {
     "pictures": lambda ours, ax: plots.pictures(np.zeros((3, 3, 4, 4)), ax, titles=["a", "b", "c"]),
     "filters": lambda ours, ax: plots.filters(ours.model, ax=ax),
     "feature_maps": lambda ours, ax: plots.feature_maps(ours.model, picture(ours), "conv", ax),
+    "network": lambda ours, ax: plots.network(ours.model, ax),
     "grad_cam": lambda ours, ax: plots.grad_cam(np.zeros((1, 8, 8)), np.ones((4, 4)), ax),
     "convolution_arithmetic": lambda ours, ax: plots.convolution_arithmetic(5, 3, 2, 1, ax=ax),
 }
@@ -99,6 +100,15 @@ def test_top_losses_are_the_worst(trained: sasuka.Learner) -> None:
     losses = -np.log(trained.predict()[np.arange(len(true)), true])
     titles = [text.get_text().split("\n")[1] for text in plots.top_losses(trained, 4).texts]
     assert titles == [f"{loss:.2f}" for loss in np.sort(losses)[::-1][:4]]
+
+
+def test_drawings_have_a_box_for_each_module() -> None:
+    model = sasuka.create_model("resnet18")
+    for depth, count in ((1, 11), (2, 7 + 4 * 2), (None, len(model.layers()))):
+        ax = plots.network(model, depth=depth, input_shape=(1, 3, 64, 64))
+        assert len([patch for patch in ax.patches if type(patch).__name__ == "FancyBboxPatch"]) == count + 1
+    titles = [text.get_text() for text in plots.network(model, depth=1).texts if text.get_weight() == "bold"]
+    assert titles[:5] == ["input", "conv1", "bn1", "relu", "maxpool"] and titles[-1] == "fc"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ Each function draws into `ax`, or into a new figure's, and returns the axes, so 
 from __future__ import annotations
 
 from .arithmetic import convolution_arithmetic
+from .drawing import network
 from .inside import feature_maps, filters, grad_cam
 from .results import confusion_matrix, pictures, top_losses
 from .training import gradient_norms, history, learning_rates, losses, lr_find
@@ -22,6 +23,7 @@ __all__ = [
     "learning_rates",
     "losses",
     "lr_find",
+    "network",
     "pictures",
     "top_losses",
 ]

@@ -1,0 +1,126 @@
+"""What a model tells of itself in PyTorch's words, and what it leaves as it is in training."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Iterator
+from ctypes import c_int32, c_size_t
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from . import describe
+from ._library import lib, shape_of
+from .errors import NotFoundError, WrongStateError
+
+if TYPE_CHECKING:
+    from .model import Parameter
+    from .surgery import LayerInfo
+
+Self = TypeVar("Self", bound="Inspection")
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a name is of a pattern, as the engine reads it: ``*`` is any text, ``?`` any letter."""
+    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(expression, name, flags=re.DOTALL) is not None
+
+
+class Inspection:
+    """A part of `Model`."""
+
+    #: Whether the model is in training mode; see `train`.
+    training = False
+    _freezing: tuple[tuple[str, bool], ...] = ()
+
+    if TYPE_CHECKING:
+        # What the other parts of Model have.
+        _handle: Any
+
+        def layers(self, input_shape: Any = None) -> list[LayerInfo]: ...
+        def parameters(self) -> list[Parameter]: ...
+        def state_dict(self) -> dict[str, np.ndarray]: ...
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The nominal input's shape without the batch, such as (3, 224, 224)."""
+        return shape_of(lib.sasuka_model_input_shape, self._handle)[1:]
+
+    def connections(self) -> list[tuple[int, int]]:
+        """(maker, reader): which layer reads which one's result, by their numbers in `layers`; -1 is the network's input."""
+        needed = c_size_t()
+        lib.sasuka_model_connections(self._handle, None, 0, ctypes.byref(needed))
+        numbers = (c_int32 * max(needed.value, 1))()
+        lib.sasuka_model_connections(self._handle, numbers, needed.value, ctypes.byref(needed))
+        return list(zip(numbers[: needed.value : 2], numbers[1 : needed.value : 2]))
+
+    def named_parameters(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Names and copies of what is learnt, in PyTorch's order; `state_dict` has what is gathered as well."""
+        state = self.state_dict()
+        return ((name, state[name]) for name, _, kind in self.parameters() if kind == "weight")
+
+    def named_modules(self, input_shape: Any = None) -> Iterator[tuple[str, describe.Module]]:
+        """Names and modules, groups before what is in them, the whole network as "" first.
+
+        >>> dict(model.named_modules())["layer1"].parameters
+        """
+        return ((module.name, module) for module in describe.modules(self.layers(input_shape)))
+
+    def _repr_html_(self) -> str:
+        return describe.to_html(self.layers())
+
+    def to_dot(self, input_shape: Any = None, name: str = "network") -> str:
+        """The network drawn as a graph, in Graphviz's language: boxes of layers framed by module.
+
+        >>> import graphviz; graphviz.Source(model.to_dot())
+        """
+        shape = (1, *self.input_shape) if input_shape is None else tuple(input_shape)
+        return describe.to_dot(self.layers(input_shape), self.connections(), shape, name)
+
+    # ---- Modes
+
+    def train(self: Self, mode: bool = True) -> Self:
+        """Says that the model is being trained: it then refuses to be called until `eval`, since a call computes what
+        evaluation does, with dropout off and BatchNorm by its running statistics. Trainers do not ask for the mode: their
+        steps always compute as in training."""
+        self.training = bool(mode)
+        return self
+
+    def eval(self: Self) -> Self:
+        """Ends what `train` began; a new model is in this mode."""
+        return self.train(False)
+
+    def _refuse_training_mode(self) -> None:
+        if self.training:
+            raise WrongStateError("the model is in training mode, and a call computes what evaluation does; call eval() first")
+
+    # ---- Freezing
+
+    def freeze(self: Self, pattern: str = "*") -> Self:
+        """Trainers and learners made from now on leave parameters whose names match as they are.
+
+        >>> model.freeze().unfreeze("fc.*")
+        """
+        return self._set_frozen(pattern, True)
+
+    def unfreeze(self: Self, pattern: str = "*") -> Self:
+        """Trainers and learners made from now on train parameters whose names match again."""
+        return self._set_frozen(pattern, False)
+
+    def _set_frozen(self: Self, pattern: str, frozen: bool) -> Self:
+        names = [parameter.name for parameter in self.parameters() if parameter.kind == "weight"]
+        if not any(matches(pattern, name) for name in names):
+            raise NotFoundError(f'"{pattern}" is the name of no learnt parameter; the first ones are {", ".join(names[:3])}')
+        kept = () if pattern == "*" else self._freezing
+        self._freezing = (*kept, (pattern, frozen))
+        return self
+
+    def frozen(self) -> list[str]:
+        """Names of the learnt parameters that trainers leave as they are."""
+        names = []
+        for name, _, kind in self.parameters():
+            decisions = [frozen for pattern, frozen in self._freezing if matches(pattern, name)]
+            if kind == "weight" and decisions and decisions[-1]:
+                names.append(name)
+        return names
