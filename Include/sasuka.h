@@ -416,6 +416,14 @@ typedef struct sasuka_model_options {
   int32_t zero_init_residual;
   /** 0. */
   int32_t reserved2;
+  /** Yes: the stage has dilated convolutions instead of its stride: layer2, layer3, layer4 of a ResNet with bottlenecks. */
+  int32_t replace_stride_with_dilation[3];
+  /** 0: no normalisation (torchvision's norm_layer=nn.Identity): ResNets, RegNet, MobileNet v2 and v3, EfficientNet. */
+  int32_t norm_layer;
+  /** Of a ResNet with bottlenecks: groups of the 3 x 3 convolutions, and channels of a group where a block has 64. */
+  int64_t groups, width_per_group;
+  /** MobileNet v3: half the channels in the last blocks; those blocks dilated instead of strided. */
+  int32_t reduced_tail, dilated;
 } sasuka_model_options;
 void sasuka_model_options_init(sasuka_model_options *options, size_t struct_size);
 

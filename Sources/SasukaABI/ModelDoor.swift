@@ -50,7 +50,8 @@ private var modelDefaults: sasuka_model_options {
     struct_size: MemoryLayout<sasuka_model_options>.size, num_classes: 0, in_channels: 0, seed: 0, threads: 0,
     reserved: 0, parallel_for: nil, parallel_for_user_data: nil, progress: nil, progress_user_data: nil, dropout: -1,
     dropout_aux: -1, stochastic_depth: -1, width_mult: -1, aux_logits: -1, transform_input: -1, zero_init_residual: -1,
-    reserved2: 0)
+    reserved2: 0, replace_stride_with_dilation: (-1, -1, -1), norm_layer: -1, groups: -1, width_per_group: -1,
+    reduced_tail: -1, dilated: -1)
 }
 
 @_cdecl("sasuka_model_options_init") @implementation
@@ -102,6 +103,16 @@ private func architectureOptions(_ given: sasuka_model_options) -> ArchitectureO
   options.hasAuxiliaryHeads = wish(given.aux_logits)
   options.transformsInput = wish(given.transform_input)
   options.zeroInitializesResiduals = wish(given.zero_init_residual)
+  let stages = given.replace_stride_with_dilation
+  if stages != (-1, -1, -1) {
+    func bit(_ flag: Int32) -> Int { wish(flag) == true ? 1 : 0 }
+    options.dilatedStages = bit(stages.0) | bit(stages.1) << 1 | bit(stages.2) << 2
+  }
+  options.groups = given.groups == -1 ? nil : Int(given.groups)
+  options.widthPerGroup = given.width_per_group == -1 ? nil : Int(given.width_per_group)
+  options.hasNorms = wish(given.norm_layer)
+  options.reducesTail = wish(given.reduced_tail)
+  options.dilatesTail = wish(given.dilated)
   return options
 }
 

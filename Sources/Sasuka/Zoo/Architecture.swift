@@ -16,6 +16,13 @@ package struct ArchitectureOptions: Sendable {
   package var transformsInput: Bool?
   /// Residual blocks begin as the identity (Goyal et al. 2017, Accurate, Large Minibatch SGD).
   package var zeroInitializesResiduals: Bool?
+  /// Which of the last three stages dilate instead of striding, the second stage being bit 0.
+  package var dilatedStages: Int?
+  package var groups: Int?
+  package var widthPerGroup: Int?
+  package var hasNorms: Bool?
+  package var reducesTail: Bool?
+  package var dilatesTail: Bool?
   package init() {}
 }
 

@@ -24,6 +24,12 @@ struct ArchitectureChoices {
   var hasAuxiliaryHeads: Choice<Bool>
   var transformsInput: Choice<Bool>
   var zeroInitializesResiduals: Choice<Bool>
+  var dilatedStages: Choice<Int>
+  var groups: Choice<Int>
+  var widthPerGroup: Choice<Int>
+  var hasNorms: Choice<Bool>
+  var reducesTail: Choice<Bool>
+  var dilatesTail: Choice<Bool>
 
   /// - Throws: `invalidArgument` for numbers out of range.
   init(_ options: ArchitectureOptions) throws(SasukaError) {
@@ -37,6 +43,10 @@ struct ArchitectureChoices {
     if let width = options.widthMultiplier, !(width > 0 && width <= 64) {
       throw SasukaError(.invalidArgument, "width_mult is \(describe(width)); more than 0 to 64 is expected")
     }
+    for (name, number) in [("groups", options.groups), ("width_per_group", options.widthPerGroup)] {
+      guard let number, number < 1 || number > 1 << 16 else { continue }
+      throw SasukaError(.invalidArgument, "\(name) is \(number); 1 to 65536 is expected")
+    }
     dropout = Choice(options.dropout)
     auxiliaryDropout = Choice(options.auxiliaryDropout)
     stochasticDepth = Choice(options.stochasticDepth)
@@ -44,6 +54,12 @@ struct ArchitectureChoices {
     hasAuxiliaryHeads = Choice(options.hasAuxiliaryHeads)
     transformsInput = Choice(options.transformsInput)
     zeroInitializesResiduals = Choice(options.zeroInitializesResiduals)
+    dilatedStages = Choice(options.dilatedStages)
+    groups = Choice(options.groups)
+    widthPerGroup = Choice(options.widthPerGroup)
+    hasNorms = Choice(options.hasNorms)
+    reducesTail = Choice(options.reducesTail)
+    dilatesTail = Choice(options.dilatesTail)
   }
 
   /// - Throws: `invalidArgument` for a wish that the builder did not ask for.
@@ -53,6 +69,9 @@ struct ArchitectureChoices {
       ("stochastic_depth", stochasticDepth.isIgnored), ("width_mult", widthMultiplier.isIgnored),
       ("aux_logits", hasAuxiliaryHeads.isIgnored), ("transform_input", transformsInput.isIgnored),
       ("zero_init_residual", zeroInitializesResiduals.isIgnored),
+      ("replace_stride_with_dilation", dilatedStages.isIgnored), ("groups", groups.isIgnored),
+      ("width_per_group", widthPerGroup.isIgnored), ("norm_layer", hasNorms.isIgnored),
+      ("reduced_tail", reducesTail.isIgnored), ("dilated", dilatesTail.isIgnored),
     ] where isIgnored {
       throw SasukaError(.invalidArgument, "\(name) has no option \(choice); leave it as _init set it")
     }

@@ -16,6 +16,7 @@ enum EfficientNet {
       resize: scaling.picture, crop: scaling.size, isBicubic: true, secondResize: number == 1 ? 255 : 0)
     return Architecture("efficientnet_b\(number)", size: Int(scaling.size), recipes: recipes) {
       (b, input) throws(SasukaError) in
+      b.offerNorms()
       if number >= 5 { (b.epsilon, b.momentum) = (0.001, 0.01) }
       let counts = stages.map { Int((Double($0.4) * scaling.depth).rounded(.up)) }
       let total = Float(counts.reduce(0, +))

@@ -7,6 +7,7 @@ enum MobileNetV2 {
 
   static let architectures = [
     Architecture("mobilenet_v2", recipes: .twice) { (b, input) throws(SasukaError) in
+      b.offerNorms()
       let width = b.choices.widthMultiplier.value(published: 1)
       var x = try b.layer(input, "features.0", NetworkBuilder.scaled(32, width), 3, stride: 2, .relu6)
       var place = 1

@@ -27,13 +27,21 @@ enum MobileNetV3 {
     _ b: inout NetworkBuilder, _ input: Value, _ blocks: [Block], last: Int
   ) throws(SasukaError) -> Value {
     (b.epsilon, b.momentum) = (0.001, 0.01)
+    b.offerNorms()
+    // torchvision's choices for the last three blocks, as backbones of detectors and segmenters want them.
+    let divisor = b.choices.reducesTail.value(published: false) ? 2 : 1
+    let dilation = b.choices.dilatesTail.value(published: false) ? 2 : 1
     let width = b.choices.widthMultiplier.value(published: 1)
     var x = try b.layer(input, "features.0", NetworkBuilder.scaled(16, width), 3, stride: 2, .hardSwish)
-    for (place, block) in blocks.enumerated() {
-      x = try inverted(&b, x, "features." + (place + 1), block, width)
+    let tail = blocks.count - 3
+    for (place, published) in blocks.enumerated() {
+      var block = published
+      if place >= tail { block.2 /= divisor }
+      if place > tail { block.1 /= divisor }
+      x = try inverted(&b, x, "features." + (place + 1), block, width, dilation: place >= tail ? dilation : 1)
     }
     x = try b.layer(x, "features." + (blocks.count + 1), 6 * b.channels(x), 1, .hardSwish)
-    x = try b.linear(b.pooled(x), "classifier.0", NetworkBuilder.scaled(last, width))
+    x = try b.linear(b.pooled(x), "classifier.0", NetworkBuilder.scaled(last / divisor, width))
     x = try b.dropout(b.graph.activation(x, .hardSwish, name: "classifier.1"), "classifier.2", 0.2)
     x = try b.linear(x, "classifier.3", b.classes)
     b.initializeBiasesWithZero()
@@ -43,13 +51,15 @@ enum MobileNetV3 {
   }
 
   private static func inverted(
-    _ b: inout NetworkBuilder, _ x: Value, _ block: String, _ sizes: Block, _ width: Double
+    _ b: inout NetworkBuilder, _ x: Value, _ block: String, _ sizes: Block, _ width: Double,
+    dilation: Int
   ) throws(SasukaError) -> Value {
     let name = block + ".block"
     let (kernel, published, channels, squeezes, isHard, stride) = sizes
     let (expanded, output) = (NetworkBuilder.scaled(published, width), NetworkBuilder.scaled(channels, width))
     let activation = isHard ? Activation.Function.hardSwish : .relu
-    var (y, place) = try b.expandedDepthwise(x, name, expanded, kernel, stride: stride, activation)
+    var (y, place) = try b.expandedDepthwise(
+      x, name, expanded, kernel, stride: dilation > 1 ? 1 : stride, dilation: dilation, activation)
     if squeezes {
       let squeezed = NetworkBuilder.scaled(expanded / 4, 1)
       y = try b.squeezeExcitation(y, name + "." + place, squeezed, .relu, .hardSigmoid)

@@ -9,6 +9,11 @@ package struct NetworkBuilder {
   /// Of the normalisations that follow.
   var epsilon: Float = 1e-5
   var momentum: Float = 0.1
+  /// Whether normalisations are written down, or left out.
+  private var normalizes = true
+
+  /// Lets the caller choose whether there are normalisations, as networks do whose norm_layer torchvision exposes.
+  mutating func offerNorms() { normalizes = choices.hasNorms.value(published: true) }
 
   init(classes: Int, choices: ArchitectureChoices) {
     self.classes = classes
@@ -21,11 +26,12 @@ package struct NetworkBuilder {
   @inline(never)
   mutating func convolution(
     _ x: Value, _ name: String, _ channels: Int, _ kernel: Int, stride: Int = 1, padding: Int? = nil, groups: Int = 1,
-    bias: Bool = false
+    dilation: Int = 1, bias: Bool = false
   ) throws(SasukaError) -> Value {
     try graph.convolution(
       x, name: name, outputChannels: channels, kernel: Extent(kernel), stride: Extent(stride),
-      padding: .explicit(Padding(padding ?? kernel / 2)), groups: groups, bias: bias)
+      padding: .explicit(Padding(padding ?? kernel / 2 * dilation)), dilation: Extent(dilation), groups: groups,
+      bias: bias)
   }
 
   /// The block of the Inception networks: convolution, batch normalisation, ReLU.
@@ -46,16 +52,17 @@ package struct NetworkBuilder {
 
   @inline(never)
   mutating func norm(_ x: Value, _ name: String) throws(SasukaError) -> Value {
-    try graph.batchNorm(x, name: name, epsilon: epsilon, momentum: momentum)
+    normalizes ? try graph.batchNorm(x, name: name, epsilon: epsilon, momentum: momentum) : x
   }
 
   /// torchvision's Conv2dNormActivation: convolution, normalisation and, unless nil, an activation at `name.0` to `name.2`.
   @inline(never)
   mutating func layer(
-    _ x: Value, _ name: String, _ channels: Int, _ kernel: Int, stride: Int = 1, groups: Int = 1,
+    _ x: Value, _ name: String, _ channels: Int, _ kernel: Int, stride: Int = 1, groups: Int = 1, dilation: Int = 1,
     _ activation: Activation.Function?
   ) throws(SasukaError) -> Value {
-    let y = try norm(convolution(x, name + ".0", channels, kernel, stride: stride, groups: groups), name + ".1")
+    let y = try norm(
+      convolution(x, name + ".0", channels, kernel, stride: stride, groups: groups, dilation: dilation), name + ".1")
     guard let activation else { return y }
     return try graph.activation(y, activation, name: name + ".2")
   }
@@ -64,12 +71,14 @@ package struct NetworkBuilder {
   /// filter each alone; and the free place under `name` behind them.
   @inline(never)
   mutating func expandedDepthwise(
-    _ x: Value, _ name: String, _ width: Int, _ kernel: Int, stride: Int, _ activation: Activation.Function
+    _ x: Value, _ name: String, _ width: Int, _ kernel: Int, stride: Int, dilation: Int = 1,
+    _ activation: Activation.Function
   ) throws(SasukaError) -> (value: Value, place: Int) {
     let isExpanded = width != channels(x)
     let expanded = isExpanded ? try layer(x, name + ".0", width, 1, activation) : x
     let place = isExpanded ? 1 : 0
-    let y = try layer(expanded, name + "." + place, width, kernel, stride: stride, groups: width, activation)
+    let y = try layer(
+      expanded, name + "." + place, width, kernel, stride: stride, groups: width, dilation: dilation, activation)
     return (y, place + 1)
   }
 

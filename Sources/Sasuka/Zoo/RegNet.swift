@@ -37,6 +37,7 @@ enum RegNet {
 
   static let architectures: [Architecture] = table.map { name, sizes in
     Architecture("regnet_" + name, recipes: sizes.recipes) { (b, input) throws(SasukaError) in
+      b.offerNorms()
       var x = try b.layer(input, "stem", 32, 3, stride: 2, .relu)
       for (stage, (width, depth)) in zip(sizes.widths, sizes.depths).enumerated() {
         for place in 0..<depth {

@@ -32,19 +32,27 @@ enum ResNet {
   private static func body(
     _ b: inout NetworkBuilder, _ input: Value, _ sizes: Sizes
   ) throws(SasukaError) -> Value {
+    b.offerNorms()
+    let sizes = chosen(&b, sizes)
+    // torchvision dilates blocks of three convolutions only.
+    let dilated = sizes.isBottleneck ? b.choices.dilatedStages.value(published: 0) : 0
+    var dilation = 1
     var x = try b.convolution(input, "conv1", 64, 7, stride: 2)
     x = try b.relu(b.norm(x, "bn1"))
     x = try b.maxPool(x, "maxpool", 3, stride: 2, padding: 1)
     let total = Float(sizes.blocks.reduce(0, +))
     var place: Float = 0
     for (stage, count) in sizes.blocks.enumerated() {
+      let dilates = stage > 0 && dilated >> (stage - 1) & 1 == 1
+      let before = dilation
+      if dilates { dilation *= 2 }
       for block in 0..<count {
         place += 1
-        let stride = stage > 0 && block == 0 ? 2 : 1
+        let stride = stage > 0 && block == 0 && !dilates ? 2 : 1
         let (name, planes) = ("layer" + (stage + 1) + "." + block, 64 << stage)
         x =
           sizes.isBottleneck
-          ? try bottleneck(&b, x, name, planes, stride, sizes, place / total)
+          ? try bottleneck(&b, x, name, planes, stride, block == 0 ? before : dilation, sizes, place / total)
           : try b.basicBlock(x, name, planes, stride, place / total)
       }
     }
@@ -53,13 +61,22 @@ enum ResNet {
     return x
   }
 
+  /// The sizes with the caller's groups and their width, of which blocks of two convolutions have none.
+  private static func chosen(_ b: inout NetworkBuilder, _ published: Sizes) -> Sizes {
+    guard published.isBottleneck else { return published }
+    var sizes = published
+    sizes.groups = b.choices.groups.value(published: published.groups)
+    sizes.widthPerGroup = b.choices.widthPerGroup.value(published: published.widthPerGroup)
+    return sizes
+  }
+
   private static func bottleneck(
-    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ planes: Int, _ stride: Int, _ sizes: Sizes,
-    _ depth: Float
+    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ planes: Int, _ stride: Int, _ dilation: Int,
+    _ sizes: Sizes, _ depth: Float
   ) throws(SasukaError) -> Value {
     let width = planes * sizes.widthPerGroup / 64 * sizes.groups
     var y = try b.relu(b.norm(b.convolution(x, name + ".conv1", width, 1), name + ".bn1"), name + ".relu")
-    y = try b.convolution(y, name + ".conv2", width, 3, stride: stride, groups: sizes.groups)
+    y = try b.convolution(y, name + ".conv2", width, 3, stride: stride, groups: sizes.groups, dilation: dilation)
     y = try b.relu(b.norm(y, name + ".bn2"), name + ".relu")
     y = try b.norm(b.convolution(y, name + ".conv3", 4 * planes, 1), name + ".bn3")
     return try b.joined(y, b.projected(x, name, 4 * planes, stride), name, depth)

@@ -121,6 +121,12 @@ class ModelOptions(Structure):
         ("transform_input", c_int32),
         ("zero_init_residual", c_int32),
         ("reserved2", c_int32),
+        ("replace_stride_with_dilation", c_int32 * 3),
+        ("norm_layer", c_int32),
+        ("groups", c_int64),
+        ("width_per_group", c_int64),
+        ("reduced_tail", c_int32),
+        ("dilated", c_int32),
     ]
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Mapping, Sequence
-from ctypes import c_char_p, c_void_p
+from ctypes import c_char_p, c_int32, c_void_p
 from threading import get_ident
 from typing import Any, Callable, NamedTuple, TypeVar, Union, overload
 
@@ -149,6 +149,12 @@ def create_model(
     aux_logits: bool | None = None,
     transform_input: bool | None = None,
     zero_init_residual: bool | None = None,
+    replace_stride_with_dilation: Sequence[bool] | None = None,
+    norm_layer: str | None = None,
+    groups: int | None = None,
+    width_per_group: int | None = None,
+    reduced_tail: bool | None = None,
+    dilated: bool | None = None,
     seed: int = 0,
     threads: int = 0,
 ) -> Model:
@@ -174,6 +180,15 @@ def create_model(
         Whether they take pictures normalised with ImageNet's mean and deviation, as their published weights want it.
     zero_init_residual : bool, optional
         Whether a ResNet's blocks begin as the identity.
+    replace_stride_with_dilation : three bools, optional
+        Whether layer2, layer3 and layer4 of a ResNet with bottlenecks dilate their convolutions instead of striding.
+    norm_layer : str, optional
+        "batch_norm", or "none" for torchvision's ``norm_layer=nn.Identity``: ResNets, RegNet, MobileNet v2 and v3,
+        EfficientNet.
+    groups, width_per_group : int, optional
+        Of the 3 x 3 convolutions of a ResNet with bottlenecks.
+    reduced_tail, dilated : bool, optional
+        Whether MobileNet v3 has half the channels in its last blocks, and whether these dilate instead of striding.
     seed : int
         From which the first weights are drawn.
     threads : int
@@ -182,7 +197,7 @@ def create_model(
     interruptible = Interruptible()
     options = _model_options(seed, threads, interruptible)
     options.num_classes, options.in_channels = num_classes, in_channels
-    choices = {
+    choices: dict[str, Any] = {
         "dropout": dropout,
         "dropout_aux": dropout_aux,
         "stochastic_depth": stochastic_depth,
@@ -190,7 +205,19 @@ def create_model(
         "aux_logits": aux_logits,
         "transform_input": transform_input,
         "zero_init_residual": zero_init_residual,
+        "groups": groups,
+        "width_per_group": width_per_group,
+        "reduced_tail": reduced_tail,
+        "dilated": dilated,
     }
+    if norm_layer is not None:
+        if norm_layer not in ("none", "batch_norm"):
+            raise ValueError(f"norm_layer {norm_layer!r}; \"batch_norm\" or \"none\" is expected")
+        choices["norm_layer"] = norm_layer == "batch_norm"
+    if replace_stride_with_dilation is not None:
+        if len(replace_stride_with_dilation) != 3:
+            raise ValueError(f"replace_stride_with_dilation {replace_stride_with_dilation}; three bools are expected")
+        choices["replace_stride_with_dilation"] = (c_int32 * 3)(*map(bool, replace_stride_with_dilation))
     for choice, value in choices.items():
         if value is not None:
             setattr(options, choice, value)

@@ -58,3 +58,47 @@ def test_models_are_listed_by_pattern() -> None:
     assert sasuka.list_models("resnet1000") == []
     with pytest.raises(ValueError, match="module 'transformer'; one of 'alexnet'"):
         sasuka.list_models(module="transformer")
+
+
+def shapes(name: str, **choices: object) -> dict[str, tuple[int, ...]]:
+    return {p.name: p.shape for p in sasuka.create_model(name, num_classes=10, **choices).parameters()}
+
+
+def test_strides_are_replaced_by_dilation() -> None:
+    names = ["layer2", "layer3", "layer4"]
+    published = sasuka.create_model("resnet50", num_classes=10)
+    dilated = sasuka.create_model("resnet50", num_classes=10, replace_stride_with_dilation=(False, True, True))
+    assert dilated.parameters() == published.parameters()
+    pictures = np.random.default_rng(0).standard_normal((1, 3, 64, 64)).astype(np.float32)
+    assert [array.shape[2] for array in published.extract_features(pictures, names).values()] == [8, 4, 2]
+    assert [array.shape[2] for array in dilated.extract_features(pictures, names).values()] == [8, 8, 8]
+    with pytest.raises(sasuka.InvalidArgumentError, match="resnet18 has no option replace_stride_with_dilation"):
+        sasuka.create_model("resnet18", replace_stride_with_dilation=(False, False, True))
+    with pytest.raises(ValueError, match="three bools"):
+        sasuka.create_model("resnet50", replace_stride_with_dilation=(True,))
+
+
+def test_groups_and_their_width_are_a_resnexts() -> None:
+    assert shapes("resnet50", groups=32, width_per_group=4) == shapes("resnext50_32x4d")
+    assert shapes("resnet50", width_per_group=128) == shapes("wide_resnet50_2")
+    with pytest.raises(sasuka.InvalidArgumentError, match="groups is 0; 1 to 65536"):
+        sasuka.create_model("resnet50", groups=0)
+
+
+def test_networks_go_without_normalisation() -> None:
+    with_norms, without = shapes("resnet18"), shapes("resnet18", norm_layer="none")
+    assert list(without) == [name for name in with_norms if ".bn" not in name and not name.startswith("bn")
+                             and ".downsample.1" not in name]
+    with pytest.raises(sasuka.InvalidArgumentError, match="densenet121 has no option norm_layer"):
+        sasuka.create_model("densenet121", norm_layer="none")
+    with pytest.raises(ValueError, match="norm_layer 'group_norm'"):
+        sasuka.create_model("resnet18", norm_layer="group_norm")
+
+
+def test_the_tail_of_mobilenet_v3_is_reduced() -> None:
+    reduced = shapes("mobilenet_v3_large", reduced_tail=True)
+    assert reduced["features.16.0.weight"] == (480, 80, 1, 1) and reduced["classifier.0.weight"] == (640, 480)
+    assert shapes("mobilenet_v3_large", dilated=True) == shapes("mobilenet_v3_large")
+    dilated = sasuka.create_model("mobilenet_v3_small", num_classes=2, dilated=True)
+    pictures = np.zeros((1, 3, 64, 64), dtype=np.float32)
+    assert dilated.extract_features(pictures, ["features.12"])["features.12"].shape[2:] == (4, 4)
