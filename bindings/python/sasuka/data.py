@@ -55,13 +55,16 @@ class ArrayDataset(Dataset):
     pictures : array_like
         [count, channels, height, width], or [count, height, width] for one channel; uint8 is scaled to 0 to 1 in batches.
     targets : array_like
-        As many classes, or numbers where the loss compares numbers.
+        As many classes, or numbers where the loss compares numbers. Texts are numbered in alphabetical order.
     classes : sequence of str, optional
-        Their names.
+        The classes' names; texts bring their own.
     """
 
     def __init__(self, pictures: TensorLike, targets: TensorLike, classes: Sequence[str] = ()) -> None:
         self.pictures, self._targets, self.classes = as_array(pictures), as_array(targets), tuple(classes)
+        if self._targets.dtype.kind in "USO":
+            names, self._targets = np.unique(self._targets.astype(str), return_inverse=True)
+            self.classes = tuple(str(name) for name in names)
         if self.pictures.ndim == 3:
             self.pictures = self.pictures[:, np.newaxis]
         if self.pictures.ndim not in (2, 4):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import re
 from collections.abc import Iterator
 from ctypes import c_int32, c_size_t
@@ -54,6 +55,12 @@ class Inspection:
         numbers = (c_int32 * max(needed.value, 1))()
         lib.sasuka_model_connections(self._handle, numbers, needed.value, ctypes.byref(needed))
         return list(zip(numbers[: needed.value : 2], numbers[1 : needed.value : 2]))
+
+    def __repr__(self) -> str:
+        if not self._handle:
+            return "Model(closed)"
+        learnt = sum(math.prod(shape) for _, shape, kind in self.parameters() if kind == "weight")
+        return f"Model(input_shape={self.input_shape}, {learnt:,} parameters)"
 
     def named_parameters(self) -> Iterator[tuple[str, np.ndarray]]:
         """Names and copies of what is learnt, in PyTorch's order; `state_dict` has what is gathered as well."""

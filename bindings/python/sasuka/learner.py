@@ -128,6 +128,10 @@ class Learner:
             self._trainer.add_group(pattern, **group)
         return self._trainer
 
+    def __repr__(self) -> str:
+        held_out = "no validation data" if self.valid is None else f"{len(self.valid.dataset)} to validate on"
+        return f"Learner({self.model!r}, {len(self.train.dataset)} pictures, {held_out}, {len(self.history)} epochs trained)"
+
     # ---- What is trained
 
     def freeze(self, pattern: str = "*", *, except_for: str | None = None) -> None:
@@ -286,9 +290,15 @@ class Learner:
         ----------
         start, end : float
             Rates of the first and the last step.
+        steps : int
+            At least 20.
         diverged : float
             Ends when the smoothed loss is this many times its lowest.
         """
+        if steps < 20 or not 0 < start < end:
+            raise InvalidArgumentError(
+                f"start is {start}, end is {end} and steps is {steps}; 0 < start < end and at least 20 steps are expected"
+            )
         finder = LearningRateFinder()
         epoch, optimizer_state = self.train.epoch, self._trainer
         self._trainer = None

@@ -11,6 +11,8 @@ from .errors import WrongStateError
 
 #: Share of the past in the smoothed loss.
 SMOOTHING = 0.9
+#: Steps over which a fall is measured.
+WINDOW = 10
 
 
 def exponential_rates(start: float, end: float, steps: int) -> list[float]:
@@ -43,16 +45,20 @@ class LearningRateFinder:
 
     @property
     def suggestion(self) -> float:
-        """The rate at which the smoothed loss falls fastest over the logarithm of the rate, before its lowest point."""
-        finite = [loss for loss in self.smoothed if math.isfinite(loss)]
-        lowest = int(np.argmin(finite)) if finite else 0
-        if lowest < 2:
+        """The rate at which the smoothed loss falls fastest over the logarithm of the rate, before its lowest point.
+
+        A fall is measured over ten steps, since batches differ; the first ten, where hardly anything is learnt, do not count.
+        """
+        losses = np.array([loss for loss in self.smoothed if math.isfinite(loss)])
+        lowest = int(np.argmin(losses)) if len(losses) else 0
+        begins = np.arange(10, lowest - WINDOW + 1)
+        falls = losses[begins] - losses[begins + WINDOW]
+        if len(falls) == 0 or falls.max() <= 0:
             raise WrongStateError(
                 f"the loss does not fall with the learning rate (lowest at step {lowest} of {len(self.rates)}); "
-                "start from a lower one"
+                "start from a lower one, or take more steps"
             )
-        slopes = np.gradient(np.array(finite[: lowest + 1]), np.log(self.rates[: lowest + 1]))
-        return self.rates[int(np.argmin(slopes))]
+        return self.rates[int(begins[np.argmax(falls)]) + WINDOW // 2]
 
     def plot(self, ax: Any = None) -> Any:
         """Draws them, with the suggestion; returns the axes."""
@@ -61,4 +67,4 @@ class LearningRateFinder:
         return lr_find(self, ax)
 
     def __repr__(self) -> str:
-        return f"LearningRateFinder({len(self.rates)} steps, suggestion {self.suggestion:.2e})"
+        return f"LearningRateFinder({len(self.rates)} steps, {self.rates[:1]} to {self.rates[-1:]})"

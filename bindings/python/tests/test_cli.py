@@ -50,8 +50,8 @@ def flags(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(flags: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     output = tmp_path_factory.mktemp("trained") / "model"
-    command = [sys.executable, "-m", "sasuka", "train", flags, output, "--json", "--architecture", "cifar_resnet20"]
-    settings = ["--size", "20", "--epochs", "8", "--batch-size", "8", "--lr", "0.01", "--workers", "2", "--no-augmentation"]
+    command = [sys.executable, "-m", "sasuka", "train", flags, output, "--json", "--architecture", "lenet5", "--grey"]
+    settings = ["--size", "32", "--epochs", "15", "--batch-size", "8", "--lr", "0.005", "--workers", "2", "--no-augmentation"]
     done = subprocess.run([*map(str, command), *settings], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and done.stderr == ""
     return output, json.loads(done.stdout)
@@ -61,7 +61,7 @@ def test_training_saves_what_evaluates_and_predicts(
     capsys: pytest.CaptureFixture[str], flags: Path, trained: tuple[Path, dict[str, Any]]
 ) -> None:
     output, told = trained
-    assert told["classes"] == ["horizontal", "plain", "vertical"] and len(told["history"]) == 8
+    assert told["classes"] == ["horizontal", "plain", "vertical"] and len(told["history"]) == 15
     assert told["history"][-1]["valid_accuracy"] > 0.8
     assert sorted(path.name for path in output.iterdir()) == ["history.csv", "sasuka.json", "weights.safetensors"]
     found = result(capsys, "evaluate", output, flags)
@@ -163,7 +163,7 @@ def test_failures_say_why(capsys: pytest.CaptureFixture[str], tmp_path: Path, fl
 def test_ctrl_c_ends_with_130(flags: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
                "print('ready', flush=True)\nfrom sasuka.cli import main; raise SystemExit(main())"]
-    rest = ["train", str(flags), str(tmp_path / "out"), "--architecture", "cifar_resnet20", "--epochs", "10000", "--lr", "0.01"]
+    rest = ["train", str(flags), str(tmp_path / "out"), "--architecture", "cifar_resnet20", "--size", "32", "--epochs", "10000", "--lr", "0.01"]
     with subprocess.Popen([*command, *rest], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         while not (tmp_path / "out").exists() and process.poll() is None:

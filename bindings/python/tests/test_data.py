@@ -229,6 +229,11 @@ def test_splits_are_disjoint_and_repeat() -> None:
         train[100]
 
 
+def test_texts_are_classes() -> None:
+    dataset = ArrayDataset(np.zeros((3, 4, 4)), ["owl", "cat", "owl"])
+    assert dataset.classes == ("cat", "owl") and dataset.targets().tolist() == [1, 0, 1]
+
+
 def test_sizes_that_do_not_fit_are_named() -> None:
     with pytest.raises(sasuka.InvalidArgumentError, match="3 pictures and 2 targets"):
         ArrayDataset(np.zeros((3, 1, 2, 2)), np.zeros(2))

@@ -23,6 +23,13 @@ def test_parameters_by_name(model: sasuka.Model) -> None:
         np.testing.assert_array_equal(array, state[name])
 
 
+def test_models_say_what_they_are() -> None:
+    model = sasuka.create_model("lenet5")
+    assert repr(model) == "Model(input_shape=(1, 32, 32), 61,706 parameters)"
+    model.close()
+    assert repr(model) == "Model(closed)"
+
+
 def test_modules_are_groups_and_layers() -> None:
     model = sasuka.create_model("resnet18")
     modules = dict(model.named_modules())

@@ -82,6 +82,17 @@ def test_it_works_in_a_clean_environment_outside_the_checkout(clean: Path, tmp_p
     assert not {"matplotlib", "PIL", "tqdm", "sklearn", "torch"} & set(modules)
 
 
+def test_the_command_is_installed(clean: Path, tmp_path: Path) -> None:
+    said = [run(clean, tmp_path, "-m", "sasuka", "list", "vgg1?"), run(clean.parent / "sasuka", tmp_path, "list", "vgg1?")]
+    assert [done.stdout.split() for done in said] == [["vgg11", "vgg13", "vgg16", "vgg19"]] * 2
+    # What needs Pillow says so where there is none.
+    (tmp_path / "x.png").write_bytes(b"")
+    weights = run(clean, tmp_path, "-c", "import sasuka; sasuka.create_model('lenet5').save_weights('w.npz')")
+    assert weights.returncode == 0
+    done = run(clean, tmp_path, "-m", "sasuka", "predict", "lenet5", "--weights", "w.npz", "x.png")
+    assert done.returncode == 1 and 'pip install "sasuka[vision]"' in done.stderr
+
+
 def test_the_version_is_the_library_s() -> None:
     project = PACKAGE.parent / "pyproject.toml"
     (version,) = re.findall(r'^version = "(.*)"', project.read_text(), flags=re.M)

@@ -22,7 +22,11 @@ COMMANDS: list[Command] = [*network_commands.COMMANDS, *data_commands.COMMANDS]
 
 def parser() -> argparse.ArgumentParser:
     """The grammar of the command line."""
-    whole = argparse.ArgumentParser("sasuka", description="Convolutional networks: run, train and convert them on a CPU.")
+    whole = argparse.ArgumentParser(
+        "sasuka",
+        description="Convolutional networks: run, train and convert them on a CPU.",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30),
+    )
     whole.add_argument("--version", action="version", version=f"sasuka {__version__}")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in COMMANDS:
