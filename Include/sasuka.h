@@ -109,7 +109,7 @@ typedef struct sasuka_tensor {
 typedef struct sasuka_progress {
   /** Bytes of this struct that the library filled. */
   size_t struct_size;
-  /** What is being done: "forward", "forward and backward" or "evaluate". Lives until the callback returns. */
+  /** What is being done: "forward", "backward", "forward and backward" or "evaluate". Lives until the callback returns. */
   const char *stage;
   /** Steps done, and all steps of the call. */
   int64_t done, total;
@@ -713,9 +713,17 @@ typedef struct sasuka_session_options {
   /** Runs take the times that sasuka_session_profile gives; default no. */
   int32_t profile;
   /** Modules whose results sasuka_session_feature gives: layers by their names, such as "layer1.0.conv1", or groups of
-      layers by what stands before a dot, such as "layer1" or "layer1.0". Copied. */
+      layers by what stands before a dot, such as "layer1" or "layer1.0"; "input" is the network's input. Copied. */
   const char *const *features;
   size_t feature_count;
+  /** Only the part of the network that lies between two modules: the session's input is what `from_module` computes, its
+      result what `to_module` computes. Every way from the network's input to the result must lead through `from_module`.
+      NULL (the default): the network's own input and result. Copied. */
+  const char *from_module, *to_module;
+  /** 1: sasuka_session_backward may be called; default 0. */
+  int32_t gradients;
+  /** 0. */
+  int32_t reserved;
 } sasuka_session_options;
 void sasuka_session_options_init(sasuka_session_options *options, size_t struct_size);
 
@@ -732,6 +740,15 @@ sasuka_status sasuka_session_output_shape(const sasuka_session *session, int64_t
 sasuka_status sasuka_session_feature(const sasuka_session *session, const char *name, sasuka_tensor *value);
 sasuka_status sasuka_session_feature_shape(const sasuka_session *session, const char *name, int64_t *shape,
                                            int32_t *rank);
+
+/** Gradients of the sum of seed * result, over all elements of the last run's result, with respect to what each of the
+    session's features computed; in evaluation mode. With `seed`, of the result's shape, 1 at a class's logit and else 0,
+    feature and gradient are what Grad-CAM needs (Selvaraju et al. 2017); for "input" it is the saliency map (Simonyan et
+    al. 2014). The weights must not have changed since the run. May be called again with another seed: the forward pass is
+    then repeated. Errors: SASUKA_WRONG_STATE before a run, or without sasuka_session_options.gradients. */
+sasuka_status sasuka_session_backward(sasuka_session *session, const sasuka_tensor *seed);
+/** The gradient with respect to a feature, of the last backward; its shape is the feature's. */
+sasuka_status sasuka_session_feature_gradient(const sasuka_session *session, const char *name, sasuka_tensor *value);
 
 /** Bytes that the session holds beside the model. */
 size_t sasuka_session_memory(const sasuka_session *session);
@@ -821,6 +838,12 @@ typedef struct sasuka_train_options {
   /** NULL (the default) for none. */
   sasuka_progress_function progress;
   void *progress_user_data;
+  /** Train only what lies behind this module: the trainer's input, in steps and evaluations, is what the module computes
+      (a session with it as to_module gives that), computed once and used in every epoch. The parameters are the model's
+      own; those before the module stay as they are. What is random before it (augmentation, dropout) is drawn once for
+      all epochs: features are those of evaluation mode, one for each picture. Auxiliary heads before it do not count.
+      NULL (the default): the whole network. Copied. */
+  const char *from_module;
 } sasuka_train_options;
 /** Sets the defaults of an optimiser. */
 void sasuka_train_options_init(sasuka_train_options *options, size_t struct_size, sasuka_optimizer optimizer);
@@ -828,10 +851,17 @@ void sasuka_train_options_init(sasuka_train_options *options, size_t struct_size
 sasuka_status sasuka_trainer_create(sasuka_model *model, const sasuka_train_options *options, sasuka_trainer **trainer);
 void sasuka_trainer_destroy(sasuka_trainer *trainer);
 
-/** Gives the parameters whose names match `pattern` their own learning rate (a factor of the trainer's), weight decay, or
-    freezes them. Later groups win. */
+/** Gives the parameters whose names match `pattern` their own learning rate (a factor of the trainer's) and weight decay (-1:
+    the trainer's), or freezes them. Later groups win: to unfreeze, add a group that is not frozen. Layers before all that is
+    trained cost what they cost in evaluation: no backward pass, no memory for activations or gradients. */
 sasuka_status sasuka_trainer_add_group(sasuka_trainer *trainer, const char *pattern, double learning_rate_factor,
                                        double weight_decay, bool frozen);
+
+/** Lets the layers whose names match `pattern` ("*"; "layer1.*"; "bn1" or "bn1.*") compute in training as in evaluation, as
+    PyTorch's module.eval(): BatchNorm uses its running statistics and leaves them as they are, dropout does nothing. Where
+    they are also before all that is trained, BatchNorm is folded into convolutions. 0 is training again; later calls win.
+    Errors: SASUKA_NOT_FOUND. */
+sasuka_status sasuka_trainer_set_evaluation(sasuka_trainer *trainer, const char *pattern, bool evaluation);
 
 typedef int32_t sasuka_schedule_kind;
 enum {
@@ -919,9 +949,15 @@ typedef struct sasuka_evaluation {
 sasuka_status sasuka_trainer_evaluate(sasuka_trainer *trainer, const sasuka_tensor *input, const sasuka_tensor *target,
                                       sasuka_evaluation *result);
 
+/** Bytes that the trainer needs beside the model: its compiled plans; gradients and optimiser state of what is trained. */
+size_t sasuka_trainer_memory(const sasuka_trainer *trainer);
+
 /** All gradients, contiguous, in the order of the learnt parameters; lives as long as the trainer. May be changed between
     forward_backward and update. */
 sasuka_status sasuka_trainer_gradients(sasuka_trainer *trainer, float **gradients, size_t *count);
+/** The norm (root of the sum of squares) of the gradients of the parameters whose names match `pattern`: of one, of a layer's,
+    of all; after an update, as it has clipped them. What is frozen counts 0. Errors: SASUKA_NOT_FOUND. */
+sasuka_status sasuka_trainer_gradient_norm(const sasuka_trainer *trainer, const char *pattern, double *norm);
 /** Where the gradient of a parameter lies in that buffer, in floats. */
 sasuka_status sasuka_trainer_gradient_offset(const sasuka_trainer *trainer, const char *name, size_t *offset);
 

@@ -253,7 +253,7 @@ public func sasuka_model_set_parameter(
     } else {
       try value.read(into: model.parameters.buffers[place].floats)
     }
-    model.parameters.markChanged()
+    model.parameters.markChanged([place])
   }
 }
 

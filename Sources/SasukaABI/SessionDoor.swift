@@ -4,7 +4,8 @@
 import SasukaHeader
 
 nonisolated(unsafe) private let sessionDefaults = sasuka_session_options(
-  struct_size: MemoryLayout<sasuka_session_options>.size, threads: 0, profile: 0, features: nil, feature_count: 0)
+  struct_size: MemoryLayout<sasuka_session_options>.size, threads: 0, profile: 0, features: nil, feature_count: 0,
+  from_module: nil, to_module: nil, gradients: 0, reserved: 0)
 
 @_cdecl("sasuka_session_options_init") @implementation
 public func sasuka_session_options_init(_ options: UnsafeMutablePointer<sasuka_session_options>?, _ struct_size: Int) {
@@ -18,13 +19,17 @@ public func sasuka_session_create(
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
     let session = try required(session, "session")
-    let options = try readOptions(options, defaults: sessionDefaults, "options")
-    try checkThreads(options.threads)
+    let given = try readOptions(options, defaults: sessionDefaults, "options")
+    try checkThreads(given.threads)
     let input = try readShape(input_shape, rank, "input_shape")
-    session.pointee = handle(
-      try Session(
-        unwrapModel(model), inputShape: input, features: texts(options.features, options.feature_count, "features"),
-        threads: Int(options.threads), profiles: options.profile != 0))
+    var options = Session.Options()
+    options.threads = Int(given.threads)
+    options.features = try texts(given.features, given.feature_count, "features")
+    options.hasGradients = given.gradients != 0
+    options.profiles = given.profile != 0
+    if let start = given.from_module { options.start = String(cString: start) }
+    if let end = given.to_module { options.end = String(cString: end) }
+    session.pointee = handle(try Session(unwrapModel(model), inputShape: input, options: options))
   }
 }
 
@@ -44,6 +49,25 @@ public func sasuka_session_feature(
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
     try object(session, Session.self, "session").readFeature(
+      text(name, "name"), to: tensor(UnsafePointer(value), "value"))
+  }
+}
+
+@_cdecl("sasuka_session_backward") @implementation
+public func sasuka_session_backward(
+  _ session: OpaquePointer?, _ seed: UnsafePointer<sasuka_tensor>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    try object(session, Session.self, "session").backward(tensor(seed, "seed"))
+  }
+}
+
+@_cdecl("sasuka_session_feature_gradient") @implementation
+public func sasuka_session_feature_gradient(
+  _ session: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ value: UnsafeMutablePointer<sasuka_tensor>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    try object(session, Session.self, "session").readFeatureGradient(
       text(name, "name"), to: tensor(UnsafePointer(value), "value"))
   }
 }

@@ -57,6 +57,7 @@ private func engineOptions(_ given: sasuka_train_options) throws(SasukaError) ->
   options.clipNorm = given.clip_norm
   options.clipValue = given.clip_value
   options.seed = given.seed
+  if let start = given.from_module { options.start = String(cString: start) }
   try checkThreads(given.threads)
   options.threads = Int(given.threads)
   options.progress = progressFunction(given.progress, given.progress_user_data)
@@ -89,7 +90,17 @@ public func sasuka_trainer_add_group(
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
     try unwrapTrainer(trainer).addGroup(
-      text(pattern, "pattern"), learningRateFactor: learning_rate_factor, weightDecay: weight_decay, isFrozen: frozen)
+      text(pattern, "pattern"), learningRateFactor: learning_rate_factor,
+      weightDecay: weight_decay == -1 ? nil : weight_decay, isFrozen: frozen)
+  }
+}
+
+@_cdecl("sasuka_trainer_set_evaluation") @implementation
+public func sasuka_trainer_set_evaluation(
+  _ trainer: OpaquePointer?, _ pattern: UnsafePointer<CChar>?, _ evaluation: Bool
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    try unwrapTrainer(trainer).setEvaluation(text(pattern, "pattern"), evaluation)
   }
 }
 
@@ -255,6 +266,19 @@ public func sasuka_trainer_gradients(
   }
 }
 
+@_cdecl("sasuka_trainer_gradient_norm") @implementation
+public func sasuka_trainer_gradient_norm(
+  _ trainer: OpaquePointer?, _ pattern: UnsafePointer<CChar>?, _ norm: UnsafeMutablePointer<Double>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    let (trainer, norm) = (try unwrapTrainer(trainer), try required(norm, "norm"))
+    norm.pointee = try trainer.gradientNorm(text(pattern, "pattern"))
+  }
+}
+
+@_cdecl("sasuka_trainer_memory") @implementation
+public func sasuka_trainer_memory(_ trainer: OpaquePointer?) -> Int { (try? unwrapTrainer(trainer))?.memoryBytes ?? 0 }
+
 @_cdecl("sasuka_trainer_gradient_offset") @implementation
 public func sasuka_trainer_gradient_offset(
   _ trainer: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ offset: UnsafeMutablePointer<Int>?
@@ -289,8 +313,12 @@ public func sasuka_model_train_step(
 extension ModelBox {
   /// The trainer of the last step, or a fresh one where the options are not the last ones'.
   fileprivate func trainer(for given: sasuka_train_options) throws(SasukaError) -> Trainer {
-    if let trainer, areEqual(trainer.options, given) { return trainer.trainer }
-    let fresh = try Trainer(model, options: engineOptions(given))
+    let options = try engineOptions(given)
+    // The module's name may lie where another one lay.
+    if let trainer, areEqual(trainer.options, given), trainer.trainer.options.start == options.start {
+      return trainer.trainer
+    }
+    let fresh = try Trainer(model, options: options)
     trainer = (fresh, given)
     return fresh
   }

@@ -267,7 +267,11 @@ FIELD(sasuka_session_options, threads, int32_t, 8)
 FIELD(sasuka_session_options, profile, int32_t, 12)
 FIELD(sasuka_session_options, features, const char *const *, 16)
 FIELD(sasuka_session_options, feature_count, size_t, 24)
-SIZE(sasuka_session_options, 32)
+FIELD(sasuka_session_options, from_module, const char *, 32)
+FIELD(sasuka_session_options, to_module, const char *, 40)
+FIELD(sasuka_session_options, gradients, int32_t, 48)
+FIELD(sasuka_session_options, reserved, int32_t, 52)
+SIZE(sasuka_session_options, 56)
 FIELD(sasuka_profile_row, struct_size, size_t, 0)
 FIELD(sasuka_profile_row, name, const char *, 8)
 FIELD(sasuka_profile_row, kind, const char *, 16)
@@ -305,7 +309,8 @@ FIELD(sasuka_train_options, threads, int32_t, 144)
 FIELD(sasuka_train_options, reserved, int32_t, 148)
 FIELD(sasuka_train_options, progress, sasuka_progress_function, 152)
 FIELD(sasuka_train_options, progress_user_data, void *, 160)
-SIZE(sasuka_train_options, 168)
+FIELD(sasuka_train_options, from_module, const char *, 168)
+SIZE(sasuka_train_options, 176)
 
 FIELD(sasuka_schedule_options, struct_size, size_t, 0)
 FIELD(sasuka_schedule_options, kind, sasuka_schedule_kind, 8)
@@ -348,7 +353,7 @@ SIZE(sasuka_evaluation, 32)
     (void)same; \
   }
 
-enum { FUNCTION_COUNT = 107 };
+enum { FUNCTION_COUNT = 112 };
 
 typedef void (*any_function)(void);
 
@@ -469,6 +474,8 @@ static int collect(any_function functions[FUNCTION_COUNT]) {
   FUNCTION(sasuka_status, sasuka_session_output_shape, (const sasuka_session *, int64_t *, int32_t *))
   FUNCTION(sasuka_status, sasuka_session_feature, (const sasuka_session *, const char *, sasuka_tensor *))
   FUNCTION(sasuka_status, sasuka_session_feature_shape, (const sasuka_session *, const char *, int64_t *, int32_t *))
+  FUNCTION(sasuka_status, sasuka_session_backward, (sasuka_session *, const sasuka_tensor *))
+  FUNCTION(sasuka_status, sasuka_session_feature_gradient, (const sasuka_session *, const char *, sasuka_tensor *))
   FUNCTION(size_t, sasuka_session_memory, (const sasuka_session *))
   FUNCTION(size_t, sasuka_session_profile_size, (const sasuka_session *))
   FUNCTION(sasuka_status, sasuka_session_profile, (const sasuka_session *, size_t, sasuka_profile_row *, size_t))
@@ -476,6 +483,7 @@ static int collect(any_function functions[FUNCTION_COUNT]) {
   FUNCTION(sasuka_status, sasuka_trainer_create, (sasuka_model *, const sasuka_train_options *, sasuka_trainer **))
   FUNCTION(void, sasuka_trainer_destroy, (sasuka_trainer *))
   FUNCTION(sasuka_status, sasuka_trainer_add_group, (sasuka_trainer *, const char *, double, double, bool))
+  FUNCTION(sasuka_status, sasuka_trainer_set_evaluation, (sasuka_trainer *, const char *, bool))
   FUNCTION(void, sasuka_schedule_options_init, (sasuka_schedule_options *, size_t, sasuka_schedule_kind))
   FUNCTION(sasuka_status, sasuka_trainer_set_schedule, (sasuka_trainer *, const sasuka_schedule_options *))
   FUNCTION(double, sasuka_trainer_learning_rate, (const sasuka_trainer *))
@@ -490,6 +498,8 @@ static int collect(any_function functions[FUNCTION_COUNT]) {
   FUNCTION(sasuka_status, sasuka_trainer_evaluate, (sasuka_trainer *, const sasuka_tensor *, const sasuka_tensor *,
            sasuka_evaluation *))
   FUNCTION(sasuka_status, sasuka_trainer_gradients, (sasuka_trainer *, float **, size_t *))
+  FUNCTION(size_t, sasuka_trainer_memory, (const sasuka_trainer *))
+  FUNCTION(sasuka_status, sasuka_trainer_gradient_norm, (const sasuka_trainer *, const char *, double *))
   FUNCTION(sasuka_status, sasuka_trainer_gradient_offset, (const sasuka_trainer *, const char *, size_t *))
   FUNCTION(sasuka_status, sasuka_trainer_save_checkpoint, (const sasuka_trainer *, const char *))
   FUNCTION(sasuka_status, sasuka_trainer_load_checkpoint, (sasuka_trainer *, const char *))

@@ -32,10 +32,8 @@ static inline uint64_t sasuka_nanoseconds(void) {
 }
 
 /** Memory aligned to 64 bytes, or NULL. Freed with free(). */
-static inline void *sasuka_allocate_aligned(size_t bytes) {
-  void *memory = NULL;
-  if (bytes > (size_t)PTRDIFF_MAX - 4096) return NULL;
-  return posix_memalign(&memory, 64, bytes == 0 ? 64 : bytes) == 0 ? memory : NULL;
+static inline void *sasuka_allocate_zeroed(size_t bytes) {
+  return bytes > (size_t)PTRDIFF_MAX - 4096 ? NULL : calloc(1, bytes + 64);
 }
 
 /** open(2) for reading, which does not wait for a pipe's writer; variadic functions are not imported by Swift. */

@@ -1,14 +1,17 @@
 /// Lets operators do the work of those behind them: normalisation, addition and ReLU in a convolution's epilogue, ReLU in
 /// a normalisation.
 package struct FusionPass {
-  package static func run(_ graph: Graph, mode: Mode) throws(SasukaError) -> Graph {
-    var pass = FusionPass(graph, mode: mode)
+  /// - Parameter wanted: values whose gradients will be asked for: what depends on them is fused as far as the gradient
+  ///   rules allow, everything else as far as it goes.
+  package static func run(_ graph: Graph, wanted: [Value] = []) throws(SasukaError) -> Graph {
+    var pass = FusionPass(graph, wanted)
     for place in graph.nodes.indices { pass.gather(place) }
     return try pass.emit()
   }
 
   private let graph: Graph
-  private let mode: Mode
+  /// Whether a gradient will pass through a tensor, by index.
+  private let hasGradient: [Bool]
   /// How often a tensor is read, by index; the network's outputs are read once more.
   private var readers: [Int]
   /// The last node that reads a tensor, by index; -1 for none.
@@ -17,9 +20,9 @@ package struct FusionPass {
   /// What stands in a node's place; the whole chain stands where its last node stood, for there all its inputs exist.
   private var results: [Node?]
 
-  private init(_ graph: Graph, mode: Mode) {
+  private init(_ graph: Graph, _ wanted: [Value]) {
     self.graph = graph
-    self.mode = mode
+    hasGradient = graph.dependents(on: wanted)
     readers = [Int](repeating: 0, count: graph.tensors.count)
     lastReader = [Int](repeating: -1, count: graph.tensors.count)
     isAbsorbed = [Bool](repeating: false, count: graph.nodes.count)
@@ -50,7 +53,8 @@ package struct FusionPass {
 
   private func fuse(_ node: Node, with next: Node) -> Node? {
     guard let follower = next.operation.follower, isSound(follower, node, next),
-      let operation = node.operation.absorbing(follower, mode: mode)
+      let operation = node.operation.absorbing(
+        follower, mode: hasGradient[next.outputs[0].index] ? .training : .evaluation)
     else { return nil }
     var others: [Value] = []
     for input in next.inputs where input != node.outputs[0] { others.append(input) }

@@ -43,7 +43,7 @@ package struct GradientPass {
   ) throws(SasukaError) -> (Graph, [Value?]) {
     var pass = GradientPass(graph: graph)
     pass.gradients[loss] = seed
-    let reachable = pass.tensorsThatDependOn(wanted)
+    let reachable = graph.dependents(on: wanted)
     for node in graph.nodes.reversed() {
       try pass.visit(node, reachable)
     }
@@ -53,15 +53,6 @@ package struct GradientPass {
   }
 
   private init(graph: Graph) { self.graph = graph }
-
-  private func tensorsThatDependOn(_ wanted: [Value]) -> [Bool] {
-    var depends = [Bool](repeating: false, count: graph.tensors.count)
-    for value in wanted { depends[value.index] = true }
-    for node in graph.nodes where node.inputs.contains(where: { depends[$0.index] }) {
-      for output in node.outputs { depends[output.index] = true }
-    }
-    return depends
-  }
 
   private mutating func visit(_ node: Node, _ reachable: [Bool]) throws(SasukaError) {
     var outputGradients: [Value?] = []
@@ -82,5 +73,17 @@ package struct GradientPass {
       }
       gradients[input] = try graph.append(Add(), name: node.name, inputs: [earlier, gradient])[0]
     }
+  }
+}
+
+extension Graph {
+  /// Which tensors, by index, depend on some values, themselves among them.
+  func dependents(on values: [Value]) -> [Bool] {
+    var depends = [Bool](repeating: false, count: tensors.count)
+    for value in values { depends[value.index] = true }
+    for node in nodes where node.inputs.contains(where: { depends[$0.index] }) {
+      for output in node.outputs { depends[output.index] = true }
+    }
+    return depends
   }
 }

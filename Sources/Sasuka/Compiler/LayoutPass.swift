@@ -3,8 +3,14 @@ struct LayoutPass {
   /// The graph with conversions, and the layout of each of its tensors by index.
   static func run(_ graph: Graph, lanes: Int) throws(SasukaError) -> (Graph, [Layout]) {
     var pass = LayoutPass(graph, lanes: lanes)
-    for node in graph.nodes { try pass.visit(node) }
-    for output in graph.outputs { try pass.makeOutputPlain(output) }
+    for node in graph.nodes {
+      try pass.visit(node)
+      // At once, so that a run which stops before the backward nodes has all of them.
+      for output in node.outputs where graph.outputs.contains(output) { try pass.makeOutputPlain(output) }
+    }
+    for output in graph.outputs {
+      if let plain = pass.outputs[output] { pass.rewriter.replace(output, with: plain) }
+    }
     let result = pass.rewriter.finish()
     return (result, pass.layouts(of: result))
   }
@@ -16,6 +22,8 @@ struct LayoutPass {
   private var blockedTensors: [Bool] = []
   /// The converted twin of a tensor of the copy.
   private var twins = ValueMap()
+  /// The original's outputs as plain values of the copy, where they were blocked.
+  private var outputs = ValueMap()
 
   private init(_ graph: Graph, lanes: Int) {
     original = graph
@@ -93,7 +101,6 @@ struct LayoutPass {
 
   private mutating func makeOutputPlain(_ output: Value) throws(SasukaError) {
     guard canBlock(output) else { return }
-    let plain = try converted(rewriter.mapped(output), toBlocked: false, name: "output")
-    rewriter.replace(output, with: plain)
+    outputs[output] = try converted(rewriter.mapped(output), toBlocked: false, name: "output")
   }
 }

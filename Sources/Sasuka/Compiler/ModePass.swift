@@ -1,8 +1,12 @@
 /// Puts in place of each operator the one for the mode of the run, and drops those that do nothing in it.
 package enum ModePass {
-  package static func run(_ graph: Graph, mode: Mode) throws(SasukaError) -> Graph {
+  /// - Parameter evaluated: modules that compute as in evaluation whatever the mode.
+  package static func run(
+    _ graph: Graph, mode: Mode, evaluated: ModuleChoice = ModuleChoice()
+  ) throws(SasukaError) -> Graph {
     var rewriter = GraphRewriter(graph)
     for node in graph.nodes {
+      let mode = evaluated.contains(node.name) ? .evaluation : mode
       guard let operation = node.operation.specialized(for: mode) else {
         rewriter.replace(node.outputs[0], with: rewriter.mapped(node.inputs[0]))
         continue

@@ -197,11 +197,12 @@ package struct Graph {
   }
 
   /// What a module computes: a layer by its name, or a group of layers by the part of their names before a dot, such as
-  /// `layer1.0`, which computes what its last layer does.
+  /// `layer1.0`, which computes what its last layer does; "input" is the network's input.
   ///
   /// - Throws: `notFound`, naming a few layers.
   package func output(ofModule name: String) throws(SasukaError) -> Value {
     for node in nodes.reversed() where node.belongs(to: name) { return node.outputs[0] }
+    for input in inputs where self[input].name == name { return input }
     throw SasukaError(
       .notFound, "no layer or group of layers is called \"\(name)\"; the summary lists all \(nodes.count) layers")
   }
@@ -224,6 +225,13 @@ package struct Graph {
     }
     for output in outputs { result.outputs.append(places[output]!) }
     return result
+  }
+
+  /// Leaves only some of its nodes; one of its tensors, which they read, becomes its input.
+  mutating func replaceNodes(_ nodes: [Node], input: Value, name: String) {
+    self.nodes = nodes
+    inputs = [input]
+    tensors[input.index] = TensorInfo(name: name, shape: shape(input), role: .input, element: .float32)
   }
 
   private mutating func addTensor(_ info: TensorInfo) -> Value {

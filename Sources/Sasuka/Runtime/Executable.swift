@@ -54,7 +54,7 @@ package final class Executable {
     return arena.floats + plan.offsets[value.index]
   }
 
-  /// Runs all steps.
+  /// Runs the steps of the plan's nodes in a range, which is all of them unless said otherwise.
   ///
   /// - Parameters:
   ///   - stage: what the run is, for `progress`.
@@ -63,17 +63,15 @@ package final class Executable {
   /// - Throws: `cancelled`; the model is then as it was, gradients and outputs are not.
   package func run(
     _ stage: StaticString, random: RandomState = RandomState(seed: 0, iteration: 0),
-    progress: ProgressFunction? = nil, profile: Profile? = nil
+    progress: ProgressFunction? = nil, nodes: Range<Int>? = nil, profile: Profile? = nil
   ) throws(SasukaError) {
     let mode = sasuka_flush_denormals()
     defer { sasuka_restore_denormals(mode) }
-    if preparedVersion != parameters.version {
-      for step in preparations { perform(step, random, nil) }
-      preparedVersion = parameters.version
-    }
+    prepare(random)
     profile?.lap(Profile.prepareWeights, waited: pool.nanosecondsWaited)
+    let nodes = nodes ?? plan.graph.nodes.indices
     let watch = progress.map { Watch($0, stage: stage, total: steps.count) }
-    for (place, step) in steps.enumerated() {
+    for (place, step) in steps.enumerated() where nodes.contains(step.node) {
       if let watch, step.node < plan.firstUpdate {
         watch.done = place
         watch.ask()
@@ -85,7 +83,22 @@ package final class Executable {
       }
       profile?.lap(Profile.firstStep + place, waited: pool.nanosecondsWaited)
     }
-    if plan.firstUpdate < plan.graph.nodes.count { parameters.markChanged() }
+    if plan.firstUpdate < nodes.upperBound { parameters.markChanged(plan.updated) }
+  }
+
+  /// Does again what was derived from parameters that have changed: weights that stay as they are stay packed.
+  private func prepare(_ random: RandomState) {
+    guard preparedVersion != parameters.version else { return }
+    for step in preparations {
+      for input in plan.graph.nodes[step.node].inputs {
+        guard case .parameter(let place) = plan.graph[input].role,
+          parameters.hasChanged(place, since: preparedVersion)
+        else { continue }
+        perform(step, random, nil)
+        break
+      }
+    }
+    preparedVersion = parameters.version
   }
 
   private func perform(_ step: Step, _ random: RandomState, _ watch: Watch?) {

@@ -4,6 +4,8 @@ package final class Parameters {
   package let buffers: [Buffer]
   /// Grows whenever numbers change, so that whoever derived something from them knows to do it again.
   package private(set) var version = 1
+  /// The version in which each parameter changed last.
+  private var changes: [Int]
 
   /// Parameters of a graph, all zero.
   package init(of graph: Graph) throws(SasukaError) {
@@ -15,6 +17,7 @@ package final class Parameters {
       buffers.append(try Buffer(byteCount: info.shape.count * width, purpose: purpose))
     }
     self.buffers = buffers
+    changes = [Int](repeating: version, count: infos.count)
   }
 
   /// Draws all parameters anew. Each depends on the seed and its place only.
@@ -34,8 +37,13 @@ package final class Parameters {
       stream: UInt32(truncatingIfNeeded: place))
   }
 
-  /// Says that numbers have changed.
-  package func markChanged() { version += 1 }
+  /// Says that numbers have changed: those at these places, or all.
+  package func markChanged(_ places: [Int]? = nil) {
+    version += 1
+    for place in places ?? [Int](infos.indices) { changes[place] = version }
+  }
+
+  func hasChanged(_ place: Int, since version: Int) -> Bool { changes[place] > version }
 
   /// The count held by a parameter of kind `counter`.
   package func counter(_ place: Int) -> UnsafeMutablePointer<Int64> {

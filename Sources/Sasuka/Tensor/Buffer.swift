@@ -6,14 +6,15 @@ import CSystem
 package final class Buffer {
   package let raw: UnsafeMutableRawPointer
   package let byteCount: Int
+  private let allocation: UnsafeMutableRawPointer
 
   /// - Throws: `outOfMemory`, naming `purpose` and the number of bytes.
   package init(byteCount: Int, purpose: String) throws(SasukaError) {
-    guard byteCount >= 0, let memory = sasuka_allocate_aligned(byteCount) else {
+    guard byteCount >= 0, let memory = sasuka_allocate_zeroed(byteCount) else {
       throw SasukaError(.outOfMemory, "\(purpose): \(byteCount) bytes of memory could not be had")
     }
-    memset(memory, 0, byteCount)
-    raw = memory
+    allocation = memory
+    raw = memory.alignedUp(toMultipleOf: 64)
     self.byteCount = byteCount
   }
 
@@ -28,5 +29,5 @@ package final class Buffer {
   /// Takes over the bytes of a buffer of the same size.
   package func copy(_ other: Buffer) { memcpy(raw, other.raw, min(byteCount, other.byteCount)) }
 
-  deinit { free(raw) }
+  deinit { free(allocation) }
 }

@@ -54,7 +54,7 @@ package struct LossOptions: Sendable {
     }
   }
 
-  func make() -> Loss {
+  package func make() -> Loss {
     switch kind {
     case .crossEntropy:
       // The door has turned labels that do not count into -1.

@@ -1,8 +1,22 @@
+/// Modules chosen by patterns of their names, of which later ones win.
+package struct ModuleChoice: Sendable {
+  private var rules: [(pattern: NamePattern, isChosen: Bool)] = []
+
+  package init() {}
+
+  package mutating func set(_ pattern: NamePattern, _ isChosen: Bool) { rules.append((pattern, isChosen)) }
+
+  func contains(_ name: String) -> Bool { rules.last { $0.pattern.matchesModule(name) }?.isChosen ?? false }
+}
+
 /// A pattern of parameter names: `*` stands for any text, `?` for any one letter.
 package struct NamePattern: Sendable {
   private let pattern: [UInt8]
 
   package init(_ text: String) { pattern = [UInt8](text.utf8) }
+
+  /// Whether it matches a module's name, or would match the names of all its parameters, as `bn1.*` does for `bn1`.
+  func matchesModule(_ name: String) -> Bool { matches(name) || matches(name + ".") }
 
   package func matches(_ name: String) -> Bool {
     let name = [UInt8](name.utf8)

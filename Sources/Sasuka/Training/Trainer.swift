@@ -12,6 +12,8 @@ package final class Trainer {
     package var seed: UInt64 = 0
     /// 0: as the model.
     package var threads = 0
+    /// The module whose results are the trainer's input, in place of the network's own input; nil is that.
+    package var start: String?
     package var progress: ProgressFunction?
     package init() {}
   }
@@ -20,13 +22,16 @@ package final class Trainer {
   package struct Group {
     let pattern: NamePattern
     let learningRateFactor: Double
-    let weightDecay: Double
+    /// Nil is the trainer's.
+    let weightDecay: Double?
     let isFrozen: Bool
   }
 
   private static let cachedPlans = 4
 
   package let model: Model
+  /// The model's network, or what lies behind `Options.start`.
+  private let graph: Graph
   package let options: Options
   package let gradients: GradientStore
   /// `Optimizer.stateCount` arrays, each as long as the gradients.
@@ -40,6 +45,9 @@ package final class Trainer {
   private let gate = AccessGate("trainer")
   private let pool: ThreadPool
   private var groups: [Group] = []
+  private var evaluated = ModuleChoice()
+  /// Places of the parameters that are learnt and not frozen, ascending.
+  private var trainable: [Int] = []
   private var pieces: [Piece] = []
   private var plans: [CompiledStep] = []
 
@@ -66,6 +74,7 @@ package final class Trainer {
       }
     }
     self.model = model
+    graph = try model.graph.part(from: options.start)
     self.options = options
     baseLearningRate = options.optimizer.learningRate
     gradients = try GradientStore(for: model.parameters)
@@ -75,22 +84,23 @@ package final class Trainer {
     divide()
   }
 
-  /// Gives the parameters whose names match a learning rate (a factor of the trainer's) and weight decay of their own, or
-  /// freezes them. Later groups win.
+  /// Gives the parameters whose names match a learning rate (a factor of the trainer's) and weight decay (nil is the
+  /// trainer's) of their own, or freezes them: they have no gradient, and stay as they are. Later groups win.
   ///
   /// - Throws: `notFound` where no learnt parameter matches.
   package func addGroup(
-    _ pattern: String, learningRateFactor: Double, weightDecay: Double, isFrozen: Bool
+    _ pattern: String, learningRateFactor: Double, weightDecay: Double? = nil, isFrozen: Bool
   ) throws(SasukaError) {
     let names = NamePattern(pattern)
     guard model.parameters.infos.contains(where: { $0.kind == .weight && names.matches($0.name) }) else {
       throw SasukaError(.notFound, "no learnt parameter's name matches \"\(pattern)\"")
     }
-    guard learningRateFactor >= 0, learningRateFactor < .infinity, weightDecay >= 0, weightDecay < .infinity else {
+    let decay = weightDecay ?? 0
+    guard learningRateFactor >= 0, learningRateFactor < .infinity, decay >= 0, decay < .infinity else {
       throw SasukaError(
         .invalidArgument,
         "group \"\(pattern)\": learning rate factor \(describe(learningRateFactor)), weight decay "
-          + "\(describe(weightDecay)); numbers from 0 are expected")
+          + "\(describe(decay)); numbers from 0 are expected")
     }
     try gate.beginWriting()
     defer { gate.endWriting() }
@@ -98,21 +108,29 @@ package final class Trainer {
       Group(
         pattern: names, learningRateFactor: learningRateFactor, weightDecay: weightDecay, isFrozen: isFrozen))
     plans = []
+    clearGradients()
     divide()
+  }
+
+  /// Lets the modules whose names match compute in training steps as in evaluation, or as in training again: BatchNorm by
+  /// its running statistics, which stay as they are, without dropout. Later calls win.
+  ///
+  /// - Throws: `notFound` where no module matches.
+  package func setEvaluation(_ pattern: String, _ isOn: Bool) throws(SasukaError) {
+    let names = NamePattern(pattern)
+    guard graph.nodes.contains(where: { names.matchesModule($0.name) }) else {
+      throw SasukaError(.notFound, "no layer's name matches \"\(pattern)\"")
+    }
+    try gate.beginWriting()
+    defer { gate.endWriting() }
+    evaluated.set(names, isOn)
+    plans = []
   }
 
   private func group(of name: String) -> Group? { groups.last { $0.pattern.matches(name) } }
 
-  /// Places of the parameters that are learnt and not frozen, ascending.
-  private var trainable: [Int] {
-    var places: [Int] = []
-    for (place, info) in model.parameters.infos.enumerated() where info.kind == .weight {
-      if group(of: info.name)?.isFrozen != true { places.append(place) }
-    }
-    return places
-  }
-
   private func divide() {
+    trainable = graph.learntPlaces.filter { group(of: graph.parameters[$0].name)?.isFrozen != true }
     pieces = []
     for place in trainable {
       let info = model.parameters.infos[place]
@@ -172,7 +190,24 @@ package final class Trainer {
   package func zeroGradients() throws(SasukaError) {
     try gate.beginWriting()
     defer { gate.endWriting() }
-    memset(gradients.buffer.raw, 0, gradients.buffer.byteCount)
+    clearGradients()
+  }
+
+  /// Those that are trained: the others are zero, and their memory is never touched.
+  private func clearGradients() {
+    for piece in pieces {
+      let start = gradients.buffer.floats + gradients.offsets[piece.place] + piece.range.lowerBound
+      memset(start, 0, piece.range.count * MemoryLayout<Float>.stride)
+    }
+  }
+
+  /// Bytes beside the model: plans, and gradients and the optimiser's state of what is trained.
+  package var memoryBytes: Int {
+    var total = 0
+    for piece in pieces { total += piece.range.count }
+    total *= (1 + options.optimizer.stateCount) * MemoryLayout<Float>.stride
+    for plan in plans { total += plan.executable.memoryBytes }
+    return total
   }
 
   /// Forward in training mode, loss, backward; adds to the gradients and updates running statistics.
@@ -216,7 +251,7 @@ package final class Trainer {
         count: piece.range.count)
     }
     steps = step
-    parameters.markChanged()
+    parameters.markChanged(trainable)
   }
 
   /// One whole step: gradients from zero, forward, backward, update.
@@ -227,11 +262,28 @@ package final class Trainer {
     return loss
   }
 
-  /// Norm of all gradients that are trained, in a fixed order of summation.
-  private func gradientNorm() -> Double {
+  /// Norm of the gradients of the parameters whose names match; 0 for those that are not trained.
+  ///
+  /// - Throws: `notFound` where no learnt parameter matches.
+  package func gradientNorm(_ pattern: String) throws(SasukaError) -> Double {
+    let names = NamePattern(pattern)
+    var isChosen = [Bool](repeating: false, count: model.parameters.infos.count)
+    for (place, info) in model.parameters.infos.enumerated() where info.kind == .weight {
+      isChosen[place] = names.matches(info.name)
+    }
+    guard isChosen.contains(true) else {
+      throw SasukaError(.notFound, "no learnt parameter's name matches \"\(pattern)\"")
+    }
+    try gate.beginReading()
+    defer { gate.endReading() }
+    return gradientNorm(isChosen)
+  }
+
+  /// In a fixed order of summation.
+  private func gradientNorm(_ isChosen: [Bool]? = nil) -> Double {
     let kernel = model.kernels.slots.pointee.sum_squares!
     var sum = 0.0
-    for piece in pieces {
+    for piece in pieces where isChosen?[piece.place] ?? true {
       sum += kernel(
         gradients.buffer.floats + gradients.offsets[piece.place] + piece.range.lowerBound, piece.range.count)
     }
@@ -287,7 +339,7 @@ package final class Trainer {
       try target.read(into: executable.inputPointer(1))
       return
     }
-    let prediction = model.graph.shape(model.graph.outputs[0])
+    let prediction = graph.shape(graph.outputs[0])
     let labels = UnsafeMutableRawPointer(executable.inputPointer(1)).assumingMemoryBound(to: Int32.self)
     try target.readLabels(into: labels, range: 0..<prediction[1], exception: options.loss.ignoreIndex)
   }
@@ -303,18 +355,18 @@ package final class Trainer {
       plans.append(plan)
       return plan.executable
     }
-    let prediction = try model.outputShape(for: input.shape)
+    let prediction = try graph.outputShape(for: input.shape)
     try options.loss.checkTarget(target.shape, prediction: prediction)
     let loss = options.loss.make()
     let plan: Plan
     switch mode {
     case .training:
       plan = try Plan.training(
-        of: model.graph, inputShapes: [input.shape], loss: loss, targetShape: target.shape, trainable: trainable,
-        lanes: model.kernels.lanes)
+        of: graph, inputShapes: [input.shape], loss: loss, targetShape: target.shape, trainable: trainable,
+        evaluated: evaluated, lanes: model.kernels.lanes)
     case .evaluation:
       plan = try Plan.evaluation(
-        of: model.graph, inputShapes: [input.shape], loss: loss, targetShape: target.shape,
+        of: graph, inputShapes: [input.shape], loss: loss, targetShape: target.shape,
         lanes: model.kernels.lanes)
     }
     let executable = try Executable(

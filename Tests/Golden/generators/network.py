@@ -1,5 +1,7 @@
 """A small residual network: logits, gradients, and its state after three steps of training."""
 
+import copy
+
 import numpy
 import torch
 import torch.nn.functional as F
@@ -64,6 +66,10 @@ def add_cases(store):
     labels = torch.from_numpy(stream.randint(0, CLASSES, 4).astype(numpy.int32))
     tensors = {"input": images, "labels": labels, **state("initial", network)}
     tensors["logits_evaluation"] = network.eval()(images).detach()
+    initial = copy.deepcopy(network)
+    tensors.update(class_gradients(copy.deepcopy(initial), images, labels))
+    tensors.update(transfer(copy.deepcopy(initial), images, labels))
+    tensors.update(groups(copy.deepcopy(initial), images, labels))
 
     network.train()
     optimizer = torch.optim.SGD(network.parameters(), **SGD)
@@ -83,6 +89,57 @@ def add_cases(store):
     tensors["logits_evaluation_trained"] = network.eval()(images).detach()
     attributes = dict(classes=CLASSES, stem=STEM, width=WIDTH, steps=STEPS, optimizer="sgd", **SGD)
     store.add("network/residual", "network", attributes, tensors)
+
+
+def class_gradients(network, images, labels):
+    """In evaluation mode, of the sum of each picture's logit of its label."""
+    images.requires_grad_()
+    features = F.relu(network.bn1(network.conv1(images)))
+    block = network.layer1(features)
+    block.retain_grad()
+    network.fc(block.mean((2, 3))).gather(1, labels.long()[:, None]).sum().backward()
+    found = {"class_gradient.layer1": block.grad.clone(), "class_gradient.input": images.grad.clone()}
+    images.requires_grad_(False)
+    images.grad = None
+    return found
+
+
+def train(network, groups, images, labels):
+    """Three steps; the network is in the mode in which it comes."""
+    optimizer = torch.optim.SGD(groups, **SGD)
+    losses = []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(network(images), labels.long())
+        loss.backward()
+        losses.append(loss.detach())
+        optimizer.step()
+    return torch.stack(losses)
+
+
+def transfer(network, images, labels):
+    """Everything but the head frozen, and in evaluation mode."""
+    network.eval().requires_grad_(False)
+    network.fc.requires_grad_(True)
+    losses = train(network, network.fc.parameters(), images, labels)
+    return {"transfer.losses": losses, "transfer.fc.weight": network.fc.weight.detach().clone()}
+
+
+def groups(network, images, labels):
+    """Layers trained at rates of their own, conv1 not at all, and layer1.bn1 in evaluation mode."""
+    network.train()
+    network.layer1.bn1.eval()
+    network.conv1.requires_grad_(False)
+    own = [
+        dict(params=network.bn1.parameters(), lr=0.01 * SGD["lr"]),
+        dict(params=network.layer1.parameters(), lr=0.1 * SGD["lr"], weight_decay=0.1),
+        dict(params=network.fc.parameters()),
+    ]
+    losses = train(network, own, images, labels)
+    after = network.state_dict()
+    names = ["bn1.weight", "bn1.running_mean", "layer1.conv1.weight", "layer1.bn1.weight", "layer1.bn1.running_mean",
+             "layer1.bn2.running_var", "fc.weight"]
+    return {"groups.losses": losses, **{f"groups.{name}": after[name].detach().clone() for name in names}}
 
 
 def state(prefix, network):

@@ -117,11 +117,11 @@ extension OperatorRun {
     let values = inputs.enumerated().map { original.addInput(name: "input\($0)", shape: Shape($1.shape)) }
     original.outputs = [try build(&original, values)]
     var graph = try ModePass.run(original, mode: mode)
-    if fuses { graph = try FusionPass.run(graph, mode: mode) }
+    if fuses { graph = try FusionPass.run(graph, wanted: upstream == nil ? [] : graph.inputs + graph.learnt) }
     let forward = graph.nodes
     var (wanted, gradients): ([Value], [Value?]) = ([], [])
     if let upstream {
-      wanted = graph.inputs + graph.parameters.filter { $0.kind == .weight }.map(\.value)
+      wanted = graph.inputs + graph.learnt
       let seed = graph.addInput(name: "upstream", shape: Shape(upstream.shape))
       (graph, gradients) = try GradientPass.run(graph, loss: graph.outputs[0], with: seed, wanted: wanted)
     }
@@ -211,4 +211,9 @@ func expectClose(
   Issue.record(
     "\(what): element \(worst.place) of \(expected.shape) is \(got), expected \(wanted) within \(bound)",
     sourceLocation: sourceLocation)
+}
+
+extension Graph {
+  /// Its learnt parameters.
+  var learnt: [Value] { parameters.filter { $0.kind == .weight }.map(\.value) }
 }

@@ -3,7 +3,7 @@ import Sasuka
 import Testing
 
 @Suite struct NetworkTests {
-  private static func graph() throws(SasukaError) -> Graph {
+  static func graph() throws(SasukaError) -> Graph {
     var graph = Graph()
     let pad = PaddingMode.explicit(Padding(1))
     var x = graph.addInput(name: "input", shape: Shape([1, 3, 17, 15]))

@@ -76,7 +76,9 @@ import Testing
     guard case .list(let list) = golden.attributes["modules"] else { throw GoldenError("\(golden.name): no modules") }
     let names = list.compactMap(\.string)
     let expected = try golden.tensor("modules").floats
-    let session = try Session(model, inputShape: Shape(images.shape), features: names)
+    var options = Session.Options()
+    options.features = names
+    let session = try Session(model, inputShape: Shape(images.shape), options: options)
     let logits = TestTensor(try golden.tensor("logits").shape)
     try withExtendedLifetime(logits) { try session.run(images.tensor, to: logits.tensor) }
     for (place, name) in names.enumerated() {

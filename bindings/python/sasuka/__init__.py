@@ -25,6 +25,7 @@ from .errors import (
     WrongStateError,
 )
 from .estimator import PictureClassifier
+from .explain import grad_cam
 from .graph import Graph, Value
 from .learner import History, Learner
 from .lr_finder import LearningRateFinder
@@ -80,6 +81,7 @@ __all__ = [
     "callbacks",
     "create_model",
     "data",
+    "grad_cam",
     "instruction_set",
     "list_models",
     "nn",

@@ -204,6 +204,10 @@ class SessionOptions(Structure):
         ("profile", c_int32),
         ("features", POINTER(c_char_p)),
         ("feature_count", c_size_t),
+        ("from_module", c_char_p),
+        ("to_module", c_char_p),
+        ("gradients", c_int32),
+        ("reserved", c_int32),
     ]
 
 
@@ -249,6 +253,7 @@ class TrainOptions(Structure):
         ("reserved", c_int32),
         ("progress", ProgressFunction),
         ("progress_user_data", c_void_p),
+        ("from_module", c_char_p),
     ]
 
 
@@ -349,8 +354,11 @@ CHECKED: dict[str, list[Any]] = {
     "session_feature": [_handle, _name, _tensor],
     "session_profile": [_handle, _size, POINTER(ProfileRow), _size],
     "session_feature_shape": [_handle, _name, _sizes, POINTER(c_int32)],
+    "session_backward": [_handle, _tensor],
+    "session_feature_gradient": [_handle, _name, _tensor],
     "trainer_create": [_handle, POINTER(TrainOptions), POINTER(_handle)],
     "trainer_add_group": [_handle, _name, c_double, c_double, c_bool],
+    "trainer_set_evaluation": [_handle, _name, c_bool],
     "trainer_set_schedule": [_handle, POINTER(ScheduleOptions)],
     "trainer_set_learning_rate": [_handle, c_double],
     "trainer_zero_gradients": [_handle],
@@ -359,6 +367,7 @@ CHECKED: dict[str, list[Any]] = {
     "trainer_step": [_handle, _tensor, _tensor, POINTER(c_double)],
     "trainer_evaluate": [_handle, _tensor, _tensor, POINTER(Evaluation)],
     "trainer_gradients": [_handle, POINTER(POINTER(c_float)), POINTER(c_size_t)],
+    "trainer_gradient_norm": [_handle, _name, POINTER(c_double)],
     "trainer_gradient_offset": [_handle, _name, POINTER(c_size_t)],
     "trainer_save_checkpoint": [_handle, _name],
     "trainer_load_checkpoint": [_handle, _name],
@@ -396,6 +405,7 @@ PLAIN: dict[str, tuple[Any, list[Any]]] = {
     "model_parameter_count": (_size, [_handle]),
     "session_memory": (_size, [_handle]),
     "session_profile_size": (_size, [_handle]),
+    "trainer_memory": (_size, [_handle]),
     "trainer_learning_rate": (c_double, [_handle]),
     "trainer_steps": (c_int64, [_handle]),
 }

@@ -34,7 +34,7 @@ from .inspection import Inspection
 from .pictures import Preprocessing
 from .profile import Profile, ProfileRow
 from .surgery import Surgery
-from .tensors import Borrowed, TensorLike, borrow_input, borrow_output
+from .tensors import Borrowed, TensorLike, as_array, borrow_input, borrow_output
 from .torch_file import write_state_dict, written_whole
 
 Out = TypeVar("Out")
@@ -285,6 +285,52 @@ class Model(Surgery, Inspection, Owner):
             session(x)
             return {name: session.feature(name) for name in names}
 
+    def features(self, x: TensorLike, module: str, batch_size: int = 64) -> np.ndarray:
+        """What one module computes for all of `x` in evaluation mode, batch by batch; what lies behind it is not computed.
+
+        Computed once, it is the input of a ``Trainer(model, from_module=module)`` in every epoch.
+
+        Parameters
+        ----------
+        x : array_like or tensor
+            [samples, channels, height, width].
+        """
+        pictures = as_array(x)
+        session: Session | None = None
+        parts: list[np.ndarray] = []
+        for start in range(0, len(pictures), batch_size):
+            batch = pictures[start : start + batch_size]
+            if session is None or len(batch) != batch_size:
+                session = Session(self, batch.shape, to_module=module)
+            parts.append(session(batch))
+        return np.concatenate(parts)
+
+    def gradients(
+        self,
+        x: TensorLike,
+        names: Sequence[str],
+        target: ArrayLike | None = None,
+        *,
+        seed: ArrayLike | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Gradients with respect to what modules compute for `x`, by name, in evaluation mode.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Modules as in `extract_features`; ``"input"`` is `x` itself.
+        target : int or array_like of int, optional
+            The class whose logit is differentiated, one for all or one for each sample; by default the predicted ones.
+        seed : array_like, optional
+            Of the result's shape: the sum of ``seed * model(x)`` is differentiated instead.
+
+        >>> model.gradients(pictures, ["layer4"], target=3)["layer4"].shape
+        """
+        with Session(self, features=names, gradients=True) as session:
+            logits = session(x)
+            session.backward(class_seed(logits, target) if seed is None else seed)
+            return {name: session.feature_gradient(name) for name in names}
+
     def output_shape(self, input_shape: Any) -> tuple[int, ...]:
         """The result's shape for an input's."""
         return shape_of(lib.sasuka_model_output_shape, self._handle, sizes(input_shape), len(input_shape))
@@ -313,9 +359,28 @@ class Model(Surgery, Inspection, Owner):
         """
         return self.preprocessing(weights)(pictures, **sizes)
 
-    def session(self, input_shape: Any = None, *, threads: int = 0, profile: bool = False) -> Session:
-        """The network compiled for one input shape, or for that of the first run."""
-        return Session(self, input_shape, threads=threads, profile=profile)
+    def session(
+        self,
+        input_shape: Any = None,
+        *,
+        features: Sequence[str] = (),
+        gradients: bool = False,
+        from_module: str | None = None,
+        to_module: str | None = None,
+        threads: int = 0,
+        profile: bool = False,
+    ) -> Session:
+        """The network compiled for one input shape, or for that of the first run; see `Session`."""
+        return Session(
+            self,
+            input_shape,
+            features=features,
+            gradients=gradients,
+            from_module=from_module,
+            to_module=to_module,
+            threads=threads,
+            profile=profile,
+        )
 
     def profile(self, x: TensorLike, *, runs: int = 10, threads: int = 0) -> Profile:
         """Where the time of a forward pass goes: the rows' medians over a number of runs, after one that is not counted.
@@ -478,7 +543,12 @@ class Session(Owner):
     ----------
     features : sequence of str
         Modules whose results `feature` gives after a run: layers by name, such as ``"layer1.0.conv1"``, or groups of
-        layers, such as ``"layer1"``.
+        layers, such as ``"layer1"``; ``"input"`` is the input itself.
+    gradients : bool
+        Whether `backward` may be called; activations are then kept for it.
+    from_module, to_module : str, optional
+        Only the part of the network that lies between two modules: the input is what `from_module` computes, the result
+        what `to_module` computes. Every way to the result must lead through `from_module`.
     threads : int
         0: as the model.
     profile : bool
@@ -493,12 +563,17 @@ class Session(Owner):
         input_shape: Any = None,
         *,
         features: Sequence[str] = (),
+        gradients: bool = False,
+        from_module: str | None = None,
+        to_module: str | None = None,
         threads: int = 0,
         profile: bool = False,
     ) -> None:
         self._model = model
         self._threads = threads
         self._profile = profile
+        self._gradients = gradients
+        self._part = {"from_module": from_module, "to_module": to_module}
         self.features = tuple(features)
         if input_shape is not None:
             self._compile(input_shape)
@@ -507,7 +582,10 @@ class Session(Owner):
         options, handle = defaults(SessionOptions, "sasuka_session_options_init"), c_void_p()
         options.threads, options.profile = self._threads, self._profile
         options.features = (c_char_p * max(len(self.features), 1))(*[name.encode() for name in self.features])
-        options.feature_count = len(self.features)
+        options.feature_count, options.gradients = len(self.features), self._gradients
+        for field, module in self._part.items():
+            if module is not None:
+                setattr(options, field, module.encode())
         lib.sasuka_session_create(
             self._model._handle, sizes(input_shape), len(input_shape), ctypes.byref(options), ctypes.byref(handle)
         )
@@ -532,9 +610,23 @@ class Session(Owner):
 
     def feature(self, name: str) -> np.ndarray:
         """What a module, one of `features`, computed in the last run."""
+        return self._feature(lib.sasuka_session_feature, name)
+
+    def backward(self, seed: ArrayLike) -> None:
+        """Gradients of the sum of ``seed * result`` of the last run with respect to all `features`, in evaluation mode.
+
+        The weights must not have changed since that run. With another seed it may be called again.
+        """
+        self._model._interruptible.call(lib.sasuka_session_backward, self._handle, borrow_input(seed).pointer)
+
+    def feature_gradient(self, name: str) -> np.ndarray:
+        """The gradient with respect to what a module, one of `features`, computed, of the last `backward`."""
+        return self._feature(lib.sasuka_session_feature_gradient, name)
+
+    def _feature(self, function: Callable[..., Any], name: str) -> np.ndarray:
         shape = shape_of(lib.sasuka_session_feature_shape, self._handle, name.encode())
         value = np.empty(shape, dtype=np.float32)
-        lib.sasuka_session_feature(self._handle, name.encode(), borrow_output(value).pointer)
+        function(self._handle, name.encode(), borrow_output(value).pointer)
         return value
 
     def profile(self, x: TensorLike, *, runs: int = 10, least: bool = False) -> Profile:
@@ -574,3 +666,15 @@ def _named(row: Any, nanoseconds: float, waiting: float) -> ProfileRow:
         tuple(size for size in row.input_shape if size),
         tuple(size for size in row.output_shape if size),
     )
+
+
+def class_seed(logits: np.ndarray, target: ArrayLike | None = None) -> np.ndarray:
+    """1 at each sample's class of `logits` [batch, classes, ...], by default the predicted one, and 0 elsewhere."""
+    if target is None:
+        target = logits.reshape(*logits.shape[:2], -1).mean(axis=2).argmax(axis=1)
+    classes = np.broadcast_to(np.asarray(target), len(logits))
+    if classes.dtype.kind not in "iu" or (classes < 0).any() or (classes >= logits.shape[1]).any():
+        raise ValueError(f"target {target}; classes from 0 to {logits.shape[1] - 1} are expected")
+    seed = np.zeros_like(logits)
+    seed[np.arange(len(logits)), classes] = 1
+    return seed

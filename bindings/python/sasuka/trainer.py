@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import os
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from ._library import Evaluation as _Evaluation
 from ._library import Owner, ScheduleOptions, TrainOptions, defaults, lib, read_bytes, sizes
+from .errors import NotFoundError
 from .model import Interruptible, Model, PathOrBytes
 from .tensors import TensorLike, borrow_input, borrow_labels
 
@@ -56,6 +58,11 @@ class Trainer(Owner):
         Of dropout.
     threads : int
         0: as the model.
+    from_module : str, optional
+        Train only what lies behind this module, from what it computes: ``model.features(x, from_module)``, computed once,
+        takes the place of pictures in steps and evaluations. The parameters are the model's own; those before the module
+        stay as they are. Augmentation and dropout before it cannot vary from epoch to epoch: the features are those of
+        evaluation mode, one for each picture.
     """
 
     _destroy = "trainer_destroy"
@@ -82,6 +89,7 @@ class Trainer(Owner):
         clip_value: float = 0.0,
         seed: int = 0,
         threads: int = 0,
+        from_module: str | None = None,
     ) -> None:
         self.model = model
         self._interruptible = Interruptible()
@@ -100,6 +108,8 @@ class Trainer(Owner):
             weights = np.ascontiguousarray(class_weights, dtype=np.float32)
             options.class_weights = weights.ctypes.data_as(POINTER(c_float))
             options.class_weight_count = weights.size
+        if from_module is not None:
+            options.from_module = from_module.encode()
         options.progress = self._interruptible.callback
         handle = c_void_p()
         lib.sasuka_trainer_create(model._handle, ctypes.byref(options), ctypes.byref(handle))
@@ -155,11 +165,80 @@ class Trainer(Owner):
                 views[name] = everything[offset.value : offset.value + size].reshape(shape)
         return views
 
+    def gradient_norms(self, by: str = "parameter") -> dict[str, float]:
+        """Name -> norm of the gradient, of each parameter or each layer; after an update, as it has clipped them.
+
+        Parameters
+        ----------
+        by : {"parameter", "layer"}
+            A layer's norm is that of all its parameters together. What is frozen has norm 0.
+        """
+        if by not in ("parameter", "layer"):
+            raise ValueError(f"by {by!r}; 'parameter' or 'layer' is expected")
+        norms: dict[str, float] = {}
+        for name, _, kind in self.model.parameters():
+            if kind == "weight":
+                layer = name.rpartition(".")[0] if by == "layer" else name
+                norms[layer] = math.hypot(norms.get(layer, 0.0), self.gradient_norm(name))
+        return norms
+
+    def gradient_norm(self, pattern: str = "*") -> float:
+        """The norm of the gradients of all parameters whose names match, together."""
+        norm = c_double()
+        lib.sasuka_trainer_gradient_norm(self._handle, pattern.encode(), ctypes.byref(norm))
+        return norm.value
+
     def add_group(
-        self, pattern: str, *, lr_factor: float = 1.0, weight_decay: float = 0.0, frozen: bool = False
+        self, pattern: str, *, lr_factor: float = 1.0, weight_decay: float | None = None, frozen: bool = False
     ) -> None:
-        """Gives the parameters whose names match their own learning rate and weight decay, or freezes them."""
-        lib.sasuka_trainer_add_group(self._handle, pattern.encode(), lr_factor, weight_decay, frozen)
+        """Gives the parameters whose names match their own learning rate and weight decay, or freezes them.
+
+        Later groups win, so that the general one comes first: discriminative learning rates (Howard and Ruder 2018) are
+
+        >>> trainer.add_group("*", lr_factor=0.01)
+        >>> trainer.add_group("layer4.*", lr_factor=0.1)
+        >>> trainer.add_group("fc.*")
+
+        Parameters
+        ----------
+        lr_factor : float
+            Of the trainer's learning rate.
+        weight_decay : float, optional
+            The trainer's by default.
+        frozen : bool
+            The parameters have no gradient and stay as they are.
+        """
+        decay = -1.0 if weight_decay is None else weight_decay
+        lib.sasuka_trainer_add_group(self._handle, pattern.encode(), lr_factor, decay, frozen)
+
+    def freeze(self, pattern: str = "*", *, evaluation: bool = False) -> None:
+        """Freezes the parameters whose names match, such as ``"layer1.*"``; all but the head: ``freeze()`` and
+        ``unfreeze("fc.*")``. Layers before all that is trained cost no backward pass and no memory for activations.
+
+        Parameters
+        ----------
+        evaluation : bool
+            Whether their layers compute as in evaluation too: BatchNorm by its running statistics, without dropout.
+        """
+        if evaluation:
+            self.set_evaluation(pattern)
+        self.add_group(pattern, frozen=True)
+
+    def unfreeze(self, pattern: str = "*", *, lr_factor: float = 1.0, weight_decay: float | None = None) -> None:
+        """Trains the parameters whose names match again, and their layers, where it matches whole ones, in training mode."""
+        self.add_group(pattern, lr_factor=lr_factor, weight_decay=weight_decay)
+        with contextlib.suppress(NotFoundError):
+            self.set_evaluation(pattern, False)
+
+    def set_evaluation(self, pattern: str = "*", evaluation: bool = True) -> None:
+        """Lets layers compute in training steps as in evaluation, as PyTorch's ``module.eval()``: BatchNorm uses its running
+        statistics and leaves them as they are, dropout does nothing."""
+        lib.sasuka_trainer_set_evaluation(self._handle, pattern.encode(), evaluation)
+
+    @property
+    def memory(self) -> int:
+        """Bytes beside the model: compiled plans; gradients and optimiser state of what is trained."""
+        return int(lib.sasuka_trainer_memory(self._handle))
 
     def set_schedule(self, kind: str, *, milestones: Sequence[int] = (), **settings: float) -> None:
         """The learning rate as a function of the updates made.
