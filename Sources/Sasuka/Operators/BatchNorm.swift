@@ -222,7 +222,7 @@ package final class BatchNormTraining: Operator {
     return { block, context in
       let lanes = blocks.lanes
       let vectors = blocks.coefficients(context.scratch, block, vectors: 3)
-      vectors.update(repeating: 0, count: 3 * lanes)
+      vectors.clear(count: 3 * lanes)
       for (lane, channel) in blocks.channels(of: block).enumerated() {
         let (center, squares) = blocks.mergedMoments(context.scratch, block: block, lane: lane)
         let deviation = 1 / (squares / total + epsilon).squareRoot()

@@ -76,7 +76,7 @@ final class BatchNormGradient: Operator {
     let bias = attributes.affine ? lowering.pointer(node.inputs[5]) : nil
     return { block, context in
       let vectors = blocks.coefficients(context.scratch, block, vectors: 6)
-      vectors.update(repeating: 0, count: 6 * blocks.lanes)
+      vectors.clear(count: 6 * blocks.lanes)
       for (lane, channel) in blocks.channels(of: block).enumerated() {
         vectors[lane] = mean[channel]
         vectors[blocks.lanes + lane] = Float(Double(weight?[channel] ?? 1) * inverse(channel))

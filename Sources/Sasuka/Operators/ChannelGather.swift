@@ -48,7 +48,7 @@ extension Lowering {
       let (image, block) = (unit / blocks, unit % blocks)
       let target = to + unit * area * lanes
       let first = block == 0 ? 0 : ends[block - 1]
-      if first == ends[block] { target.update(repeating: 0, count: area * lanes) }
+      if first == ends[block] { target.clear(count: area * lanes) }
       for part in first..<ends[block] {
         let map = maps[parts[2 * part]]
         let from = map.floats + image * map.imageStride + parts[2 * part + 1]

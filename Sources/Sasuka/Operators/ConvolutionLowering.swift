@@ -28,7 +28,8 @@ extension Lowering {
   }
 
   private mutating func convolve(_ run: ConvolutionRun, _ pass: ConvolutionPass, images: Int) {
-    let name: StaticString = pass.isDepthwise ? "depthwise" : "direct"
+    let name: StaticString =
+      pass.isDepthwise ? "depthwise" : pass.isGrouped ? "grouped" : run.readsPlanes ? "planar" : "direct"
     algorithm = name
     if images >= Lowering.imagesForWholeImageUnits {
       needWorkerScratch(bytes: run.paddedFloats * MemoryLayout<Float>.stride)
@@ -102,7 +103,7 @@ struct ConvolutionRun {
     @convention(c) (UnsafePointer<sasuka_padding>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int64, Int64)
       -> Void
   /// Whether the input lies in planes of one channel, not in blocks.
-  private let readsPlanes: Bool
+  let readsPlanes: Bool
   private let imageFloats, outputImageFloats: Int
   /// Channel blocks of the input, or planes.
   let inputBlocks: Int
@@ -207,12 +208,12 @@ extension sasuka_padding {
       let target = padded + (plane * rows + row) * paddedWidth
       let sourceRow = row - Int(top)
       guard sourceRow >= 0, sourceRow < Int(height), count > 0 else {
-        target.update(repeating: 0, count: paddedWidth)
+        target.clear(count: paddedWidth)
         continue
       }
-      target.update(repeating: 0, count: first)
-      (target + first).update(from: source + (plane * Int(height) + sourceRow) * Int(width) + skipped, count: count)
-      (target + first + count).update(repeating: 0, count: paddedWidth - first - count)
+      target.clear(count: first)
+      (target + first).copy(from: source + (plane * Int(height) + sourceRow) * Int(width) + skipped, count: count)
+      (target + first + count).clear(count: paddedWidth - first - count)
     }
   }
 }

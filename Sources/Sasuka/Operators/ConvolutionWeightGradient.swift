@@ -106,7 +106,7 @@ private struct WeightGradientWork {
   /// Sums the gradients of some images into one part's sums.
   func gather(_ images: Range<Int>, part: Int, sums: UnsafeMutableRawPointer, padded: UnsafeMutableRawPointer) {
     let sums = sums.assumingMemoryBound(to: Float.self) + part * sumFloats
-    sums.update(repeating: 0, count: sumFloats)
+    sums.clear(count: sumFloats)
     for image in images {
       var source = input + image * imageFloats
       if var padding = pass.padding {
@@ -122,7 +122,7 @@ private struct WeightGradientWork {
   func gatherAll(_ images: Int, unit: Int, sums: UnsafeMutableRawPointer, padded: UnsafeMutableRawPointer) {
     let sums = sums.assumingMemoryBound(to: Float.self)
     let stretch = sumFloats / (units * gradientBlocks)
-    (sums + unit * stretch).update(repeating: 0, count: stretch)
+    (sums + unit * stretch).clear(count: stretch)
     let padded = UnsafePointer(padded.assumingMemoryBound(to: Float.self))
     for image in 0..<images {
       add(image, unit, pass.padding == nil ? input + image * imageFloats : padded + image * paddedFloats, sums)

@@ -181,7 +181,7 @@ package final class MapDropout: Operator {
     lowering.needWorkerScratch(bytes: 3 * lanes * MemoryLayout<Float>.stride)
     lowering.step(units: shape[0] * blocks) { unit, context in
       let vectors = context.workerScratch.assumingMemoryBound(to: Float.self)
-      vectors.update(repeating: 0, count: 3 * lanes)
+      vectors.clear(count: 3 * lanes)
       let block = unit % blocks
       for lane in 0..<min(lanes, channels - block * lanes) {
         let sample = unit / blocks

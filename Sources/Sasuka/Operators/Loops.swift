@@ -142,7 +142,7 @@ extension Lowering {
     let chunks = Chunks(of: storageCount(value))
     step(units: chunks.count) { unit, _ in
       let range = chunks[unit]
-      (destination + range.lowerBound).update(repeating: 0, count: range.count)
+      (destination + range.lowerBound).clear(count: range.count)
     }
   }
 }

@@ -108,7 +108,7 @@ extension Lowering {
     let chunks = Chunks(of: storageCount(destination))
     step(units: chunks.count) { unit, _ in
       let range = chunks[unit]
-      (to + range.lowerBound).update(from: from + range.lowerBound, count: range.count)
+      (to + range.lowerBound).copy(from: from + range.lowerBound, count: range.count)
     }
   }
 }

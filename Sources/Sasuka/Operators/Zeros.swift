@@ -11,6 +11,6 @@ final class Zeros: Operator {
 
   func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let (output, count) = (lowering.pointer(node.outputs[0]), lowering.storageCount(node.outputs[0]))
-    lowering.step(units: 1) { _, _ in output.update(repeating: 0, count: count) }
+    lowering.step(units: 1) { _, _ in output.clear(count: count) }
   }
 }
