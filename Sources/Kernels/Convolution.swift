@@ -140,23 +140,24 @@ func convolutionTile<let columns: Int, let stride: Int>(
   rows: Int, _ columnCount: Count<columns>, _ strideCount: Count<stride>, _ pass: UnsafePointer<ConvolutionPass>,
   _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
 ) {
-  // The comparisons with the tallest tile are constant: taller tiles are not compiled.
-  let tallest = tallestTile(columns: columns)
+  // The conditions are constant: other tiles are not compiled.
   switch rows {
   case 1: convolutionTile(Count<1>(), columnCount, strideCount, pass, input, output)
-  case 2: convolutionTile(Count<2>(), columnCount, strideCount, pass, input, output)
-  case 3: convolutionTile(Count<3>(), columnCount, strideCount, pass, input, output)
+  case 2 where hasTile(height: 2, columns: columns, stride: stride):
+    convolutionTile(Count<2>(), columnCount, strideCount, pass, input, output)
+  case 3 where hasTile(height: 3, columns: columns, stride: stride):
+    convolutionTile(Count<3>(), columnCount, strideCount, pass, input, output)
   case 4: convolutionTile(Count<4>(), columnCount, strideCount, pass, input, output)
-  case 5 where tallest >= 5: convolutionTile(Count<5>(), columnCount, strideCount, pass, input, output)
-  case 6 where tallest >= 6: convolutionTile(Count<6>(), columnCount, strideCount, pass, input, output)
-  case 7 where tallest >= 7: convolutionTile(Count<7>(), columnCount, strideCount, pass, input, output)
-  case 8 where tallest >= 8: convolutionTile(Count<8>(), columnCount, strideCount, pass, input, output)
-  case 9 where tallest >= 9: convolutionTile(Count<9>(), columnCount, strideCount, pass, input, output)
-  case 10 where tallest >= 10: convolutionTile(Count<10>(), columnCount, strideCount, pass, input, output)
-  case 11 where tallest >= 11: convolutionTile(Count<11>(), columnCount, strideCount, pass, input, output)
-  case 12 where tallest >= 12: convolutionTile(Count<12>(), columnCount, strideCount, pass, input, output)
-  case 13 where tallest >= 13: convolutionTile(Count<13>(), columnCount, strideCount, pass, input, output)
-  case 14 where tallest >= 14: convolutionTile(Count<14>(), columnCount, strideCount, pass, input, output)
+  case 5 where hasTile(height: 5, columns: columns, stride: stride):
+    convolutionTile(Count<5>(), columnCount, strideCount, pass, input, output)
+  case 6 where hasTile(height: 6, columns: columns, stride: stride):
+    convolutionTile(Count<6>(), columnCount, strideCount, pass, input, output)
+  case 7 where hasTile(height: 7, columns: columns, stride: stride):
+    convolutionTile(Count<7>(), columnCount, strideCount, pass, input, output)
+  case 12 where hasTile(height: 12, columns: columns, stride: stride):
+    convolutionTile(Count<12>(), columnCount, strideCount, pass, input, output)
+  case 14 where hasTile(height: 14, columns: columns, stride: stride):
+    convolutionTile(Count<14>(), columnCount, strideCount, pass, input, output)
   default: break
   }
 }
@@ -168,19 +169,19 @@ func convolutionRows<let columns: Int, let stride: Int>(
   _ pass: UnsafePointer<ConvolutionPass>, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>,
   _ firstRow: Int, _ endRow: Int
 ) {
-  let parts = EvenParts(Int(shape.output_width), limit: tallestTile(columns: columns))
+  let heights = TileHeights(width: Int(shape.output_width), columns: columns, stride: stride)
   let inputRow = Int(shape.stride_height &* shape.input_width) &* lanes
   var row = firstRow
   while row < endRow {
     var from = input + row &* inputRow
     var to = output + row &* Int(shape.output_row_stride)
-    var part = 0
-    while part < parts.count {
-      let rows = parts[part]
+    var left = Int(shape.output_width)
+    while left > 0 {
+      let rows = heights.next(left: left)
       convolutionTile(rows: rows, columnCount, strideCount, pass, from, to)
       from += rows &* pass.pointee.pixel
       to += rows &* pass.pointee.outputPixel
-      part &+= 1
+      left &-= rows
     }
     row &+= 1
   }
@@ -199,11 +200,15 @@ func convolutionForward(
   let to = output + work.firstOutput / lanes &* Int(shape.output_block_stride)
   let rows = (first: Int(firstRow), end: Int(endRow))
   withUnsafePointer(to: pass) { pass in
+    // Few units have one column: the last of an odd number of blocks.
     switch (work.columns, shape.stride_width) {
-    case (1, 1): convolutionRows(Count<1>(), Count<1>(), shape, pass, input, to, rows.first, rows.end)
-    case (1, _): convolutionRows(Count<1>(), Count<0>(), shape, pass, input, to, rows.first, rows.end)
-    case (_, 1): convolutionRows(Count<2>(), Count<1>(), shape, pass, input, to, rows.first, rows.end)
-    case (_, _): convolutionRows(Count<2>(), Count<0>(), shape, pass, input, to, rows.first, rows.end)
+    case (2, 1) where tileColumns == 2:
+      convolutionRows(Count<2>(), Count<1>(), shape, pass, input, to, rows.first, rows.end)
+    case (2, _) where tileColumns == 2:
+      convolutionRows(Count<2>(), Count<0>(), shape, pass, input, to, rows.first, rows.end)
+    case (_, 1) where lanes == 8:
+      convolutionRows(Count<1>(), Count<1>(), shape, pass, input, to, rows.first, rows.end)
+    default: convolutionRows(Count<1>(), Count<0>(), shape, pass, input, to, rows.first, rows.end)
     }
   }
 }

@@ -57,8 +57,8 @@ func weightGradientTile<let columns: Int>(
   let tallest = tallestGradientTile(columns: columns)
   switch rows {
   case 1: weightGradientTile(Count<1>(), columnCount, pass, input, outputGradient, outputRows, memory)
-  case 2: weightGradientTile(Count<2>(), columnCount, pass, input, outputGradient, outputRows, memory)
-  case 3: weightGradientTile(Count<3>(), columnCount, pass, input, outputGradient, outputRows, memory)
+  case 2 where lanes > 4: weightGradientTile(Count<2>(), columnCount, pass, input, outputGradient, outputRows, memory)
+  case 3 where lanes > 4: weightGradientTile(Count<3>(), columnCount, pass, input, outputGradient, outputRows, memory)
   case 4: weightGradientTile(Count<4>(), columnCount, pass, input, outputGradient, outputRows, memory)
   case 8 where tallest >= 8:
     weightGradientTile(Count<8>(), columnCount, pass, input, outputGradient, outputRows, memory)
@@ -95,6 +95,7 @@ func weightGradientRows<let columns: Int>(
         var size = tallestGradientTile(columns: columns)
         while size > 4 && size > channels.upperBound &- channel { size /= 2 }
         size = min(size, channels.upperBound &- channel)
+        if lanes == 4, size < 4 { size = 1 }
         weightGradientTile(
           rows: size, columnCount, pass, tapInput + channel, gradient, rows,
           tapSums + channel &* pass.pointee.sumsRow)
@@ -132,10 +133,10 @@ func convolutionWeightGradient(
   let to = sums + (Int(unitIndex) &* shape.gradientBlocks &+ Int(inputBlock)) &* blockFloats
   let rows = (first: Int(firstRow), end: Int(endRow))
   withUnsafePointer(to: pass) { pass in
-    if unit.columns == 1 {
-      weightGradientRows(Count<1>(), shape, pass, channels: channels, from, gradient, to, rows.first, rows.end)
-    } else {
+    if tileColumns == 2, unit.columns == 2 {
       weightGradientRows(Count<2>(), shape, pass, channels: channels, from, gradient, to, rows.first, rows.end)
+    } else {
+      weightGradientRows(Count<1>(), shape, pass, channels: channels, from, gradient, to, rows.first, rows.end)
     }
   }
 }

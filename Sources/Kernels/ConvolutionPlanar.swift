@@ -72,9 +72,9 @@ func planarForward(
       let source = input + row &* Int(shape.stride_height &* shape.input_width)
       let target = to + row &* Int(shape.output_row_stride)
       switch (work.columns, shape.stride_width) {
-      case (1, _): planarRow(Count<1>(), Count<0>(), pass, source, target, width: width)
-      case (_, 2) where lanes > 4: planarRow(Count<2>(), Count<2>(), pass, source, target, width: width)
-      case (_, _): planarRow(Count<2>(), Count<0>(), pass, source, target, width: width)
+      case (2, 2) where tileColumns == 2: planarRow(Count<2>(), Count<2>(), pass, source, target, width: width)
+      case (2, _) where tileColumns == 2: planarRow(Count<2>(), Count<0>(), pass, source, target, width: width)
+      default: planarRow(Count<1>(), Count<0>(), pass, source, target, width: width)
       }
       row &+= 1
     }

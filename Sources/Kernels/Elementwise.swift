@@ -17,23 +17,36 @@ func fillElementwise(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   }
 }
 
-/// result[i] = operation(left[i], right[i]). The tail goes through the same vector code, so that an element's result
-/// does not depend on its place.
+/// result[i] = operation(left[i], right[i]). The tail goes through the same loop, as a vector of its own: an element's result
+/// does not depend on its place, and the operation's code stands there once.
 @inline(__always)
 func mapPairs(
   _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, _ result: UnsafeMutablePointer<Float>, _ count: Int,
   _ operation: (Vector, Vector) -> Vector
 ) {
   let width = Vector.scalarCount
-  var index = 0
-  while index + width <= count {
-    storeVector(operation(loadVector(left + index), loadVector(right + index)), result + index)
-    index += width
+  let rest = count % width
+  let whole = count - rest
+  // The tail's operands and its result.
+  var tail = zeroed() as InlineArray<48, Float>
+  withUnsafeMutablePointer(to: &tail) { tail in
+    let memory = UnsafeMutableRawPointer(tail).assumingMemoryBound(to: Float.self)
+    storeVector(loadLanes(left + whole, rest), memory)
+    storeVector(loadLanes(right + whole, rest), memory + width)
+    var (a, b, to, end) = (left, right, result, whole)
+    var isTail = false
+    while true {
+      var index = 0
+      while index < end {
+        storeVector(operation(loadVector(a + index), loadVector(b + index)), to + index)
+        index += width
+      }
+      if isTail || rest == 0 { break }
+      (a, b, to, end) = (UnsafePointer(memory), UnsafePointer(memory + width), memory + 2 * width, width)
+      isTail = true
+    }
+    storeLanes(loadVector(memory + 2 * width), result + whole, rest)
   }
-  guard index < count else { return }
-  let rest = count - index
-  let tail = operation(loadLanes(left + index, rest), loadLanes(right + index, rest))
-  storeLanes(tail, result + index, rest)
 }
 
 /// result[i] = operation(input[i]).

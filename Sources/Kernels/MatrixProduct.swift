@@ -51,13 +51,15 @@ struct MatrixPass {
   let packed: UnsafePointer<Float>
   let bias: InlineArray<2, Vector>
   let epilogue: Epilogue
+  /// Where a tile leaves sums that do not go to the result as they are.
+  let sums: UnsafeMutablePointer<Float>
 }
 
-/// `rows` rows of the result, the unit's columns.
+/// The sums of `rows` rows of the result, the unit's columns, to memory with `stride` floats between the rows.
 @inline(never)
 private func matrixTile<let rows: Int, let columns: Int>(
   _: Count<rows>, _: Count<columns>, _ pass: UnsafePointer<MatrixPass>, _ a: UnsafePointer<Float>,
-  _ result: UnsafeMutablePointer<Float>
+  _ memory: UnsafeMutablePointer<Float>, _ stride: Int
 ) {
   var sums = zeroed() as RegisterTile<rows, columns>
   for row in 0..<rows { for column in 0..<columns { sums[row][column] = pass.pointee.bias[column] } }
@@ -65,17 +67,33 @@ private func matrixTile<let rows: Int, let columns: Int>(
     rowStride: pass.pointee.rowStride, rowStep: pass.pointee.depthStride, columnStride: lanes,
     columnStep: columns &* lanes)
   accumulate(&sums, a, pass.pointee.packed, run, count: pass.pointee.depth)
-  let epilogue = pass.pointee.epilogue
   for row in 0..<rows {
-    for column in 0..<columns {
+    for column in 0..<columns { storeVector(sums[row][column], memory + row &* stride + column &* lanes) }
+  }
+}
+
+/// Takes the sums of `rows` rows through the epilogue to the result. One loop for all tiles: written out in each, it would be most of their code.
+@inline(never)
+private func finishRows(
+  _ rows: Int, columns: Int, _ pass: UnsafePointer<MatrixPass>, _ result: UnsafeMutablePointer<Float>
+) {
+  let epilogue = pass.pointee.epilogue
+  var sums = UnsafePointer(pass.pointee.sums)
+  var row = 0
+  while row < rows {
+    var column = 0
+    while column < columns {
       let place = result + row &* pass.pointee.resultRow + column &* lanes
       let real = pass.pointee.columns &- column &* lanes
       if real >= lanes {
-        storeVector(epilogue.apply(sums[row][column], held: place), place)
+        storeVector(epilogue.apply(loadVector(sums), held: place), place)
       } else {
-        finishLanes(sums[row][column], place, real, epilogue)
+        finishLanes(loadVector(sums), place, real, epilogue)
       }
+      sums += lanes
+      column &+= 1
     }
+    row &+= 1
   }
 }
 
@@ -96,27 +114,23 @@ private func matrixRows<let columns: Int>(
   _ columnCount: Count<columns>, _ pass: UnsafePointer<MatrixPass>, _ a: UnsafePointer<Float>,
   _ result: UnsafeMutablePointer<Float>, _ first: Int, _ end: Int
 ) {
+  let isPlain = pass.pointee.epilogue.isPlain && pass.pointee.columns == columns &* lanes
   var row = first
   while row < end {
     let from = a + row &* pass.pointee.rowStride
-    let to = result + row &* pass.pointee.resultRow
     let left = end &- row
-    if lanes == 16 && left >= 12 {
-      matrixTile(Count<12>(), columnCount, pass, from, to)
-      row &+= 12
-    } else if lanes >= 8 && left >= 5 {
-      matrixTile(Count<5>(), columnCount, pass, from, to)
-      row &+= 5
-    } else if left >= 4 {
-      matrixTile(Count<4>(), columnCount, pass, from, to)
-      row &+= 4
-    } else if left >= 2 {
-      matrixTile(Count<2>(), columnCount, pass, from, to)
-      row &+= 2
-    } else {
-      matrixTile(Count<1>(), columnCount, pass, from, to)
-      row &+= 1
+    let to = result + row &* pass.pointee.resultRow
+    let (memory, stride) = isPlain ? (to, pass.pointee.resultRow) : (pass.pointee.sums, columns &* lanes)
+    let rows = lanes == 16 && left >= 12 ? 12 : lanes >= 8 && left >= 5 ? 5 : left >= 4 ? 4 : left >= 2 ? 2 : 1
+    switch rows {
+    case 12 where lanes == 16: matrixTile(Count<12>(), columnCount, pass, from, memory, stride)
+    case 5 where lanes >= 8: matrixTile(Count<5>(), columnCount, pass, from, memory, stride)
+    case 4: matrixTile(Count<4>(), columnCount, pass, from, memory, stride)
+    case 2: matrixTile(Count<2>(), columnCount, pass, from, memory, stride)
+    default: matrixTile(Count<1>(), columnCount, pass, from, memory, stride)
     }
+    if !isPlain { finishRows(rows, columns: columns, pass, to) }
+    row &+= rows
   }
 }
 
@@ -134,15 +148,19 @@ func matrixMultiply(
       vectors[column] = loadLanes(bias + part.first + column &* lanes, part.count &- column &* lanes)
     }
   }
-  let pass = MatrixPass(
-    rowStride: Int(product.a_row_stride), depthStride: Int(product.a_depth_stride), depth: Int(product.depth),
-    resultRow: Int(product.c_row_stride), columns: part.count,
-    packed: packed + part.first &* Int(product.depth), bias: vectors, epilogue: Epilogue(epilogue))
-  withUnsafePointer(to: pass) { pass in
-    if part.vectors == 1 {
-      matrixRows(Count<1>(), pass, a, result + part.first, Int(firstRow), Int(endRow))
-    } else {
-      matrixRows(Count<2>(), pass, a, result + part.first, Int(firstRow), Int(endRow))
+  var sums = zeroed() as InlineArray<24, Vector>
+  withUnsafeMutablePointer(to: &sums) { sums in
+    let pass = MatrixPass(
+      rowStride: Int(product.a_row_stride), depthStride: Int(product.a_depth_stride), depth: Int(product.depth),
+      resultRow: Int(product.c_row_stride), columns: part.count, packed: packed + part.first &* Int(product.depth),
+      bias: vectors, epilogue: Epilogue(epilogue),
+      sums: UnsafeMutableRawPointer(sums).assumingMemoryBound(to: Float.self))
+    withUnsafePointer(to: pass) { pass in
+      if tileColumns == 2, part.vectors == 2 {
+        matrixRows(Count<2>(), pass, a, result + part.first, Int(firstRow), Int(endRow))
+      } else {
+        matrixRows(Count<1>(), pass, a, result + part.first, Int(firstRow), Int(endRow))
+      }
     }
   }
 }

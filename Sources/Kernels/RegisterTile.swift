@@ -10,22 +10,8 @@ struct Count<let value: Int> {}
 /// Floats in one vector: the channel block.
 @inline(__always) var lanes: Int { Vector.scalarCount }
 
-/// Output-channel blocks of one tile.
-@inline(__always) var tileColumns: Int { 2 }
-
-/// The tallest tile whose sums, with its vector operands, fit the registers: 32 of AVX-512, 16 of AVX2, and 16 of SSE,
-/// where the product needs one as well. A single column goes no higher than keeps the FMA units busy. On AVX2, 6 x 2 would
-/// fit on paper, but the compiler loads broadcasts early and spills: 53 % of the peak, where 5 x 2 reaches 88 %.
-@inline(__always)
-func tallestTile(columns: Int) -> Int {
-  switch (lanes, columns) {
-  case (16, _): 14
-  case (8, 1): 12
-  case (8, _): 5
-  case (_, 1): 8
-  default: 4
-  }
-}
+/// Output-channel blocks of one tile. One for vectors of 4: there, small code comes before fast code.
+@inline(__always) var tileColumns: Int { lanes > 4 ? 2 : 1 }
 
 @inline(__always)
 func loadVector(_ pointer: UnsafePointer<Float>) -> Vector {
@@ -102,6 +88,9 @@ struct Epilogue {
     ceiling = isRelu6 ? 6 : .infinity
   }
 
+  /// Whether sums go to memory as they are.
+  var isPlain: Bool { !adds && floor == -.infinity && ceiling == .infinity }
+
   /// `sum`, after adding `held`'s vector where asked, clamped. What is not a number stays it.
   @inline(__always)
   func apply(_ sum: Vector, held: UnsafePointer<Float>) -> Vector {
@@ -113,17 +102,59 @@ struct Epilogue {
   }
 }
 
-/// Splits `length` into the fewest parts of at most `limit`, as equal as can be: no part is a wasteful remainder.
-struct EvenParts {
-  let count: Int
-  private let size: Int
-  private let larger: Int
+/// Which heights of tiles are compiled. Each is up to two kilobytes of code, so they are few.
+///
+/// The sums of the tallest, with its vector operands, fit the registers: 32 of AVX-512, 16 of AVX2. On AVX2, 6 x 2 would fit on
+/// paper, but the compiler loads broadcasts early and spills: 53 % of the peak, where 5 x 2 reaches 88 %. It spills in 12 x 1 too,
+/// unless the stride is known at compile time.
+@inline(__always)
+func hasTile(height: Int, columns: Int, stride: Int) -> Bool {
+  switch (lanes, columns) {
+  case (16, 2): height == 14 || height == 7 || height == 6 || height == 4 || height <= 2
+  case (16, _): height == 14 || height == 7 || height == 4 || height <= 2
+  case (8, 1): height == 12 && stride > 0 || height == 7 || height == 4 || height <= 2
+  case (8, _): height <= 5
+  default: height == 4 || height == 1
+  }
+}
 
-  init(_ length: Int, limit: Int) {
-    count = (length &+ limit &- 1) / limit
-    size = count == 0 ? 0 : length / count
-    larger = count == 0 ? 0 : length % count
+/// Splits the pixels of a row into tiles.
+struct TileHeights {
+  private let columns: Int
+  /// The one known at compile time, or 0.
+  private let stride: Int
+  /// The fewest parts of at most 5 pixels, as equal as can be: the first are one larger than `size`, the last `equal` pixels
+  /// are in parts of `size`.
+  private let size: Int
+  private let equal: Int
+
+  @inline(__always)
+  init(width: Int, columns: Int, stride: Int) {
+    self.columns = columns
+    self.stride = stride
+    let count = (width &+ 4) / 5
+    size = count == 0 ? 0 : width / count
+    equal = count == 0 ? 0 : (count &- width % count) &* size
   }
 
-  subscript(part: Int) -> Int { part < larger ? size &+ 1 : size }
+  /// The height of the next tile where `left` pixels remain.
+  @inline(__always)
+  func next(left: Int) -> Int {
+    // Sums of 5 x 2 are few enough for the FMA units to wait for: equal parts waste least.
+    if lanes == 8, columns == 2 { return left > equal ? size &+ 1 : size }
+    if lanes == 16, fits(14, left) { return 14 }
+    if lanes == 8, stride > 0, fits(12, left) { return 12 }
+    if lanes >= 8, fits(7, left) { return 7 }
+    if lanes == 16, columns == 2, fits(6, left) { return 6 }
+    if fits(4, left) { return 4 }
+    if lanes >= 8, fits(2, left) { return 2 }
+    return 1
+  }
+
+  /// Whether what remains after a tile needs no tile of one or two pixels, whose few sums wait for each other.
+  @inline(__always)
+  private func fits(_ height: Int, _ left: Int) -> Bool {
+    let rest = left &- height
+    return rest == 0 || rest == 4 || rest > 5
+  }
 }

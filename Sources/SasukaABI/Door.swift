@@ -110,19 +110,26 @@ func fillOptions<Options>(_ options: UnsafeMutablePointer<Options>?, _ size: Int
 private let largestOptions = 1 << 16
 
 /// The caller's options laid over the defaults, as far as the caller's struct_size reaches.
-func readOptions<Options>(
+func readOptions<Options: BitwiseCopyable>(
   _ given: UnsafePointer<Options>?, defaults: Options, _ what: StaticString
 ) throws(SasukaError) -> Options {
-  guard let given else { return defaults }
   var result = defaults
-  let size = UnsafeRawPointer(given).load(as: Int.self)
+  try layOptions(given, over: &result, MemoryLayout<Options>.size, what)
+  return result
+}
+
+/// What `readOptions` does for options of `expected` bytes, whatever their type.
+@inline(never)
+private func layOptions(
+  _ given: UnsafeRawPointer?, over result: UnsafeMutableRawPointer, _ expected: Int, _ what: StaticString
+) throws(SasukaError) {
+  guard let given else { return }
+  let size = given.load(as: Int.self)
   guard size >= MemoryLayout<Int>.size, size <= largestOptions else {
     throw SasukaError(
-      .invalidArgument,
-      "\(what)->struct_size is \(size); \(MemoryLayout<Options>.size) is expected, which _init sets")
+      .invalidArgument, "\(what)->struct_size is \(size); \(expected) is expected, which _init sets")
   }
-  withUnsafeMutableBytes(of: &result) { _ = memcpy($0.baseAddress!, given, min(size, $0.count)) }
-  return result
+  memcpy(result, given, min(size, expected))
 }
 
 /// An enumerator of the header as its Swift twin.

@@ -17,6 +17,7 @@ struct JSONReader {
   ///
   /// - Returns: The keys, in order.
   @discardableResult
+  @inline(never)
   mutating func readObject(
     _ member: (inout JSONReader, String) throws(SasukaError) -> Void
   ) throws(SasukaError) -> [String] {
@@ -73,6 +74,7 @@ struct JSONReader {
     return isNegative ? value : -value
   }
 
+  @inline(never)
   mutating func readString() throws(SasukaError) -> String {
     try expect(UInt8(ascii: "\""))
     let start = position
@@ -163,6 +165,7 @@ extension JSONReader {
     return accept(next: byte)
   }
 
+  @inline(never)
   private mutating func expect(_ byte: UInt8) throws(SasukaError) {
     guard accept(byte) else { throw failure("'\(Unicode.Scalar(byte))'", at: position) }
   }

@@ -69,6 +69,7 @@ private func parseHeader(
   return (entries, metadata)
 }
 
+@inline(never)
 private func readEntry(_ tensor: String, from reader: inout JSONReader, of file: String) throws(SasukaError) -> Entry {
   let place = "\(file): tensor \"\(tensor)\""
   var type: String?
