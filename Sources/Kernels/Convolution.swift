@@ -163,13 +163,12 @@ func convolutionTile<let columns: Int, let stride: Int>(
 }
 
 /// Output rows [firstRow, endRow) of one unit.
-@inline(__always)
-func convolutionRows<let columns: Int, let stride: Int>(
-  _ columnCount: Count<columns>, _ strideCount: Count<stride>, _ shape: sasuka_convolution,
-  _ pass: UnsafePointer<ConvolutionPass>, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>,
-  _ firstRow: Int, _ endRow: Int
+private func convolutionRows(
+  _ columns: Int, _ shape: sasuka_convolution, _ pass: UnsafePointer<ConvolutionPass>, _ input: UnsafePointer<Float>,
+  _ output: UnsafeMutablePointer<Float>, _ firstRow: Int, _ endRow: Int
 ) {
-  let heights = TileHeights(width: Int(shape.output_width), columns: columns, stride: stride)
+  let heights = TileHeights(
+    width: Int(shape.output_width), columns: columns, stride: shape.stride_width == 1 ? 1 : 0)
   let inputRow = Int(shape.stride_height &* shape.input_width) &* lanes
   var row = firstRow
   while row < endRow {
@@ -178,7 +177,13 @@ func convolutionRows<let columns: Int, let stride: Int>(
     var left = Int(shape.output_width)
     while left > 0 {
       let rows = heights.next(left: left)
-      convolutionTile(rows: rows, columnCount, strideCount, pass, from, to)
+      // Few units have one column: the last of an odd number of blocks.
+      switch (columns, shape.stride_width) {
+      case (2, 1) where tileColumns == 2: convolutionTile(rows: rows, Count<2>(), Count<1>(), pass, from, to)
+      case (2, _) where tileColumns == 2: convolutionTile(rows: rows, Count<2>(), Count<0>(), pass, from, to)
+      case (_, 1) where lanes == 8: convolutionTile(rows: rows, Count<1>(), Count<1>(), pass, from, to)
+      default: convolutionTile(rows: rows, Count<1>(), Count<0>(), pass, from, to)
+      }
       from += rows &* pass.pointee.pixel
       to += rows &* pass.pointee.outputPixel
       left &-= rows
@@ -198,17 +203,7 @@ func convolutionForward(
   let pass = ConvolutionPass(
     shape, work, packed: packed + Int(unit) &* shape.unitFloats, bias: bias, epilogue: epilogue)
   let to = output + work.firstOutput / lanes &* Int(shape.output_block_stride)
-  let rows = (first: Int(firstRow), end: Int(endRow))
   withUnsafePointer(to: pass) { pass in
-    // Few units have one column: the last of an odd number of blocks.
-    switch (work.columns, shape.stride_width) {
-    case (2, 1) where tileColumns == 2:
-      convolutionRows(Count<2>(), Count<1>(), shape, pass, input, to, rows.first, rows.end)
-    case (2, _) where tileColumns == 2:
-      convolutionRows(Count<2>(), Count<0>(), shape, pass, input, to, rows.first, rows.end)
-    case (_, 1) where lanes == 8:
-      convolutionRows(Count<1>(), Count<1>(), shape, pass, input, to, rows.first, rows.end)
-    default: convolutionRows(Count<1>(), Count<0>(), shape, pass, input, to, rows.first, rows.end)
-    }
+    convolutionRows(work.columns, shape, pass, input, to, Int(firstRow), Int(endRow))
   }
 }

@@ -69,9 +69,8 @@ func weightGradientTile<let columns: Int>(
 }
 
 /// All taps and input channels of one (unit, input block) pair over output rows [firstRow, endRow).
-@inline(__always)
-func weightGradientRows<let columns: Int>(
-  _ columnCount: Count<columns>, _ shape: sasuka_convolution, _ pass: UnsafePointer<WeightGradientPass>,
+private func weightGradientRows(
+  _ columns: Int, _ shape: sasuka_convolution, _ pass: UnsafePointer<WeightGradientPass>,
   channels: Range<Int>, _ input: UnsafePointer<Float>, _ outputGradient: UnsafePointer<Float>,
   _ sums: UnsafeMutablePointer<Float>, _ firstRow: Int, _ endRow: Int
 ) {
@@ -96,9 +95,12 @@ func weightGradientRows<let columns: Int>(
         while size > 4 && size > channels.upperBound &- channel { size /= 2 }
         size = min(size, channels.upperBound &- channel)
         if lanes == 4, size < 4 { size = 1 }
-        weightGradientTile(
-          rows: size, columnCount, pass, tapInput + channel, gradient, rows,
-          tapSums + channel &* pass.pointee.sumsRow)
+        let (from, to) = (tapInput + channel, tapSums + channel &* pass.pointee.sumsRow)
+        if tileColumns == 2, columns == 2 {
+          weightGradientTile(rows: size, Count<2>(), pass, from, gradient, rows, to)
+        } else {
+          weightGradientTile(rows: size, Count<1>(), pass, from, gradient, rows, to)
+        }
         channel &+= size
       }
       tap &+= 1
@@ -131,13 +133,9 @@ func convolutionWeightGradient(
   let from = input + block &* Int(shape.input_height &* shape.input_width) &* lanes
   let gradient = outputGradient + unit.firstOutput / lanes &* outputBlock
   let to = sums + (Int(unitIndex) &* shape.gradientBlocks &+ Int(inputBlock)) &* blockFloats
-  let rows = (first: Int(firstRow), end: Int(endRow))
   withUnsafePointer(to: pass) { pass in
-    if tileColumns == 2, unit.columns == 2 {
-      weightGradientRows(Count<2>(), shape, pass, channels: channels, from, gradient, to, rows.first, rows.end)
-    } else {
-      weightGradientRows(Count<1>(), shape, pass, channels: channels, from, gradient, to, rows.first, rows.end)
-    }
+    weightGradientRows(
+      unit.columns, shape, pass, channels: channels, from, gradient, to, Int(firstRow), Int(endRow))
   }
 }
 
