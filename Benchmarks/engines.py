@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 import time
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Callable
 
@@ -52,7 +53,10 @@ def pytorch(folder: Path, threads: int, x: np.ndarray) -> dict[str, Run]:
     torch.set_num_interop_threads(1)
     torch.set_grad_enabled(False)
     model = architecture(network_name(folder))
-    model.load_state_dict(load_file(file_of(folder, "model.safetensors")))
+    # The versions of modules, which a safetensors file does not keep and MNASNet asks for.
+    state = OrderedDict(load_file(file_of(folder, "model.safetensors")))
+    state._metadata = model.state_dict()._metadata
+    model.load_state_dict(state)
     contiguous = torch.from_numpy(x)
     last = contiguous.to(memory_format=torch.channels_last)
     optimized = torch.jit.optimize_for_inference(torch.jit.trace(model, contiguous))
