@@ -86,47 +86,78 @@ extension sasuka_weight_strides {
 /// The slot `convolution_pack`.
 func convolutionPack(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
-  _ source: UnsafePointer<Float>?, _ packed: UnsafeMutablePointer<Float>?, _ firstUnit: Int64, _ endUnit: Int64
+  _ source: UnsafePointer<Float>?, _ scales: UnsafePointer<Float>?, _ packed: UnsafeMutablePointer<Float>?,
+  _ firstUnit: Int64, _ endUnit: Int64
 ) {
   guard let shape = shapePointer?.pointee, let strides = strides?.pointee, let source, let packed else { return }
-  let taps = Int(shape.kernel_height &* shape.kernel_width)
   var index = Int(firstUnit)
   while index < Int(endUnit) {
     let unit = ConvolutionUnit(shape, index)
-    let width = unit.columns &* lanes
     var place = packed + index &* shape.unitFloats
     var channel = unit.firstInput
     while channel < unit.endInput {
       let blockEnd = min((channel / lanes &+ 1) &* lanes, unit.endInput)
-      let count = blockEnd &- channel
-      // One output channel and input channel after the other: their taps are neighbours in plain weights.
-      var input = 0
-      while input < count {
-        var output = 0
-        while output < width {
-          let offset =
-            output < unit.outputs
-            ? strides.offset(shape, output: unit.firstOutput &+ output, input: channel &+ input) : nil
-          var tap = 0
-          while tap < taps {
-            var value: Float = 0
-            if let offset {
-              value =
-                source[
-                  offset &+ tap / Int(shape.kernel_width) &* Int(strides.row)
-                    &+ tap % Int(shape.kernel_width) &* Int(strides.column)]
-            }
-            place[(tap &* count &+ input) &* width &+ output] = value
-            tap &+= 1
-          }
-          output &+= 1
-        }
-        input &+= 1
+      var output = 0
+      while output < unit.columns &* lanes {
+        packChannel(shape, strides, source, scales, place, unit, output, channel, blockEnd)
+        output &+= 1
       }
-      place += count &* taps &* width
+      place += (blockEnd &- channel) &* Int(shape.kernel_height &* shape.kernel_width) &* unit.columns &* lanes
       channel = blockEnd
     }
     index &+= 1
+  }
+}
+
+/// The weights of one output channel, counted from the unit's first, for input channels [first, end) of all groups: zeros
+/// for those of other groups and for outputs that are not real.
+@inline(__always)
+private func packChannel(
+  _ shape: sasuka_convolution, _ strides: sasuka_weight_strides, _ source: UnsafePointer<Float>,
+  _ scales: UnsafePointer<Float>?, _ block: UnsafeMutablePointer<Float>, _ unit: ConvolutionUnit, _ output: Int,
+  _ first: Int, _ end: Int
+) {
+  let channel = unit.firstOutput &+ output
+  let group = shape.groups == 1 ? 0 : channel / Int(shape.output_channels)
+  let groupStart = group &* Int(shape.input_channels)
+  let isReal = output < unit.outputs
+  let (from, to) = (max(first, groupStart), min(end, groupStart &+ Int(shape.input_channels)))
+  // From one input channel to the next, and from one tap to the next.
+  let width = unit.columns &* lanes
+  let tapStep = (end &- first) &* width
+  let taps = Int(shape.kernel_height &* shape.kernel_width)
+  if !isReal || from > first || to < end {
+    for tap in 0..<taps {
+      for input in 0..<(end &- first) { block[tap &* tapStep &+ input &* width &+ output] = 0 }
+    }
+    if !isReal { return }
+  }
+  let scale = scales?[channel] ?? 1
+  let channelOfGroup = channel &- group &* Int(shape.output_channels)
+  var weights = source
+  weights += group &* Int(strides.group) &+ channelOfGroup &* Int(strides.output)
+  weights += (from &- groupStart) &* Int(strides.input)
+  var place = block + ((from &- first) &* width &+ output)
+  if taps == 1 {
+    for input in 0..<(to &- from) { place[input &* width] = weights[input &* Int(strides.input)] * scale }
+    return
+  }
+  var input = from
+  while input < to {
+    var target = place
+    var row = weights
+    for _ in 0..<Int(shape.kernel_height) {
+      var tap = row
+      for _ in 0..<Int(shape.kernel_width) {
+        target.pointee = tap.pointee * scale
+        target += tapStep
+        tap += Int(strides.column)
+      }
+      row += Int(strides.row)
+    }
+    place += width
+    weights += Int(strides.input)
+    input &+= 1
   }
 }
 

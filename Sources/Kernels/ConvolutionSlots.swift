@@ -21,4 +21,5 @@ func fillConvolution(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.channel_sums = channelSums
   table.pointee.matrix_pack = matrixPack
   table.pointee.matrix_multiply = matrixMultiply
+  table.pointee.matrix_dot = matrixDot
 }

@@ -21,18 +21,23 @@ private func channelGather(
 func fillLayout(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.channel_gather = channelGather
   table.pointee.layout_block = { plain, blocked, channels, area in
-    for channel in 0..<channels {
-      let row = plain! + channel * area
-      for pixel in 0..<area { blocked![pixel * Vector.scalarCount + channel] = row[pixel] }
-    }
-    for channel in channels..<Vector.scalarCount {
-      for pixel in 0..<area { blocked![pixel * Vector.scalarCount + channel] = 0 }
+    // Every cache line of the block is written once.
+    for pixel in 0..<area {
+      let place = blocked! + pixel &* lanes
+      storeVector(Vector(), place)
+      for channel in 0..<channels { place[channel] = plain![channel &* area &+ pixel] }
     }
   }
   table.pointee.layout_unblock = { blocked, plain, channels, area in
-    for channel in 0..<channels {
-      let row = plain! + channel * area
-      for pixel in 0..<area { row[pixel] = blocked![pixel * Vector.scalarCount + channel] }
+    // Stretches whose lines stay in the cache while one channel after the other is picked from them.
+    var first = 0
+    while first < area {
+      let end = min(first &+ 64, area)
+      for channel in 0..<channels {
+        let row = plain! + channel &* area
+        for pixel in first..<end { row[pixel] = blocked![pixel &* lanes &+ channel] }
+      }
+      first = end
     }
   }
 }

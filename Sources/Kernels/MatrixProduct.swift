@@ -12,16 +12,17 @@ func matrixPack(
     let part = MatrixUnit(columns: Int(columns), unit)
     let width = part.vectors &* lanes
     let from = source + part.first &* Int(columnStride)
-    var to = packed + part.first &* Int(depth)
-    var k = 0
-    while k < Int(depth) {
-      var column = 0
-      while column < width {
-        to[column] = column < part.count ? from[k &* Int(depthStride) &+ column &* Int(columnStride)] : 0
-        column &+= 1
+    let to = packed + part.first &* Int(depth)
+    // Stretches of the depth that stay in the L1 cache: the source's columns may lie far apart.
+    var first = 0
+    while first < Int(depth) {
+      let end = min(first &+ 64, Int(depth))
+      for column in 0..<width {
+        let isReal = column < part.count
+        let source = from + (isReal ? column : 0) &* Int(columnStride)
+        for k in first..<end { to[k &* width &+ column] = isReal ? source[k &* Int(depthStride)] : 0 }
       }
-      to += width
-      k &+= 1
+      first = end
     }
     unit &+= 1
   }
@@ -162,5 +163,64 @@ func matrixMultiply(
         matrixRows(Count<1>(), pass, a, result + part.first, Int(firstRow), Int(endRow))
       }
     }
+  }
+}
+
+/// The slot `matrix_dot`.
+func matrixDot(
+  _ productPointer: UnsafePointer<sasuka_matrix_product>?, _ a: UnsafePointer<Float>?, _ b: UnsafePointer<Float>?,
+  _ bias: UnsafePointer<Float>?, _ result: UnsafeMutablePointer<Float>?, _ firstColumn: Int64, _ endColumn: Int64
+) {
+  guard let product = productPointer?.pointee, let a, let b, let result else { return }
+  let depth = Int(product.depth)
+  var column = Int(firstColumn)
+  while column < Int(endColumn) {
+    let count = min(4, Int(endColumn) &- column)
+    for row in 0..<Int(product.rows) {
+      let from = a + row &* Int(product.a_row_stride)
+      let to = result + (row &* Int(product.c_row_stride) &+ column)
+      let ownBias = bias.map { $0 + column }
+      if count == 4 {
+        dotTile(Count<4>(), from, b + column &* depth, depth, ownBias, to)
+      } else {
+        for single in 0..<count {
+          dotTile(Count<1>(), from, b + (column &+ single) &* depth, depth, ownBias.map { $0 + single }, to + single)
+        }
+      }
+    }
+    column &+= count
+  }
+}
+
+/// The products of one vector with `columns` vectors that lie one after the other: two sums to a column hide the latency.
+@inline(never)
+private func dotTile<let columns: Int>(
+  _: Count<columns>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ depth: Int, _ bias: UnsafePointer<Float>?,
+  _ result: UnsafeMutablePointer<Float>
+) {
+  var sums = zeroed() as RegisterTile<2, columns>
+  var k = 0
+  while k &+ 2 &* lanes <= depth {
+    for half in 0..<2 {
+      let place = k &+ half &* lanes
+      let factor = loadVector(a + place)
+      for column in 0..<columns {
+        sums[half][column] = multiplyAdd(factor, loadVector(b + (column &* depth &+ place)), sums[half][column])
+      }
+    }
+    k &+= 2 &* lanes
+  }
+  while k < depth {
+    let factor = loadLanes(a + k, depth &- k)
+    for column in 0..<columns {
+      sums[0][column] = multiplyAdd(factor, loadLanes(b + (column &* depth &+ k), depth &- k), sums[0][column])
+    }
+    k &+= lanes
+  }
+  for column in 0..<columns {
+    let vector = sums[0][column] + sums[1][column]
+    var sum: Float = 0
+    for lane in 0..<lanes { sum += vector[lane] }
+    result[column] = sum + (bias?[column] ?? 0)
   }
 }

@@ -251,7 +251,7 @@ public func sasuka_model_set_parameter(
     if info.kind == .counter {
       model.parameters.counter(place).pointee = value.data.assumingMemoryBound(to: Int64.self).pointee
     } else {
-      try value.read(into: model.parameters.buffers[place].floats)
+      try value.read(into: model.parameters.overwriting(place).floats)
     }
     model.parameters.markChanged([place])
   }

@@ -180,9 +180,10 @@ typedef struct sasuka_kernel_table {
               int64_t end_block);
 
   /** Packs weights for convolution_forward: sasuka_convolution_packed_floats floats, of which units [first_unit, end_unit)
-      (sasuka_convolution_units of them, independent) are written, each a stretch of its own. */
+      (sasuka_convolution_units of them, independent) are written, each a stretch of its own. Each output channel's weights
+      are multiplied by its scale, unless `scales` is NULL. */
   void (*convolution_pack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides, const float *source,
-                           float *packed, int64_t first_unit, int64_t end_unit);
+                           const float *scales, float *packed, int64_t first_unit, int64_t end_unit);
 
   /** One image, rows [first_row, end_row) of the output, output channels of unit `unit` of sasuka_convolution_units.
       `packed` and `output` point at their starts, whatever the unit. `bias` [groups * output_channels] or NULL. */
@@ -258,6 +259,11 @@ typedef struct sasuka_kernel_table {
                    A = dy with a_row_stride 1, a_depth_stride out (rows = out). */
   void (*matrix_multiply)(const sasuka_matrix_product *product, const float *a, const float *packed, const float *bias,
                           float *c, int64_t unit, int64_t first_row, int64_t end_row, int32_t epilogue);
+
+  /** C = A B^T (+ bias) with B [columns][depth] as it lies, columns [first_column, end_column), all rows: for a few rows,
+      where reading B is the work and a packed copy would double it. */
+  void (*matrix_dot)(const sasuka_matrix_product *product, const float *a, const float *b, const float *bias, float *c,
+                     int64_t first_column, int64_t end_column);
 
   /** Gathers `channels` (at most V) rows of `area` floats into one channel block [area][V]; lanes without a channel
       become 0. */

@@ -31,9 +31,29 @@ static inline uint64_t sasuka_nanoseconds(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/** Memory aligned to 64 bytes, or NULL. Freed with free(). */
+/** From so many bytes on, memory comes from the system itself: zeroed when it is first touched, in pages as large as it has. */
+#define SASUKA_LARGE_MEMORY ((size_t)1 << 20)
+
+/** Zeroed memory aligned to 64 bytes, or NULL. Freed with sasuka_free_zeroed(). */
 static inline void *sasuka_allocate_zeroed(size_t bytes) {
-  return bytes > (size_t)PTRDIFF_MAX - 4096 ? NULL : calloc(1, bytes + 64);
+  void *memory = NULL;
+  if (bytes > (size_t)PTRDIFF_MAX - 4096) return NULL;
+  if (bytes >= SASUKA_LARGE_MEMORY) {
+    memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return NULL;
+    madvise(memory, bytes, MADV_HUGEPAGE);
+    return memory;
+  }
+  if (posix_memalign(&memory, 64, bytes == 0 ? 64 : bytes) != 0) return NULL;
+  return memset(memory, 0, bytes);
+}
+
+static inline void sasuka_free_zeroed(void *memory, size_t bytes) {
+  if (bytes >= SASUKA_LARGE_MEMORY) {
+    munmap(memory, bytes);
+  } else {
+    free(memory);
+  }
 }
 
 /** open(2) for reading, which does not wait for a pipe's writer; variadic functions are not imported by Swift. */

@@ -70,15 +70,10 @@ extension Lowering {
     let packed = try persistent(floats: Int(sasuka_convolution_packed_floats(&shape, width, columns)))
     let units = sasuka_convolution_units(&shape, width, columns)
     let kernel = kernels.pointee.convolution_pack!
+    let scales = folded?.scales
     prepare(units: Int(units)) { unit, _ in
       var (shape, strides) = (shape, strides)
-      kernel(&shape, &strides, source, packed, Int64(unit), Int64(unit) + 1)
-    }
-    if let folded {
-      let unitFloats = Int(sasuka_convolution_unit_floats(&shape, width, columns))
-      let unitWidth = lanes * Int(sasuka_convolution_columns(&shape, width, columns))
-      scale(
-        packed, by: folded, units: Int(units), unitFloats: unitFloats, width: unitWidth, channels: channels)
+      kernel(&shape, &strides, source, scales, packed, Int64(unit), Int64(unit) + 1)
     }
     return packed
   }

@@ -95,6 +95,9 @@ extension Lowering {
     _ sizes: MatrixProduct.Sizes, _ left: Value, _ right: Value, bias: UnsafePointer<Float>?, output: Value
   ) throws(SasukaError) {
     let (width, groupWidth) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
+    if sizes.isBTransposed, !sizes.isATransposed, sizes.rows <= Lowering.mostRowsForDot {
+      return dot(sizes, pointer(left), pointer(right), bias: bias, pointer(output))
+    }
     let (columns, depth) = (Int64(sizes.columns), Int64(sizes.depth))
     let packed = try persistent(floats: Int(sasuka_matrix_packed_floats(columns, depth, width, groupWidth)))
     let units = Int(sasuka_matrix_units(columns, width, groupWidth))
@@ -117,6 +120,33 @@ extension Lowering {
       let first = number / units * Lowering.rowsAtOnce
       let end = min(first + Lowering.rowsAtOnce, sizes.rows)
       kernel(&product, a, UnsafePointer(packed), bias, c, Int64(number % units), Int64(first), Int64(end), 0)
+    }
+  }
+}
+
+extension Lowering {
+  /// Rows up to which the second factor is read as it lies: a fully connected layer at batch 1 is a stream from memory, and
+  /// its packed weights would be most of the memory of a VGG16.
+  private static let mostRowsForDot = 4
+  /// Floats of the second factor in a unit of work: 256 KiB.
+  private static let floatsAtOnce = 65_536
+
+  private mutating func dot(
+    _ sizes: MatrixProduct.Sizes, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+    _ c: UnsafeMutablePointer<Float>
+  ) {
+    let product = sasuka_matrix_product(
+      rows: Int64(sizes.rows), columns: Int64(sizes.columns), depth: Int64(sizes.depth),
+      a_row_stride: Int64(sizes.depth), a_depth_stride: 1, c_row_stride: Int64(sizes.columns))
+    let kernel = kernels.pointee.matrix_dot!
+    // A multiple of the kernel's four columns, whatever the thread count.
+    let stretch = max(1, Lowering.floatsAtOnce / max(sizes.depth, 1) / 4) * 4
+    let columns = sizes.columns
+    algorithm = "dot"
+    step(units: (columns + stretch - 1) / stretch) { unit, _ in
+      var product = product
+      let first = unit * stretch
+      kernel(&product, a, b, bias, c, Int64(first), Int64(min(first + stretch, columns)))
     }
   }
 }

@@ -1,11 +1,19 @@
+import CSystem
+import Synchronization
+
 /// The numbers of a model: one buffer to a parameter, in PyTorch's layout and order.
 package final class Parameters {
   package let infos: [ParameterInfo]
-  package let buffers: [Buffer]
+  private let storage: [Buffer]
   /// Grows whenever numbers change, so that whoever derived something from them knows to do it again.
   package private(set) var version = 1
   /// The version in which each parameter changed last.
   private var changes: [Int]
+  /// Drawing takes longer than loading, which comes first more often than not: numbers are drawn when they are looked at.
+  private var isPending: [Bool]
+  private var pendingSeed: UInt64 = 0
+  private let pendingCount = Atomic<Int>(0)
+  private let isLocked = Atomic<Bool>(false)
 
   /// Parameters of a graph, all zero.
   package init(of graph: Graph) throws(SasukaError) {
@@ -16,24 +24,65 @@ package final class Parameters {
       let purpose = "parameter \"\(info.name)\""
       buffers.append(try Buffer(byteCount: info.shape.count * width, purpose: purpose))
     }
-    self.buffers = buffers
     changes = [Int](repeating: version, count: infos.count)
+    storage = buffers
+    isPending = [Bool](repeating: false, count: buffers.count)
   }
+
+  /// The parameters' memory, by their places.
+  package var buffers: ParameterBuffers { ParameterBuffers(parameters: self) }
+
+  /// A parameter's memory, whose numbers are about to be replaced.
+  package func overwriting(_ place: Int) -> Buffer {
+    settle(place, drawing: false)
+    return storage[place]
+  }
+
+  fileprivate func settled(_ place: Int) -> Buffer {
+    settle(place, drawing: true)
+    return storage[place]
+  }
+
+  private func settle(_ place: Int, drawing: Bool) {
+    guard pendingCount.load(ordering: .acquiring) > 0 else { return }
+    lock()
+    if isPending[place] {
+      isPending[place] = false
+      if drawing { draw(place, infos[place].initializer, seed: pendingSeed) }
+      pendingCount.wrappingSubtract(1, ordering: .releasing)
+    }
+    unlock()
+  }
+
+  private func lock() {
+    while isLocked.exchange(true, ordering: .acquiring) { sched_yield() }
+  }
+
+  private func unlock() { isLocked.store(false, ordering: .releasing) }
 
   /// Draws all parameters anew. Each depends on the seed and its place only.
   package func initialize(seed: UInt64) {
-    for place in infos.indices { initialize(place, infos[place].initializer, seed: seed) }
+    lock()
+    pendingSeed = seed
+    for place in isPending.indices { isPending[place] = true }
+    pendingCount.store(isPending.count, ordering: .releasing)
+    unlock()
     markChanged()
   }
 
   /// Draws one parameter anew.
   package func initialize(_ place: Int, _ initializer: Initializer, seed: UInt64) {
+    settle(place, drawing: false)
+    draw(place, initializer, seed: seed)
+  }
+
+  private func draw(_ place: Int, _ initializer: Initializer, seed: UInt64) {
     guard infos[place].kind != .counter else {
-      counter(place).pointee = 0
+      storage[place].raw.assumingMemoryBound(to: Int64.self).pointee = 0
       return
     }
     initializer.fill(
-      buffers[place].floats, count: infos[place].shape.count, random: RandomState(seed: seed, iteration: 0),
+      storage[place].floats, count: infos[place].shape.count, random: RandomState(seed: seed, iteration: 0),
       stream: UInt32(truncatingIfNeeded: place))
   }
 
@@ -49,6 +98,13 @@ package final class Parameters {
   package func counter(_ place: Int) -> UnsafeMutablePointer<Int64> {
     buffers[place].raw.assumingMemoryBound(to: Int64.self)
   }
+}
+
+/// What `Parameters.buffers` gives.
+package struct ParameterBuffers {
+  fileprivate let parameters: Parameters
+
+  package subscript(place: Int) -> Buffer { parameters.settled(place) }
 }
 
 /// The gradients of a model's parameters, in one contiguous buffer in the parameters' order.

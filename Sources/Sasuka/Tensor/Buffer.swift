@@ -6,15 +6,13 @@ import CSystem
 package final class Buffer {
   package let raw: UnsafeMutableRawPointer
   package let byteCount: Int
-  private let allocation: UnsafeMutableRawPointer
 
   /// - Throws: `outOfMemory`, naming `purpose` and the number of bytes.
   package init(byteCount: Int, purpose: String) throws(SasukaError) {
     guard byteCount >= 0, let memory = sasuka_allocate_zeroed(byteCount) else {
       throw SasukaError(.outOfMemory, "\(purpose): \(byteCount) bytes of memory could not be had")
     }
-    allocation = memory
-    raw = memory.alignedUp(toMultipleOf: 64)
+    raw = memory
     self.byteCount = byteCount
   }
 
@@ -29,5 +27,5 @@ package final class Buffer {
   /// Takes over the bytes of a buffer of the same size.
   package func copy(_ other: Buffer) { memcpy(raw, other.raw, min(byteCount, other.byteCount)) }
 
-  deinit { free(allocation) }
+  deinit { sasuka_free_zeroed(raw, byteCount) }
 }

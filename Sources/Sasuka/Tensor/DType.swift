@@ -52,7 +52,8 @@ extension DType {
     switch self {
     case .float16: fill(target, count) { Float(halfBits: load(source, $0)) }
     case .bfloat16: fill(target, count) { Float(bfloat16Bits: load(source, $0)) }
-    case .float32: fill(target, count) { Float(bitPattern: load(source, $0)) }
+    // The machine is little-endian, as the file.
+    case .float32: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: max(count, 0) * byteCount)
     case .float64: fill(target, count) { Float(Double(bitPattern: load(source, $0))) }
     case .bool: fill(target, count) { (load(source, $0) as UInt8) == 0 ? 0 : 1 }
     case .uint8: fill(target, count) { Float(load(source, $0) as UInt8) }
@@ -84,9 +85,7 @@ extension DType {
 
 /// Stores `count` floats as little-endian float32, at any alignment.
 package func storeFloat32(_ source: UnsafePointer<Float>, count: Int, to target: UnsafeMutableRawPointer) {
-  for index in 0..<max(count, 0) {
-    target.storeBytes(of: source[index].bitPattern.littleEndian, toByteOffset: index * 4, as: UInt32.self)
-  }
+  target.copyMemory(from: source, byteCount: max(count, 0) * MemoryLayout<Float>.stride)
 }
 
 /// Stores `count` integers as little-endian int64, at any alignment.

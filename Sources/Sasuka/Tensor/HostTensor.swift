@@ -17,7 +17,12 @@ package struct HostTensor {
   /// Copies the numbers as float32, row-major.
   package func read(into target: UnsafeMutablePointer<Float>) throws(SasukaError) {
     switch dtype {
-    case .float32: gather(Float.self, into: target) { $0 }
+    case .float32:
+      if isRowMajor {
+        target.update(from: data.assumingMemoryBound(to: Float.self), count: shape.count)
+      } else {
+        gather(Float.self, into: target) { $0 }
+      }
     case .float64: gather(Double.self, into: target) { Float($0) }
     case .uint8: gather(UInt8.self, into: target) { Float($0) }
     case .int32: gather(Int32.self, into: target) { Float($0) }
@@ -58,12 +63,19 @@ package struct HostTensor {
   /// Copies row-major float32 numbers to where this tensor lies.
   package func write(from source: UnsafePointer<Float>) throws(SasukaError) {
     switch dtype {
-    case .float32: scatter(Float.self, from: source) { $0 }
+    case .float32:
+      if isRowMajor {
+        data.assumingMemoryBound(to: Float.self).update(from: source, count: shape.count)
+      } else {
+        scatter(Float.self, from: source) { $0 }
+      }
     case .float64: scatter(Double.self, from: source) { Double($0) }
     default:
       throw SasukaError(.invalidArgument, "output has type \(dtype.name); float32 or float64 is expected")
     }
   }
+
+  private var isRowMajor: Bool { shape.rank == 0 || strides == shape.rowMajorStrides }
 
   private func unsupported() -> SasukaError {
     SasukaError(
@@ -94,7 +106,7 @@ package struct HostTensor {
 
   /// Visits the innermost rows in row-major order: offset of the first element, number of elements, distance.
   private func forEachRow(_ visit: (_ offset: Int, _ count: Int, _ stride: Int) -> Void) {
-    guard shape.rank > 0, strides != shape.rowMajorStrides else {
+    guard !isRowMajor else {
       visit(0, shape.count, 1)
       return
     }

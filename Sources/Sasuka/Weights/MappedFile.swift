@@ -1,11 +1,23 @@
 // Bytes to read weights from: a file mapped into memory, or memory that the caller keeps.
 import CSystem
 
+/// Keeps bytes alive.
+package protocol BytesOwner: AnyObject {
+  /// Says that some of the bytes will hardly be read again, so that they need no memory meanwhile.
+  func forget(_ read: UnsafeRawBufferPointer)
+}
+
+extension BytesOwner {
+  package func forget(_ read: UnsafeRawBufferPointer) {}
+}
+
+extension Buffer: BytesOwner {}
+
 /// A regular file mapped read-only until the object goes.
 ///
 /// Another process that shortens the file meanwhile makes later reads fault: replace files by renaming, as `AtomicFile`
 /// does, instead of writing over them.
-package final class MappedFile {
+package final class MappedFile: BytesOwner {
   package let bytes: UnsafeRawBufferPointer
 
   /// - Throws: `io` with the path and the system's reason, also for what is not a regular file.
@@ -26,6 +38,17 @@ package final class MappedFile {
       throw systemError("cannot map", path)
     }
     bytes = UnsafeRawBufferPointer(start: memory, count: size)
+  }
+
+  package func forget(_ read: UnsafeRawBufferPointer) {
+    // Neighbours of what was read lie on its first and last page.
+    let page = 4096
+    guard let start = read.baseAddress, let own = bytes.baseAddress, start >= own else { return }
+    let first = (start - own + page - 1) / page * page
+    let end = (start - own + read.count) / page * page
+    if first < end, end <= bytes.count {
+      madvise(UnsafeMutableRawPointer(mutating: own + first), end - first, Int32(MADV_DONTNEED))
+    }
   }
 
   deinit {

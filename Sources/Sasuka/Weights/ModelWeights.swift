@@ -71,7 +71,7 @@ extension Model {
     defer { gate.endWriting() }
     copyWeights(from: file, prefix: prefix, pattern: pattern)
     if let first, pattern?.matches(parameters.infos[first.place].name) ?? true {
-      parameters.buffers[first.place].copy(first.numbers)
+      parameters.overwriting(first.place).copy(first.numbers)
     }
   }
 
@@ -109,13 +109,17 @@ extension Model {
 
   /// Copies what has the parameter's shape; the comparison has been made.
   func copyWeights(from file: any WeightFile, prefix: String, pattern: NamePattern? = nil) {
-    for (place, info) in parameters.infos.enumerated() where pattern?.matches(info.name) ?? true {
-      guard let tensor = file.tensor(named: prefix + info.name), tensor.shape == info.shape.dimensions else { continue }
-      if info.kind == .counter {
-        guard let start = tensor.bytes.baseAddress, let count = tensor.dtype.integer(at: 0, of: start) else { continue }
-        parameters.counter(place).pointee = count
-      } else {
-        tensor.copyFloats(to: parameters.buffers[place].floats)
+    let pool = makePool()
+    pool.run(units: pool.threadCount) { part, _ in
+      for (place, info) in self.parameters.infos.enumerated() where pattern?.matches(info.name) ?? true {
+        guard let tensor = file.tensor(named: prefix + info.name), tensor.shape == info.shape.dimensions else {
+          continue
+        }
+        if info.kind != .counter {
+          tensor.takeFloats(to: self.parameters.overwriting(place).floats, part: part, of: pool.threadCount)
+        } else if part == 0, let start = tensor.bytes.baseAddress {
+          self.parameters.counter(place).pointee = tensor.dtype.integer(at: 0, of: start) ?? 0
+        }
       }
     }
     parameters.markChanged()

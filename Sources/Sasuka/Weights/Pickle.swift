@@ -94,14 +94,14 @@ struct Pickle {
 
   let source: ByteSource
   /// Keeps the source's bytes alive.
-  private let owner: AnyObject?
+  private let owner: (any BytesOwner)?
   private var stack: [PickleValue] = []
   private var marks: [Int] = []
   private var memo: [PickleValue] = []
   private var opcodeAt = 0
 
   /// Interprets the pickle that begins with the source, which may go on behind it.
-  init(_ source: ByteSource, keeping owner: AnyObject?) throws(SasukaError) {
+  init(_ source: ByteSource, keeping owner: (any BytesOwner)?) throws(SasukaError) {
     self.source = source
     self.owner = owner
     var isRunning = true

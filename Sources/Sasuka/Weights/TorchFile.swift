@@ -36,7 +36,7 @@ package final class TorchFile: WeightFile {
 /// Numbers of one type, which tensors are views of.
 private struct TorchStorage {
   let bytes: UnsafeRawBufferPointer
-  let owner: AnyObject?
+  let owner: (any BytesOwner)?
 }
 
 private struct TorchReader {

@@ -11,9 +11,10 @@ package struct WeightTensor {
   /// only as long as that memory.
   package let bytes: UnsafeRawBufferPointer
   /// Frees or unmaps the bytes when the last tensor in them goes; nil for the caller's memory.
-  private let owner: AnyObject?
+  private let owner: (any BytesOwner)?
 
-  package init(name: String, dtype: DType, shape: [Int], bytes: UnsafeRawBufferPointer, owner: AnyObject? = nil) {
+  package init(name: String, dtype: DType, shape: [Int], bytes: UnsafeRawBufferPointer, owner: (any BytesOwner)? = nil)
+  {
     self.name = name
     self.dtype = dtype
     self.shape = shape
@@ -28,6 +29,24 @@ package struct WeightTensor {
   package func copyFloats(to target: UnsafeMutablePointer<Float>) {
     withExtendedLifetime(owner) {
       if let start = bytes.baseAddress { dtype.convert(start, count: count, to: target) }
+    }
+  }
+
+  /// Numbers that are read at once: few enough that a large tensor is never in memory twice.
+  private static let stretch = 1 << 20
+
+  /// `copyFloats` of every so many stretches of numbers, for the last time: the file's pages need no memory afterwards.
+  func takeFloats(to target: UnsafeMutablePointer<Float>, part: Int, of parts: Int) {
+    guard let start = bytes.baseAddress else { return }
+    var first = part * WeightTensor.stretch
+    while first < count {
+      let number = min(WeightTensor.stretch, count - first)
+      let source = UnsafeRawBufferPointer(start: start + first * dtype.byteCount, count: number * dtype.byteCount)
+      withExtendedLifetime(owner) {
+        dtype.convert(start + first * dtype.byteCount, count: number, to: target + first)
+        owner?.forget(source)
+      }
+      first += parts * WeightTensor.stretch
     }
   }
 }

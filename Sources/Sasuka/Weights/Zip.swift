@@ -60,10 +60,10 @@ func readZipEntries(_ source: ByteSource) throws(SasukaError) -> [ZipEntry] {
 /// The bytes of a whole entry and who keeps them: the file, or, for a deflated one, a buffer.
 func unpack(
   _ entry: ZipEntry, of source: ByteSource, crc: inout CRC32
-) throws(SasukaError) -> (bytes: UnsafeRawBufferPointer, owner: AnyObject?) {
+) throws(SasukaError) -> (bytes: UnsafeRawBufferPointer, owner: (any BytesOwner)?) {
   let place = "\(source.name): entry \"\(entry.name)\""
   var bytes = entry.packed
-  var owner: AnyObject? = source.owner
+  var owner: (any BytesOwner)? = source.owner
   if entry.method == .deflated {
     let buffer = try Buffer(byteCount: entry.size, purpose: place)
     var inflate = Inflate(entry.packed, into: UnsafeMutableRawBufferPointer(start: buffer.raw, count: entry.size))

@@ -194,7 +194,7 @@ struct ConvolutionDriver {
     let units = sasuka_convolution_units(&shape, Int64(v), columns)
     var packed = [Float](
       repeating: .nan, count: Int(sasuka_convolution_packed_floats(&shape, Int64(v), columns)))
-    for unit in 0..<units { table.convolution_pack(&shape, &strides, weights, &packed, unit, unit + 1) }
+    for unit in 0..<units { table.convolution_pack(&shape, &strides, weights, nil, &packed, unit, unit + 1) }
     for unit in 0..<units {
       for row in 0..<shape.output_height {
         table.convolution_forward(&shape, input, packed, bias, output, unit, row, row + 1, Int32(epilogue))

@@ -68,6 +68,12 @@ import Testing
         table.matrix_multiply(&product, a, packed, bias, &result, unit, 0, Int64(rows), 0)
       }
       expectClose(result, expected, terms: depth + 1, "\(name) \(rows) x \(columns) x \(depth)")
+      let transposed = (0..<columns * depth).map { b[$0 % depth * columns + $0 / depth] }
+      result = [Float](repeating: .nan, count: rows * columns)
+      for first in stride(from: 0, to: Int64(columns), by: 8) {
+        table.matrix_dot(&product, a, transposed, bias, &result, first, min(first + 8, Int64(columns)))
+      }
+      expectClose(result, expected, terms: depth + 1, "\(name) \(rows) x \(columns) x \(depth), as it lies")
     }
   }
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -207,3 +208,21 @@ def test_pytorch_reads_what_was_written(tmp_path: Path) -> None:
     for name, array in model.state_dict().items():
         assert found[name].numpy().dtype == array.dtype and found[name].shape == array.shape
         np.testing.assert_array_equal(found[name].numpy(), array)
+
+
+def test_sessions_made_at_once_see_the_same_fresh_weights(pictures: np.ndarray) -> None:
+    expected = build(seed=5)(pictures)
+    for _ in range(20):
+        fresh = build(seed=5)
+        with ThreadPoolExecutor(4) as threads:
+            results = list(threads.map(lambda _: fresh.session(threads=1)(pictures), range(4)))
+        for result in results:
+            np.testing.assert_array_equal(result, expected)
+
+
+def test_weights_that_were_loaded_stay_and_the_others_are_drawn() -> None:
+    state, fresh = build(seed=1).state_dict(), build(seed=2).state_dict()
+    model = build(seed=2)
+    model.load_state_dict({"conv1.weight": state["conv1.weight"]}, strict=False)
+    for name, numbers in model.state_dict().items():
+        np.testing.assert_array_equal(numbers, (state if name == "conv1.weight" else fresh)[name], name)
