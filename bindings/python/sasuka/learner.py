@@ -147,10 +147,6 @@ class Learner:
         """Trains parameters of the model whose names match again."""
         self.model.unfreeze(pattern)
 
-    @property
-    def _weight_decay(self) -> float:
-        return float(self.settings.get("weight_decay", 0.01 if self.optimizer == "adamw" else 0.0))
-
     def head(self) -> str:
         """The pattern of the last layer's parameters, such as "fc.*"."""
         names = [name for name, _, kind in self.model.parameters() if kind == "weight"]
@@ -260,13 +256,13 @@ class Learner:
         lr_factor : float
             Of the rate below the head, in the second part.
         """
-        pattern, decay = head or self.head(), {"weight_decay": self._weight_decay}
+        pattern = head or self.head()
         # What the model says is frozen stays so in both parts.
         frozen: list[Group] = [(name, {"frozen": True}) for name in self.model.frozen()]
         try:
-            self._groups = [("*", {"frozen": True}), (pattern, decay), *frozen]
+            self._groups = [("*", {"frozen": True}), (pattern, {}), *frozen]
             history = self.fit_one_cycle(freeze_epochs, lr) if freeze_epochs > 0 else History()
-            self._groups = [("*", {"lr_factor": lr_factor, **decay}), (pattern, decay), *frozen]
+            self._groups = [("*", {"lr_factor": lr_factor}), (pattern, {}), *frozen]
             history.extend(self.fit_one_cycle(epochs, lr / 2))
         finally:
             self._groups = []

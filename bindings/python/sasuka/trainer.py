@@ -115,7 +115,7 @@ class Trainer(Owner):
         lib.sasuka_trainer_create(model._handle, ctypes.byref(options), ctypes.byref(handle))
         self._handle = handle
         for pattern, frozen in model._freezing:
-            self.add_group(pattern, weight_decay=options.weight_decay, frozen=frozen)
+            self.add_group(pattern, frozen=frozen)
 
     def step(self, x: TensorLike, target: TensorLike) -> float:
         """One whole step: gradients from zero, forward, backward, update. Returns the loss."""

@@ -51,7 +51,9 @@ PLOTS: dict[str, Callable[[sasuka.Learner, Any], Any]] = {
     "filters": lambda ours, ax: plots.filters(ours.model, ax=ax),
     "feature_maps": lambda ours, ax: plots.feature_maps(ours.model, picture(ours), "conv", ax),
     "network": lambda ours, ax: plots.network(ours.model, ax),
-    "grad_cam": lambda ours, ax: plots.grad_cam(np.zeros((1, 8, 8)), np.ones((4, 4)), ax),
+    "grad_cam": lambda ours, ax: plots.grad_cam(
+        picture(ours), sasuka.grad_cam(ours.model, picture(ours)[np.newaxis], None, "relu")[0], ax
+    ),
     "convolution_arithmetic": lambda ours, ax: plots.convolution_arithmetic(5, 3, 2, 1, ax=ax),
 }
 

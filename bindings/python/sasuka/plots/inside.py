@@ -68,6 +68,8 @@ def feature_maps(model: Model, picture: TensorLike, name: str, ax: Any = None, *
 def grad_cam(picture: Any, heat: Any, ax: Any = None, *, alpha: float = 0.5) -> Any:
     """Where a class is seen: a map of Grad-CAM (Selvaraju et al. 2017) over the picture.
 
+    >>> plots.grad_cam(picture, sasuka.grad_cam(model, picture[np.newaxis], None, "layer4")[0])
+
     Parameters
     ----------
     picture : array_like
