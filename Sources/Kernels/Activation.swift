@@ -3,13 +3,18 @@ import CSystem
 
 func fillActivation(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.activation_forward = { function, parameter, input, output, count in
-    activationForward(Int(function), parameter, input!, output!, count)
+    withWholeVectors(input!, input!, output!, count) { input, _, output, count in
+      activationForward(Int(function), parameter, input, output, count)
+    }
   }
   table.pointee.activation_backward = { function, parameter, saved, upstream, result, count in
-    activationBackward(Int(function), parameter, saved!, upstream!, result!, count)
+    withWholeVectors(saved!, upstream!, result!, count) { saved, upstream, result, count in
+      activationBackward(Int(function), parameter, saved, upstream, result, count)
+    }
   }
 }
 
+@inline(never)
 private func activationForward(
   _ function: Int, _ parameter: Float, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>,
   _ count: Int
@@ -27,6 +32,7 @@ private func activationForward(
   }
 }
 
+@inline(never)
 private func activationBackward(
   _ function: Int, _ parameter: Float, _ saved: UnsafePointer<Float>, _ upstream: UnsafePointer<Float>,
   _ result: UnsafeMutablePointer<Float>, _ count: Int
@@ -34,33 +40,41 @@ private func activationBackward(
   let zero = Vector(repeating: 0)
   switch function {
   case Int(SASUKA_FUNCTION_RELU):
-    mapPairs(saved, upstream, result, count) { select(atMost($0, zero), zero, $1) }
+    mapWholePairs(saved, upstream, result, count) { select(atMost($0, zero), zero, $1) }
   case Int(SASUKA_FUNCTION_RELU6):
-    mapPairs(saved, upstream, result, count) {
+    mapWholePairs(saved, upstream, result, count) {
       select(atMost(Vector(repeating: 6), $0), zero, select(atMost($0, zero), zero, $1))
     }
   case Int(SASUKA_FUNCTION_LEAKY_RELU):
-    mapPairs(saved, upstream, result, count) { select(less(zero, $0), $1, $1 * parameter) }
+    mapWholePairs(saved, upstream, result, count) { select(less(zero, $0), $1, $1 * parameter) }
   case Int(SASUKA_FUNCTION_SIGMOID):
-    mapPairs(saved, upstream, result, count) { $1 * ((1 - $0) * $0) }
+    mapWholePairs(saved, upstream, result, count) { $1 * ((1 - $0) * $0) }
   case Int(SASUKA_FUNCTION_TANH):
-    mapPairs(saved, upstream, result, count) { $1 * (1 - $0 * $0) }
+    mapWholePairs(saved, upstream, result, count) { $1 * (1 - $0 * $0) }
   case Int(SASUKA_FUNCTION_HARD_SWISH):
-    mapPairs(saved, upstream, result, count) {
+    mapWholePairs(saved, upstream, result, count) {
       let inner = $1 * ($0 / 3 + 0.5)
       return select(atMost($0, Vector(repeating: -3)), zero, select(atMost(Vector(repeating: 3), $0), $1, inner))
     }
   case Int(SASUKA_FUNCTION_SILU):
-    mapPairs(saved, upstream, result, count) {
+    mapWholePairs(saved, upstream, result, count) {
       let s = sigmoid($0)
       return $1 * (s * (1 + $0 * (1 - s)))
     }
   default:
-    mapPairs(saved, upstream, result, count) {
+    mapWholePairs(saved, upstream, result, count) {
       let inner = $1 / 6
       return select(atMost($0, Vector(repeating: -3)), zero, select(atMost(Vector(repeating: 3), $0), zero, inner))
     }
   }
+}
+
+/// output[i] = operation(input[i]) for whole vectors.
+@inline(__always)
+private func mapEach(
+  _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ count: Int, _ operation: (Vector) -> Vector
+) {
+  mapWholePairs(input, input, output, count) { value, _ in operation(value) }
 }
 
 @inline(__always)

@@ -17,42 +17,50 @@ func fillElementwise(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   }
 }
 
-/// result[i] = operation(left[i], right[i]). The tail goes through the same loop, as a vector of its own: an element's result
-/// does not depend on its place, and the operation's code stands there once.
+/// result[i] = operation(left[i], right[i]).
 @inline(__always)
 func mapPairs(
   _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, _ result: UnsafeMutablePointer<Float>, _ count: Int,
   _ operation: (Vector, Vector) -> Vector
 ) {
-  let width = Vector.scalarCount
-  let rest = count % width
-  let whole = count - rest
-  // The tail's operands and its result.
+  let whole = count / lanes * lanes
+  mapWholePairs(left, right, result, whole, operation)
+  guard whole < count else { return }
+  let rest = count - whole
+  let tail = operation(loadLanes(left + whole, rest), loadLanes(right + whole, rest))
+  storeLanes(tail, result + whole, rest)
+}
+
+/// The same for a number of elements that is a multiple of a vector's.
+@inline(__always)
+func mapWholePairs(
+  _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, _ result: UnsafeMutablePointer<Float>, _ count: Int,
+  _ operation: (Vector, Vector) -> Vector
+) {
+  var index = 0
+  while index < count {
+    storeVector(operation(loadVector(left + index), loadVector(right + index)), result + index)
+    index += lanes
+  }
+}
+
+/// Calls `map` for the whole vectors of its arrays, then for their tail, copied to vectors of its own. So an element's result
+/// does not depend on its place, and a choice among many operations stands there once.
+@inline(__always)
+func withWholeVectors(
+  _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, _ result: UnsafeMutablePointer<Float>, _ count: Int,
+  _ map: (UnsafePointer<Float>, UnsafePointer<Float>, UnsafeMutablePointer<Float>, _ count: Int) -> Void
+) {
+  let whole = count / lanes * lanes
+  map(left, right, result, whole)
+  guard whole < count else { return }
+  let rest = count - whole
   var tail = zeroed() as InlineArray<48, Float>
   withUnsafeMutablePointer(to: &tail) { tail in
     let memory = UnsafeMutableRawPointer(tail).assumingMemoryBound(to: Float.self)
     storeVector(loadLanes(left + whole, rest), memory)
-    storeVector(loadLanes(right + whole, rest), memory + width)
-    var (a, b, to, end) = (left, right, result, whole)
-    var isTail = false
-    while true {
-      var index = 0
-      while index < end {
-        storeVector(operation(loadVector(a + index), loadVector(b + index)), to + index)
-        index += width
-      }
-      if isTail || rest == 0 { break }
-      (a, b, to, end) = (UnsafePointer(memory), UnsafePointer(memory + width), memory + 2 * width, width)
-      isTail = true
-    }
-    storeLanes(loadVector(memory + 2 * width), result + whole, rest)
+    storeVector(loadLanes(right + whole, rest), memory + lanes)
+    map(memory, memory + lanes, memory + 2 * lanes, lanes)
+    storeLanes(loadVector(memory + 2 * lanes), result + whole, rest)
   }
-}
-
-/// result[i] = operation(input[i]).
-@inline(__always)
-func mapEach(
-  _ input: UnsafePointer<Float>, _ result: UnsafeMutablePointer<Float>, _ count: Int, _ operation: (Vector) -> Vector
-) {
-  mapPairs(input, input, result, count) { value, _ in operation(value) }
 }
