@@ -8,6 +8,12 @@ func fillConvolution(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.convolution_pack = convolutionPack
   table.pointee.convolution_forward = convolutionForward
   table.pointee.convolution_planar_forward = planarForward
+  if lanes >= 8 {
+    table.pointee.winograd_pack = winogradPack
+    table.pointee.winograd_input = winogradInput
+    table.pointee.winograd_product = winogradProduct
+    table.pointee.winograd_output = winogradOutput
+  }
   table.pointee.convolution_weight_gradient = convolutionWeightGradient
   table.pointee.convolution_gradient_unpack = convolutionGradientUnpack
   table.pointee.convolution_depthwise_pack = depthwisePack

@@ -12,6 +12,9 @@ func either(_ a: Mask, _ b: Mask) -> Mask { a | b }
 // MARK: Vectors of 4
 
 @inline(__always)
+func stream(_ vector: SIMD4<Float>, _ place: UnsafeMutablePointer<Float>) { sasuka_stream4(vector, place) }
+
+@inline(__always)
 func less(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Int32> { sasuka_less4(a, b) }
 
 @inline(__always)
@@ -43,6 +46,9 @@ func permute(_ a: SIMD4<Float>, _ places: SIMD4<Int32>) -> SIMD4<Float> { sasuka
 func spread(_ a: SIMD4<Float>, _ place: Int, of size: Int) -> SIMD4<Float> { SIMD4(repeating: a[place & 3]) }
 
 // MARK: Vectors of 8
+
+@inline(__always)
+func stream(_ vector: SIMD8<Float>, _ place: UnsafeMutablePointer<Float>) { sasuka_stream8(vector, place) }
 
 @inline(__always)
 func less(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Int32> { sasuka_less8(a, b) }
@@ -78,6 +84,9 @@ func spread(_ a: SIMD8<Float>, _ place: Int, of size: Int) -> SIMD8<Float> {
 }
 
 // MARK: Vectors of 16
+
+@inline(__always)
+func stream(_ vector: SIMD16<Float>, _ place: UnsafeMutablePointer<Float>) { sasuka_stream16(vector, place) }
 
 @inline(__always)
 func less(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Int32> { sasuka_less16(a, b) }

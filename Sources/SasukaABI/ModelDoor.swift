@@ -50,7 +50,7 @@ private var modelDefaults: sasuka_model_options {
     struct_size: MemoryLayout<sasuka_model_options>.size, num_classes: 0, in_channels: 0, seed: 0, threads: 0,
     reserved: 0, parallel_for: nil, parallel_for_user_data: nil, progress: nil, progress_user_data: nil, dropout: -1,
     dropout_aux: -1, stochastic_depth: -1, width_mult: -1, aux_logits: -1, transform_input: -1, zero_init_residual: -1,
-    reserved2: 0, replace_stride_with_dilation: (-1, -1, -1), norm_layer: -1, groups: -1, width_per_group: -1,
+    exact: 0, replace_stride_with_dilation: (-1, -1, -1), norm_layer: -1, groups: -1, width_per_group: -1,
     reduced_tail: -1, dilated: -1)
 }
 
@@ -72,6 +72,7 @@ private func make(_ graph: Graph, _ options: sasuka_model_options) throws(Sasuka
   engineOptions.threads = Int(options.threads)
   engineOptions.seed = options.seed
   if let function = options.parallel_for { engineOptions.host = (function, options.parallel_for_user_data) }
+  engineOptions.algorithms = options.exact != 0 ? .exact : .fastest
   engineOptions.progress = progressFunction(options.progress, options.progress_user_data)
   return handle(ModelBox(try Model(graph, options: engineOptions)))
 }

@@ -5,7 +5,7 @@ import SasukaHeader
 
 nonisolated(unsafe) private let sessionDefaults = sasuka_session_options(
   struct_size: MemoryLayout<sasuka_session_options>.size, threads: 0, profile: 0, features: nil, feature_count: 0,
-  from_module: nil, to_module: nil, gradients: 0, reserved: 0)
+  from_module: nil, to_module: nil, gradients: 0, exact: 0)
 
 @_cdecl("sasuka_session_options_init") @implementation
 public func sasuka_session_options_init(_ options: UnsafeMutablePointer<sasuka_session_options>?, _ struct_size: Int) {
@@ -27,6 +27,7 @@ public func sasuka_session_create(
     options.features = try texts(given.features, given.feature_count, "features")
     options.hasGradients = given.gradients != 0
     options.profiles = given.profile != 0
+    if given.exact != 0 { options.algorithms = .exact }
     if let start = given.from_module { options.start = String(cString: start) }
     if let end = given.to_module { options.end = String(cString: end) }
     session.pointee = handle(try Session(unwrapModel(model), inputShape: input, options: options))

@@ -71,6 +71,28 @@ typedef struct sasuka_weight_strides {
   int64_t group, output, input, row, column;
 } sasuka_weight_strides;
 
+/** A convolution of stride 1 and dilation 1, in one group, by Winograd's minimal filtering. The output is cut into tiles of
+    (point_rows - kernel_height + 1) x (point_columns - kernel_width + 1) pixels; tile t of the batch is tile
+    t % (tiles_down * tiles_across) of its image, in row-major order. A block of tiles goes through three kernels:
+      transformed[point * input_point_stride + (channel block * tile_stride + tile) * V + lane]   from winograd_input,
+      products   [point * output_point_stride + (channel block * tile_stride + tile) * V + lane]  from winograd_product,
+    and the output from winograd_output. Output pixel (y, x) reads input pixels from (y - top, x - left) on; what lies
+    outside the input is 0. Points are 4 or 6 in each direction: F(2x2, 3x3), F(4x4, 3x3), F(2x2, 5x5). */
+typedef struct sasuka_winograd {
+  /** Real ones, no padding. */
+  int64_t input_channels, output_channels;
+  int64_t kernel_height, kernel_width;
+  int64_t point_rows, point_columns;
+  int64_t input_height, input_width;
+  int64_t top, left;
+  int64_t output_height, output_width;
+  int64_t tiles_down, tiles_across;
+  /** In floats; the output's are those of sasuka_convolution. */
+  int64_t input_image_stride, output_image_stride;
+  int64_t output_block_stride, output_row_stride, output_pixel_stride;
+  int64_t tile_stride, input_point_stride, output_point_stride;
+} sasuka_winograd;
+
 /** C = A B (+ bias): A [rows][depth] at a[row * a_row_stride + k * a_depth_stride], B packed by `matrix_pack`,
     C at c[row * c_row_stride + column]. */
 typedef struct sasuka_matrix_product {
@@ -195,6 +217,31 @@ typedef struct sasuka_kernel_table {
   void (*convolution_planar_forward)(const sasuka_convolution *shape, const float *input, const float *packed,
                                      const float *bias, float *output, int64_t unit, int64_t first_row, int64_t end_row,
                                      int32_t epilogue);
+
+  /* Winograd, where a table has it; NULL in those that have not. */
+
+  /** Packs transformed weights as [unit][point][input channel][columns * V]: point_rows * point_columns times
+      sasuka_convolution_packed_floats of a 1 x 1 convolution between these channels. Each output channel's weights are
+      multiplied by its scale, unless `scales` is NULL. `packed` is aligned to a vector; `scratch` has
+      16 * kernel_height * kernel_width * columns * V floats. Unit: one of that convolution's units. */
+  void (*winograd_pack)(const sasuka_winograd *shape, const sasuka_weight_strides *strides, const float *source,
+                        const float *scales, float *packed, float *scratch, int64_t first_unit, int64_t end_unit);
+
+  /** Tiles [first_tile, end_tile), of which the first becomes tile 0 of `transformed`, of some channel blocks of the
+      input. */
+  void (*winograd_input)(const sasuka_winograd *shape, const float *input, float *transformed, int64_t first_tile,
+                         int64_t end_tile, int64_t first_block, int64_t end_block);
+
+  /** The first `tiles` tiles, some points, the channels of units [first_unit, end_unit), of which the first begins
+      `products`. */
+  void (*winograd_product)(const sasuka_winograd *shape, const float *transformed, const float *packed, float *products,
+                           int64_t tiles, int64_t first_point, int64_t end_point, int64_t first_unit, int64_t end_unit);
+
+  /** Tiles [first_tile, end_tile) of channel blocks [first_block, end_block); `products` begins with the first of both.
+      `output` and `bias` (or NULL) point at their starts. */
+  void (*winograd_output)(const sasuka_winograd *shape, const float *products, const float *bias, float *output,
+                          int64_t first_tile, int64_t end_tile, int64_t first_block, int64_t end_block,
+                          int32_t epilogue);
 
   /** Adds one image's share of the weight gradient, from output rows [first_row, end_row), to `sums`
       (sasuka_convolution_gradient_floats floats, zeroed by the caller first; blocked, see convolution_gradient_unpack).

@@ -26,7 +26,14 @@
   SASUKA_VECTOR_FUNCTION sasuka_mask##width sasuka_select_integers##width( \
       sasuka_mask##width mask, sasuka_mask##width yes, sasuka_mask##width no) { \
     return mask ? yes : no; \
+  } \
+  /* Stores past the caches, to an address aligned to the vector. */ \
+  SASUKA_VECTOR_FUNCTION void sasuka_stream##width(sasuka_float##width vector, float *place) { \
+    __builtin_nontemporal_store(vector, (sasuka_float##width *)place); \
   }
+
+/** After sasuka_stream, before other threads are told. */
+SASUKA_VECTOR_FUNCTION void sasuka_end_streams(void) { __builtin_ia32_sfence(); }
 
 SASUKA_VECTORS(4)
 SASUKA_VECTORS(8)

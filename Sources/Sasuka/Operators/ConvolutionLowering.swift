@@ -16,6 +16,15 @@ extension Lowering {
     if let addend = epilogue.addend(node) { placeAddend(addend, at: output) }
     let bias = folded?.shifts ?? epilogue.bias(node).map { pointer($0) }
     for pass in passes {
+      let choice = layout(input) == .plain ? .exact : algorithms
+      let algorithm = pass.algorithm(
+        choice, images: shape(input)[0], kernels: kernels, packsEachRun: mode == .training)
+      if algorithm != .direct {
+        try convolve(
+          pass, by: algorithm, input: input, weight: weight, folded: folded, bias: bias.map { UnsafePointer($0) },
+          epilogue: epilogue.flags, output: output)
+        continue
+      }
       let packed = try pack(pass, weight: weight, folded: folded, channels: channels)
       let pass = pass.isDepthwise ? pass.withoutBorder : pass
       let run = ConvolutionRun(

@@ -17,7 +17,8 @@ package final class Executable {
   private var preparedVersion = 0
 
   package init(
-    _ plan: Plan, parameters: Parameters, gradients: GradientStore? = nil, kernels: KernelTable, pool: ThreadPool
+    _ plan: Plan, parameters: Parameters, gradients: GradientStore? = nil, kernels: KernelTable, pool: ThreadPool,
+    algorithms: AlgorithmChoice = .fastest
   ) throws(SasukaError) {
     self.plan = plan
     self.parameters = parameters
@@ -26,7 +27,8 @@ package final class Executable {
     self.pool = pool
     arena = try Buffer(floatCount: plan.arenaFloatCount, purpose: "activations")
     var lowering = Lowering(
-      plan, arena: arena.floats, parameters: parameters, gradients: gradients, kernels: kernels.slots)
+      plan, arena: arena.floats, parameters: parameters, gradients: gradients, kernels: kernels.slots,
+      algorithms: algorithms, threads: pool.threadCount)
     try lowering.lowerAll()
     steps = lowering.steps
     preparations = lowering.preparations

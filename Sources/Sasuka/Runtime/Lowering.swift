@@ -28,6 +28,9 @@ package struct Step {
 package struct Lowering: ~Copyable {
   package let mode: Mode
   package let kernels: UnsafeMutablePointer<sasuka_kernel_table>
+  package let algorithms: AlgorithmChoice
+  /// Threads that will run the steps. How work is divided may depend on it, results may not.
+  package let threads: Int
   private let plan: Plan
   private let arena: UnsafeMutablePointer<Float>
   private let parameters: Parameters
@@ -43,8 +46,10 @@ package struct Lowering: ~Copyable {
 
   init(
     _ plan: Plan, arena: UnsafeMutablePointer<Float>, parameters: Parameters, gradients: GradientStore?,
-    kernels: UnsafeMutablePointer<sasuka_kernel_table>
+    kernels: UnsafeMutablePointer<sasuka_kernel_table>, algorithms: AlgorithmChoice, threads: Int
   ) {
+    self.algorithms = algorithms
+    self.threads = threads
     self.plan = plan
     self.arena = arena
     self.parameters = parameters

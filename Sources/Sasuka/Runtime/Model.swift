@@ -10,6 +10,7 @@ package final class Model {
     package var seed: UInt64 = 0
     /// Told about the model's own runs and those of its sessions.
     package var progress: ProgressFunction?
+    package var algorithms = AlgorithmChoice.fastest
     package init() {}
   }
 

@@ -11,6 +11,8 @@ package final class Session {
     package var start, end: String?
     /// 0: as the model.
     package var threads = 0
+    /// nil: as the model.
+    package var algorithms: AlgorithmChoice?
     package init() {}
   }
 
@@ -48,7 +50,8 @@ package final class Session {
     outputShape = plan.graph.shape(plan.graph.outputs[0])
     firstBackward = options.hasGradients ? plan.firstReader(ofInput: 1) : plan.graph.nodes.count
     executable = try Executable(
-      plan, parameters: model.parameters, kernels: model.kernels, pool: model.makePool(threads: options.threads))
+      plan, parameters: model.parameters, kernels: model.kernels, pool: model.makePool(threads: options.threads),
+      algorithms: options.algorithms ?? model.options.algorithms)
     profile = options.profiles ? try Profile(executable.steps, of: plan) : nil
   }
 

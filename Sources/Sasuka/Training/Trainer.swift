@@ -370,7 +370,8 @@ package final class Trainer {
         lanes: model.kernels.lanes)
     }
     let executable = try Executable(
-      plan, parameters: model.parameters, gradients: gradients, kernels: model.kernels, pool: pool)
+      plan, parameters: model.parameters, gradients: gradients, kernels: model.kernels, pool: pool,
+      algorithms: model.options.algorithms)
     if plans.count == Trainer.cachedPlans { plans.removeFirst() }
     plans.append(CompiledStep(mode: mode, input: input.shape, target: target.shape, executable: executable))
     return executable

@@ -9,10 +9,69 @@ import Testing
     let (dilation, groups) = try (golden.extent("dilation"), golden.integer("groups"))
     let (padding, channels) = try (golden.paddingMode(), golden.integer("out_channels"))
     let hasBias = golden["bias"] != nil
-    try golden.expectMatch { (graph, inputs) throws(SasukaError) in
-      try graph.convolution(
-        inputs[0], name: "m", outputChannels: channels, kernel: kernel, stride: stride, padding: padding,
-        dilation: dilation, groups: groups, bias: hasBias)
+    for (algorithms, tolerance) in Self.choices {
+      try golden.expectMatch(tolerance: tolerance, algorithms: algorithms) { (graph, inputs) throws(SasukaError) in
+        try graph.convolution(
+          inputs[0], name: "m", outputChannels: channels, kernel: kernel, stride: stride, padding: padding,
+          dilation: dilation, groups: groups, bias: hasBias)
+      }
+    }
+  }
+
+  /// Each with the bound of plain sums times what it amplifies their rounding by.
+  private static let choices: [(AlgorithmChoice, Float)] = [
+    (.exact, 1e-5), (.forced(.winograd2), 1e-5 * Float(ToomCook.amplification(tile: 2))),
+    (.forced(.winograd4), 1e-5 * Float(ToomCook.amplification(tile: 4))),
+  ]
+
+  /// Winograd's results after everything that a convolution does for those behind it, and in training, beside the exact.
+  @Test(arguments: [(2, 3, 20, 70, 13, 9), (5, 1, 33, 16, 30, 31), (1, 1, 64, 96, 14, 14)])
+  func winogradIsFused(_ batch: Int, _ padding: Int, _ channels: Int, _ outputs: Int, _ height: Int, _ width: Int)
+    throws
+  {
+    func numbers(_ name: String, _ shape: [Int], _ low: Float = -1, _ high: Float = 1) -> HostTensor {
+      var floats = [Float](repeating: 0, count: shape.reduce(1, *))
+      floats.withUnsafeMutableBufferPointer { NamedBits(name).fill($0.baseAddress!, count: $0.count, low, high) }
+      return HostTensor(shape, floats)
+    }
+    let extent = Extent(height: height + 2 * padding - 2, width: width + 2 * padding - 2)
+    let result = [batch, outputs, extent.height, extent.width]
+    for mode in [Mode.evaluation, .training] {
+      var run = OperatorRun(
+        mode: mode, inputs: [numbers("x", [batch, channels, height, width]), numbers("y", result)], fuses: true
+      ) { (graph, values) throws(SasukaError) in
+        let sides = Padding(top: padding, bottom: padding, left: padding, right: padding)
+        let map = try graph.convolution(
+          values[0], name: "conv", outputChannels: outputs, kernel: Extent(3), padding: .explicit(sides))
+        let normalized = mode == .evaluation ? try graph.batchNorm(map, name: "bn") : map
+        let sum = try graph.add(normalized, graph.blockedInput(values[1]), name: "sum")
+        // In training the kink would turn a rounding into another gradient.
+        return mode == .evaluation ? try graph.activation(sum, .relu, name: "relu") : sum
+      }
+      if mode == .training { run.upstream = numbers("gradient", result) }
+      run.parameters = [
+        "conv.weight": numbers("weight", [outputs, channels, 3, 3]).floats,
+        "conv.bias": numbers("bias", [outputs]).floats,
+        "bn.weight": numbers("scale", [outputs], 0.5, 2).floats, "bn.bias": numbers("shift", [outputs]).floats,
+        "bn.running_mean": numbers("mean", [outputs]).floats,
+        "bn.running_var": numbers("var", [outputs], 0.5, 2).floats,
+      ]
+      for kernels in TestedKernels.available {
+        run.algorithms = .exact
+        let exact = try run.run(kernels.table, threads: 1)
+        for (algorithms, tolerance) in Self.choices {
+          run.algorithms = algorithms
+          let what = "\(algorithms), \(mode) on \(kernels)"
+          let found = try run.run(kernels.table, threads: 1)
+          expectClose(found.output, exact.output, tolerance: tolerance, what)
+          for (gradient, expected) in zip(found.inputGradients, exact.inputGradients) {
+            expectClose(gradient, expected, tolerance: tolerance, "input gradient, \(what)")
+          }
+          for threads in [2, 5] {
+            #expect(try run.run(kernels.table, threads: threads).bits == found.bits, "\(threads) threads, \(what)")
+          }
+        }
+      }
     }
   }
 
@@ -92,9 +151,10 @@ extension GoldenCase {
   ///
   /// - Parameters:
   ///   - gradientFloor: the magnitude whose rounding shows in gradients of inputs that are small differences.
+  ///   - algorithms: what the plan may use.
   ///   - isBlocked: whether the operator gets inputs of rank 4 in the blocked layout, if it leaves the choice.
   func expectMatch(
-    tolerance: Float = 1e-5, gradientFloor: Float = 0, isBlocked: Bool = false,
+    tolerance: Float = 1e-5, gradientFloor: Float = 0, isBlocked: Bool = false, algorithms: AlgorithmChoice = .fastest,
     _ build: @escaping (inout Graph, [Value]) throws(SasukaError) -> Value
   ) throws {
     var run = OperatorRun(inputs: inputs.map { HostTensor($0.shape, $0.floats) }) {
@@ -103,6 +163,7 @@ extension GoldenCase {
       if isBlocked { for place in values.indices { inputs[place] = try graph.blockedInput(values[place]) } }
       return try build(&graph, inputs)
     }
+    run.algorithms = algorithms
     for name in ["weight", "bias"] { if let tensor = self[name] { run.parameters["m.\(name)"] = tensor.floats } }
     let upstream = try tensor("grad_output")
     run.upstream = HostTensor(upstream.shape, upstream.floats)

@@ -30,6 +30,7 @@ struct OperatorRun {
   var random = RandomState(seed: 1, iteration: 0)
   /// Whether operators may do the work of those behind them.
   var fuses = false
+  var algorithms = AlgorithmChoice.fastest
   let build: (inout Graph, [Value]) throws(SasukaError) -> Value
 }
 
@@ -101,7 +102,9 @@ extension OperatorRun {
     for gradient in gradients { if let gradient { graph.outputs.append(gradient) } }
     let parameters = try makeParameters(of: graph)
     let plan = try Plan.finish(graph, mode: mode, lanes: kernels.lanes)
-    let executable = try Executable(plan, parameters: parameters, kernels: kernels, pool: ThreadPool(threads: threads))
+    let executable = try Executable(
+      plan, parameters: parameters, kernels: kernels, pool: ThreadPool(threads: threads),
+      algorithms: algorithms)
     for (place, input) in (inputs + [upstream].compactMap { $0 }).enumerated() {
       _ = input.floats.withUnsafeBufferPointer {
         memcpy(executable.inputPointer(place), $0.baseAddress!, 4 * input.floats.count)

@@ -46,6 +46,7 @@ import Testing
     let (size, batch) = (try golden.integer("size"), try golden.integer("batch"))
     var settings = Model.Options()
     settings.threads = 2
+    settings.algorithms = .exact
     let model = try Model(Architecture.named(name).graph(Self.options(golden)), options: settings)
     let weights = model.parameters.infos.filter { $0.kind == .weight }
     #expect(weights.reduce(0) { $0 + $1.shape.count } == (try golden.integer("parameters")))
@@ -58,6 +59,11 @@ import Testing
     var report = [
       Self.compare(logits, try golden.tensor("logits"), float32Error: try golden.number("float32_error"), name)
     ]
+    var fastest = Session.Options()
+    fastest.algorithms = .fastest
+    let fast = try Session(model, inputShape: Shape(images.shape), options: fastest)
+    try withExtendedLifetime(logits) { try fast.run(images.tensor, to: logits.tensor) }
+    Self.compare(logits, try golden.tensor("logits"), float32Error: .infinity, "\(name), fastest")
     if let native = golden["native_logits"] {
       let result = TestTensor(native.shape)
       try model.forward(Self.pictures(name, golden.integer("native_size"), batch: 1, draw: 0), to: result)

@@ -120,7 +120,7 @@ class ModelOptions(Structure):
         ("aux_logits", c_int32),
         ("transform_input", c_int32),
         ("zero_init_residual", c_int32),
-        ("reserved2", c_int32),
+        ("exact", c_int32),
         ("replace_stride_with_dilation", c_int32 * 3),
         ("norm_layer", c_int32),
         ("groups", c_int64),
@@ -207,7 +207,7 @@ class SessionOptions(Structure):
         ("from_module", c_char_p),
         ("to_module", c_char_p),
         ("gradients", c_int32),
-        ("reserved", c_int32),
+        ("exact", c_int32),
     ]
 
 

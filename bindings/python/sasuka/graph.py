@@ -112,12 +112,12 @@ class Graph(Owner):
         self._handle = handle
         self.input = Value(self, value.value)
 
-    def model(self, output: Value, *, seed: int = 0, threads: int = 0) -> Any:
+    def model(self, output: Value, *, seed: int = 0, threads: int = 0, exact: bool = False) -> Any:
         """A model of this graph whose result is `output`, with fresh weights."""
         from .model import Model
 
         lib.sasuka_graph_set_output(self._handle, output.number)
-        return Model._from_graph(self, seed=seed, threads=threads)
+        return Model._from_graph(self, seed=seed, threads=threads, exact=exact)
 
     def _layer(self, function: str, x: Value, name: str | None, *arguments: Any) -> Value:
         result = c_int32()

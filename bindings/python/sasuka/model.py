@@ -157,6 +157,7 @@ def create_model(
     dilated: bool | None = None,
     seed: int = 0,
     threads: int = 0,
+    exact: bool = False,
 ) -> Model:
     """A network by its torchvision name, with fresh weights.
 
@@ -193,9 +194,11 @@ def create_model(
         From which the first weights are drawn.
     threads : int
         0: one for each processor.
+    exact : bool
+        Whether to leave out algorithms that round more than plain sums do, such as Winograd's.
     """
     interruptible = Interruptible()
-    options = _model_options(seed, threads, interruptible)
+    options = _model_options(seed, threads, exact, interruptible)
     options.num_classes, options.in_channels = num_classes, in_channels
     choices: dict[str, Any] = {
         "dropout": dropout,
@@ -226,9 +229,10 @@ def create_model(
     return Model(handle, interruptible)
 
 
-def _model_options(seed: int, threads: int, interruptible: Interruptible) -> Any:
+def _model_options(seed: int, threads: int, exact: bool, interruptible: Interruptible) -> Any:
     options = defaults(ModelOptions, "sasuka_model_options_init")
-    options.seed, options.threads, options.progress = seed, threads, interruptible.callback
+    options.seed, options.threads, options.exact = seed, threads, exact
+    options.progress = interruptible.callback
     return options
 
 
@@ -243,9 +247,9 @@ class Model(Surgery, Inspection, Owner):
         self._output_shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     @classmethod
-    def _from_graph(cls, graph: Any, *, seed: int, threads: int) -> Model:
+    def _from_graph(cls, graph: Any, *, seed: int, threads: int, exact: bool) -> Model:
         interruptible = Interruptible()
-        options, handle = _model_options(seed, threads, interruptible), c_void_p()
+        options, handle = _model_options(seed, threads, exact, interruptible), c_void_p()
         lib.sasuka_model_create_from_graph(graph._handle, ctypes.byref(options), ctypes.byref(handle))
         return cls(handle, interruptible)
 
@@ -369,6 +373,7 @@ class Model(Surgery, Inspection, Owner):
         to_module: str | None = None,
         threads: int = 0,
         profile: bool = False,
+        exact: bool = False,
     ) -> Session:
         """The network compiled for one input shape, or for that of the first run; see `Session`."""
         return Session(
@@ -380,6 +385,7 @@ class Model(Surgery, Inspection, Owner):
             to_module=to_module,
             threads=threads,
             profile=profile,
+            exact=exact,
         )
 
     def profile(self, x: TensorLike, *, runs: int = 10, threads: int = 0) -> Profile:
@@ -553,6 +559,8 @@ class Session(Owner):
         0: as the model.
     profile : bool
         Whether `profile` is wanted.
+    exact : bool
+        Whether to leave out algorithms that round more than plain sums do, even if the model does not.
     """
 
     _destroy = "session_destroy"
@@ -568,10 +576,11 @@ class Session(Owner):
         to_module: str | None = None,
         threads: int = 0,
         profile: bool = False,
+        exact: bool = False,
     ) -> None:
         self._model = model
         self._threads = threads
-        self._profile = profile
+        self._profile, self._exact = profile, exact
         self._gradients = gradients
         self._part = {"from_module": from_module, "to_module": to_module}
         self.features = tuple(features)
@@ -581,6 +590,7 @@ class Session(Owner):
     def _compile(self, input_shape: Any) -> None:
         options, handle = defaults(SessionOptions, "sasuka_session_options_init"), c_void_p()
         options.threads, options.profile = self._threads, self._profile
+        options.exact = self._exact
         options.features = (c_char_p * max(len(self.features), 1))(*[name.encode() for name in self.features])
         options.feature_count, options.gradients = len(self.features), self._gradients
         for field, module in self._part.items():

@@ -63,6 +63,20 @@ def test_sessions_see_new_weights(model: sasuka.Model, pictures: np.ndarray) -> 
         np.testing.assert_array_equal(session(pictures), np.broadcast_to(model.state_dict()["fc.bias"], (6, 5)))
 
 
+def test_exact_leaves_out_what_rounds_more() -> None:
+    pictures = np.random.default_rng(0).standard_normal((1, 64, 28, 28)).astype(np.float32)
+
+    def network(exact: bool) -> sasuka.Model:
+        graph = sasuka.Graph(pictures.shape[1:])
+        return graph.model(graph.conv2d(graph.input, "conv", 64, 3, padding=1), exact=exact)
+
+    fast, exact = network(False)(pictures), network(True)(pictures)
+    np.testing.assert_array_equal(network(False).session(exact=True)(pictures), exact)
+    np.testing.assert_allclose(fast, exact, rtol=0, atol=1e-4 * np.abs(exact).max())
+    if sasuka.instruction_set() != "baseline":
+        assert (fast != exact).any()
+
+
 def test_state_dict_goes_both_ways(pictures: np.ndarray) -> None:
     first, second = build(seed=1), build(seed=2)
     state = first.state_dict()

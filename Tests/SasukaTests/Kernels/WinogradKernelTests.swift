@@ -1,0 +1,167 @@
+// Winograd's convolution of every table the machine has, against plain loops in float64.
+import CSystem
+import KernelsPortable16
+import Sasuka
+import Testing
+
+@Suite struct WinogradKernelTests {
+  static let shapes: [ConvolutionCase] = [
+    ConvolutionCase(inputs: 1, outputs: 1, height: 3, width: 3, kernel: (3, 3)),
+    ConvolutionCase(inputs: 3, outputs: 5, height: 7, width: 9, kernel: (3, 3), top: 1, left: 1, bottom: 1, right: 1),
+    ConvolutionCase(inputs: 16, outputs: 16, height: 8, width: 8, kernel: (3, 3), top: 1, left: 1, bottom: 1, right: 1),
+    ConvolutionCase(
+      inputs: 17, outputs: 33, height: 6, width: 31, kernel: (3, 3), top: 2, left: 0, bottom: 0, right: 1),
+    ConvolutionCase(inputs: 40, outputs: 50, height: 1, width: 1, kernel: (3, 3), top: 1, left: 1, bottom: 1, right: 1),
+    ConvolutionCase(inputs: 9, outputs: 70, height: 13, width: 2, kernel: (3, 3), top: 3, left: 4, bottom: 2, right: 3),
+    ConvolutionCase(
+      inputs: 64, outputs: 48, height: 14, width: 14, kernel: (3, 3), top: 1, left: 1, bottom: 1, right: 1),
+  ]
+
+  @Test(arguments: shapes, [2, 4])
+  func agreesWithPlainLoops(_ shape: ConvolutionCase, tile: Int) {
+    let reference = ConvolutionReference(shape)
+    let plain = 32 * Double(Float.ulpOfOne) * Double(shape.inputs * 9 + 2).squareRoot()
+    let tolerance = plain * ToomCook.amplification(tile: tile)
+    for kernels in TestedKernels.available {
+      let table = withExtendedLifetime(kernels.table) { $0.slots.pointee }
+      guard table.winograd_input != nil else { continue }
+      let driver = WinogradDriver(table: table, shape: shape, tile: tile)
+      for (first, epilogue) in [(5, 0), (1000, SASUKA_EPILOGUE_RELU)] {
+        let (output, opposite) = driver.forward(reference, tilesAtOnce: first, epilogue: Int32(epilogue))
+        let pixels = shape.outputHeight * shape.outputWidth
+        for index in output.indices {
+          let (sum, bias) = (reference.output[index], Double(reference.bias[index / pixels]))
+          for (got, plain) in [(output[index], sum), (opposite[index], 2 * bias - sum)] {
+            let expected = epilogue == 0 ? plain : max(plain, 0)
+            guard !(abs(Double(got) - expected) <= tolerance) else { continue }
+            Issue.record("\(kernels) F\(tile), \(shape): at \(index) \(got), expected \(expected) within \(tolerance)")
+            return
+          }
+        }
+      }
+    }
+  }
+
+  /// What DESIGN.md says of the points: those chosen amplify rounding less than 0, ±1, ±2.
+  @Test func chosenPointsRoundLess() {
+    let chosen = ToomCook(outputs: 4, taps: 3, points: ToomCook.chosen).amplification
+    let usual = ToomCook(outputs: 4, taps: 3, points: [0, 1, -1, 2, -2]).amplification
+    #expect(
+      chosen * chosen < 0.7 * usual * usual, "\(chosen * chosen) and \(usual * usual) times a plain sum's rounding")
+  }
+}
+
+/// The matrices of the algorithm of Toom and Cook for y = Aᵀ((G g) ⊙ (Bᵀ d)), made from its points alone.
+struct ToomCook {
+  static let chosen: [Double] = [0, 1, -1, 0.5, -2]
+
+  /// Of F(tile x tile, 3 x 3).
+  static func amplification(tile: Int) -> Double {
+    let line = ToomCook(outputs: tile, taps: 3, points: chosen).amplification
+    return line * line
+  }
+
+  private let a, b, g: [[Double]]
+  private let taps: Int
+
+  init(outputs: Int, taps: Int, points all: [Double]) {
+    let points = Array(all.prefix(outputs + taps - 2))
+    self.taps = taps
+    func product(without skipped: Int?) -> [Double] {
+      var polynomial = [1.0] + [Double](repeating: 0, count: points.count)
+      for (place, point) in points.enumerated() where place != skipped {
+        for power in stride(from: points.count, through: 0, by: -1) {
+          polynomial[power] = (power > 0 ? polynomial[power - 1] : 0) - point * polynomial[power]
+        }
+      }
+      return polynomial
+    }
+    func powers(_ point: Double, _ count: Int) -> [Double] {
+      (0..<count).reduce(into: [Double]()) { list, _ in list.append((list.last ?? 1) * (list.isEmpty ? 1 : point)) }
+    }
+    func last(_ count: Int) -> [Double] { [Double](repeating: 0, count: count - 1) + [1] }
+    b = points.indices.map { product(without: $0) } + [product(without: nil)]
+    a = points.map { powers($0, outputs) } + [last(outputs)]
+    g =
+      points.enumerated().map { place, point in
+        let distance = points.enumerated().reduce(1.0) { $1.offset == place ? $0 : $0 * (point - $1.element) }
+        return powers(point, taps).map { $0 / distance }
+      } + [last(taps)]
+  }
+
+  /// The rounding of random operands in one dimension beside that of a plain sum: each product is as large as its two
+  /// lines of the matrices are long.
+  var amplification: Double {
+    func length(_ line: [Double]) -> Double { line.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+    let outputs = a[0].count
+    let worst = (0..<outputs).map { output in
+      length(a.indices.map { a[$0][output] * length(b[$0]) * length(g[$0]) })
+    }.max()!
+    return worst / Double(taps).squareRoot()
+  }
+}
+
+/// The Winograd kernels of one table, driven over two images, the second the negative of the first.
+private struct WinogradDriver {
+  let table: sasuka_kernel_table
+  let shape: ConvolutionCase
+  let tile: Int
+
+  func forward(
+    _ reference: ConvolutionReference, tilesAtOnce: Int, epilogue: Int32
+  ) -> (output: [Float], opposite: [Float]) {
+    let plain = ConvolutionDriver(table: table)
+    let v = plain.v
+    let (inputBlocks, outputBlocks) = ((shape.inputs + v - 1) / v, (shape.outputs + v - 1) / v)
+    let units = (outputBlocks + 1) / 2
+    let image = plain.blocked(reference.input, channels: shape.inputs)
+    let input = image + image.map { -$0 }
+    let (down, across) = ((shape.outputHeight + tile - 1) / tile, (shape.outputWidth + tile - 1) / tile)
+    let tiles = 2 * down * across
+    let block = min(tilesAtOnce, tiles)
+    let pixels = shape.outputHeight * shape.outputWidth
+    var sizes = sasuka_winograd(
+      input_channels: Int64(shape.inputs), output_channels: Int64(shape.outputs), kernel_height: 3, kernel_width: 3,
+      point_rows: Int64(tile + 2), point_columns: Int64(tile + 2), input_height: Int64(shape.height),
+      input_width: Int64(shape.width), top: Int64(shape.top), left: Int64(shape.left),
+      output_height: Int64(shape.outputHeight), output_width: Int64(shape.outputWidth), tiles_down: Int64(down),
+      tiles_across: Int64(across), input_image_stride: Int64(image.count),
+      output_image_stride: Int64(outputBlocks * pixels * v), output_block_stride: Int64(pixels * v),
+      output_row_stride: Int64(shape.outputWidth * v), output_pixel_stride: Int64(v), tile_stride: Int64(block),
+      input_point_stride: Int64((inputBlocks * block + 1) * v), output_point_stride: Int64((2 * block + 1) * v))
+    var strides = plain.strides(shape)
+    let points = Int64((tile + 2) * (tile + 2))
+    let floats = sasuka_matrix_packed_floats(Int64(shape.outputs), Int64(shape.inputs), Int64(v), 2)
+    let packed = UnsafeMutablePointer<Float>(
+      OpaquePointer(UnsafeMutableRawPointer.allocate(byteCount: Int(4 * points * floats), alignment: 64)))
+    defer { packed.deallocate() }
+    packed.update(repeating: .nan, count: Int(points * floats))
+    var scratch = [Float](repeating: .nan, count: 16 * 9 * 2 * v)
+    // Half of each weight, twice: what a folded normalisation does.
+    let scales = [Float](repeating: 2, count: 2 * units * v)
+    let halves = reference.weights.map { $0 / 2 }
+    for unit in 0..<Int64(units) {
+      table.winograd_pack(&sizes, &strides, halves, scales, packed, &scratch, unit, unit + 1)
+    }
+    var transformed = [Float](repeating: .nan, count: Int(points * sizes.input_point_stride))
+    var products = [Float](repeating: .nan, count: Int(points * sizes.output_point_stride))
+    var output = [Float](repeating: .nan, count: 2 * outputBlocks * pixels * v)
+    for first in stride(from: 0, to: tiles, by: block) {
+      let (first, end) = (Int64(first), Int64(min(first + block, tiles)))
+      for block in 0..<Int64(inputBlocks) {
+        table.winograd_input(&sizes, input, &transformed, first, end, block, block + 1)
+      }
+      for unit in 0..<Int64(units) {
+        table.winograd_product(&sizes, transformed, packed, &products, end - first, 0, points, unit, unit + 1)
+        table.winograd_output(
+          &sizes, products, reference.bias, &output, first, end, 2 * unit, min(2 * unit + 2, Int64(outputBlocks)),
+          epilogue)
+      }
+    }
+    let half = output.count / 2
+    return (
+      plain.plain(Array(output[..<half]), channels: shape.outputs, pixels: pixels),
+      plain.plain(Array(output[half...]), channels: shape.outputs, pixels: pixels)
+    )
+  }
+}
