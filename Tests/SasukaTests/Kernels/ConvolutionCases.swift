@@ -268,7 +268,7 @@ struct ConvolutionDriver {
       repeating: .nan, count: Int(sasuka_convolution_packed_floats(&shape, Int64(v), columns)))
     var output = [Float](repeating: .nan, count: (c.outputs + v - 1) / v * Int(shape.output_block_stride))
     for unit in 0..<units {
-      table.convolution_pack(&shape, &strides, reference.weights, &packed, unit, unit + 1)
+      table.convolution_pack(&shape, &strides, reference.weights, nil, &packed, unit, unit + 1)
       table.convolution_planar_forward(
         &shape, image, packed, reference.bias, &output, unit, 0, shape.output_height, 0)
     }
