@@ -19,7 +19,8 @@ enum SqueezeNet {
 
   static let architectures: [Architecture] = table.map { name, first, kernel, layers in
     Architecture(name) { (b, input) throws(SasukaError) in
-      var x = try b.relu(b.convolution(input, "features.0", first, kernel, stride: 2, padding: 0, bias: true))
+      var x = try b.convolution(input, "features.0", first, kernel, stride: 2, padding: 0, bias: true)
+      x = try b.relu(x, "features.1")
       x = try b.maxPool(x, "features.2", 3, stride: 2, ceil: true)
       for (place, layer) in layers.enumerated() {
         let name = "features." + (place + 3)

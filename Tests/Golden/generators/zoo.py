@@ -4,23 +4,30 @@ A tensor of a million numbers is stored as its norm and its sums with random sig
 such a sum by about the norm of the difference.
 """
 
-import os
+import functools
 
 import numpy
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-CLASSES, BATCH, STEPS, SIGNS = 10, 4, 3, 2
+from . import fill, kinks
+from .fill import digest
+
+CLASSES, STEPS = 10, 3
+"""Sums with random signs beside the norm of a tensor; of the gradients' one is stored."""
+GRADIENT_SIGNS, CHANGE_SIGNS, MODULE_SIGNS, STORED_SIGNS = 2, 1, 1, 1
 SGD = dict(lr=0.001, momentum=0.9, weight_decay=0.001)
-DEFAULT_SIZE = 64
-# Inception v3 trains its auxiliary head from about 293 pixels on.
-SIZES = {"alexnet": 67, "inception_v3": 299, "vgg": 32}
-"""At least one of each family has its native size, for logits alone where training would take long."""
-NATIVE = ("alexnet vgg11 resnet18 squeezenet1_1 densenet121 googlenet inception_v3 shufflenet_v2_x1_0 mobilenet_v2 "
-          "mobilenet_v3_small mnasnet0_5 efficientnet_b0 regnet_y_400mf regnet_x_400mf").split()
-"""Those whose modules are compared one by one."""
-OBSERVED = NATIVE
+
+"""Size and number of the pictures by the beginning of the name. With 48 pixels the last maps have 2 x 2, and a batch
+normalisation sees 16 values or more; DenseNet rounds down and needs 64. Inception v3 trains its auxiliary head from 299
+pixels on. Without batch normalisation ReLUs are near their kink as often as not, so that there fewer are better."""
+SIZES = {"": (48, 4), "alexnet": (67, 2), "vgg": (32, 2), "squeezenet": (33, 4), "densenet": (64, 4),
+         "inception_v3": (299, 4), "mnasnet": (64, 8), "mobilenet": (48, 8),
+         "googlenet": (32, 4)}
+"""At least one of each family: logits at its published size, modules one by one."""
+OBSERVED = ("alexnet vgg11_bn resnet18 squeezenet1_1 densenet121 googlenet inception_v3 "
+            "shufflenet_v2_x1_0 mobilenet_v2 mobilenet_v3_small mnasnet0_5 efficientnet_b0 regnet_y_400mf").split()
 CHOICES = {
     "googlenet": dict(dropout=0.0, dropout_aux=0.0, transform_input=True, aux_logits=True),
     "inception_v3": dict(dropout=0.0, transform_input=True, aux_logits=True),
@@ -29,83 +36,30 @@ CHOICES = {
 }
 WITH_DROPOUT = ("alexnet", "vgg", "squeezenet", "mobilenet", "mnasnet", "efficientnet")
 AUXILIARY = {"googlenet": 0.3, "inception_v3": 0.4}
-"""Larger networks are compared without training, all but one: the double precision of PyTorch takes minutes for each."""
-MOST_TRAINED, TRAINED_ANYWAY = 70_000_000, "vgg11"
-"""Those that are compared so far. The others wait for pictures on which float32 and float64 agree about every maximum:
-on the three draws tried, PyTorch's own gradients in float32 were up to 3 % off for some of them."""
-COMPARED = ("alexnet densenet121 densenet161 densenet169 densenet201 efficientnet_b0 efficientnet_b1 "
-            "efficientnet_b2 efficientnet_b3 efficientnet_b6 squeezenet1_0 mobilenet_v3_large resnet18 resnet34").split()
-"""Pictures tried for each network; a large one has so many ReLUs that no draw differs from another."""
-DRAWS, WELL_CONDITIONED, SMALL = 3, 5e-4, 25_000_000
+"""Compared in evaluation mode alone: 645 million parameters, whose training takes 16 GB in double precision."""
+LOGITS_ALONE = ("regnet_y_128gf",)
+"""How many float32 errors every ReLU's input is to keep from its kink, and the second of a pooling window from the
+first; pictures are drawn until they do. Where two million windows are compared, no draw does."""
+MARGIN, DRAWS = 6, {"": 10, "inception_v3": 1}
+"""The steps of training that are watched: near ties come anew in each where a network pools many times."""
+WATCHED = {"": 1, "googlenet": 3}
 
 
-def hashed(name, count, start=0):
-    """64 random bits for each index: SplitMix64 (Steele et al. 2014) of an FNV-1a hash of the name plus the index."""
-    seed = 0xCBF29CE484222325
-    for byte in name.encode():
-        seed = (seed ^ byte) * 0x100000001B3 & (1 << 64) - 1
-    x = numpy.arange(start + 1, start + count + 1, dtype=numpy.uint64)
-    x *= numpy.uint64(0x9E3779B97F4A7C15)
-    x += numpy.uint64(seed)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        x ^= x >> numpy.uint64(shift)
-        x *= numpy.uint64(factor)
-    return x ^ (x >> numpy.uint64(31))
+"""What torchvision has and the library's registry has not."""
+ELSEWHERE = ("convnext", "efficientnet_v2", "maxvit", "swin", "vit")
 
 
-def in_pieces(count, size=1 << 22):
-    return ((start, min(size, count - start)) for start in range(0, count, size))
+def names(models):
+    return [name for name in models.list_models(module=models) if not name.startswith(ELSEWHERE)]
 
 
-def uniform(name, shape, low, high):
-    """float32 numbers in [low, high), with the rounding that the other side has too."""
-    result = numpy.empty(int(numpy.prod(shape, dtype=numpy.int64)), numpy.float32)
-    for start, count in in_pieces(result.size):
-        unit = (hashed(name, count, start) >> numpy.uint64(40)).astype(numpy.float32) * numpy.float32(2.0**-24)
-        result[start : start + count] = numpy.float32(low) + numpy.float32(high - low) * unit
-    return result.reshape(shape)
+def of_family(table, name):
+    return table[max((prefix for prefix in table if name.startswith(prefix)), key=len)]
 
 
-def value(name, shape, is_norm):
-    if name.endswith("running_mean"):
-        return uniform(name, shape, -0.5, 0.5)
-    if name.endswith("running_var"):
-        return uniform(name, shape, 0.5, 2.0)
-    if len(shape) > 1:
-        bound = float(numpy.float32(numpy.sqrt(6.0 / numpy.prod(shape[1:]))))
-        return uniform(name, shape, -bound, bound)
-    if not is_norm:
-        return uniform(name, shape, -0.25, 0.25)
-    if name.endswith("weight"):
-        return uniform(name, shape, 0.1, 0.3)
-    # Far from the kink of the ReLU behind it: there float32 may fall on the other side, and the gradient jumps.
-    drawn = uniform(name, shape, -1.0, 1.0)
-    return drawn + numpy.copysign(numpy.float32(0.5), drawn)
-
-
-def fill(network):
-    with torch.no_grad():
-        for name, tensor in network.state_dict().items():
-            if not name.endswith("num_batches_tracked"):
-                owner = network.get_submodule(name.rpartition(".")[0])
-                tensor.copy_(torch.from_numpy(value(name, tuple(tensor.shape), isinstance(owner, nn.BatchNorm2d))))
-
-
-def digest(name, tensor):
-    """Norm, then sums with random signs."""
-    flat = tensor.detach().double().reshape(-1).numpy()
-    sums = numpy.zeros(1 + SIGNS)
-    for start, count in in_pieces(flat.size):
-        piece, bits = flat[start : start + count], hashed("sign." + name, count, start)
-        sums[0] += numpy.dot(piece, piece)
-        for sign in range(SIGNS):
-            sums[1 + sign] += numpy.dot(piece, 1.0 - 2.0 * ((bits >> numpy.uint64(sign)) & numpy.uint64(1)))
-    sums[0] **= 0.5
-    return sums
-
-
-def size_of(name):
-    return next((size for prefix, size in SIZES.items() if name.startswith(prefix)), DEFAULT_SIZE)
+def size_and_batch(name):
+    size, batch = of_family(SIZES, name)
+    return size, 4 if name.endswith("_bn") else batch
 
 
 def choices_of(name):
@@ -115,26 +69,123 @@ def choices_of(name):
     return {**given, **CHOICES.get(name, {})}
 
 
+def build(models, name, **options):
+    """The network without numbers in its parameters yet."""
+    if name in AUXILIARY:
+        options["init_weights"] = False
+    if name.startswith("regnet"):  # which computes its widths with tensors
+        return getattr(models, name)(weights=None, **options)
+    with torch.device("meta"):
+        return getattr(models, name)(weights=None, **options)
+
+
 def make(models, name):
     renamed = {"stochastic_depth": "stochastic_depth_prob"}
     choices = {renamed.get(choice, choice): value for choice, value in choices_of(name).items()}
-    if name in AUXILIARY:
-        choices["init_weights"] = False
-    network = getattr(models, name)(weights=None, num_classes=CLASSES, **choices)
-    fill(network)
-    return network
+    return build(models, name, num_classes=CLASSES, **choices).to_empty(device="cpu")
+
+
+def count(network):
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def pictures(name, size, batch, draw):
-    return torch.from_numpy(uniform(f"{name}.input{size}.{draw}", (batch, 3, size, size), -2.0, 2.0))
+    """Noise around a colour of each picture's own: the means of mere noise hardly differ."""
+    stem = f"{name}.input{size}.{draw}"
+    noise = fill.uniform(stem, (batch, 3, size, size), -1.0, 1.0)
+    return torch.from_numpy(noise + fill.uniform(stem + ".colour", (batch, 3, 1, 1), -1.0, 1.0))
+
+
+def well_conditioned_draw(network, name, size, batch):
+    """The first pictures that keep every kink at a distance, or the best of some, and the distance."""
+    best = 0, -1.0
+    for draw in range(of_family(DRAWS, name)):
+        images = pictures(name, size, batch, draw)
+        distance = min(kinks.distance(network, images, functools.partial(trained, name=name, updates=updates))
+                       for updates in range(of_family(WATCHED, name)))
+        if distance > best[1]:
+            best = draw, distance
+        if distance >= MARGIN:
+            break
+    return best
+
+
+def trained(network, images, name, updates):
+    fill.fill(network)
+    if updates:
+        train(network, images, AUXILIARY.get(name, 0), updates)
+
+
+def train(network, images, auxiliary, steps):
+    """Losses, digests of the first gradients, digests of what changed after the last step.
+
+    Each parameter is updated as soon as its gradient is there, which frees the gradient: a network of 645 million
+    parameters takes a third of the memory less.
+    """
+    gradients, step, handles = {}, 0, []
+    labels = torch.arange(len(images)) * 7 % CLASSES
+
+    def update(parameter, name, optimizer):
+        if step == 0:
+            gradients[name] = digest(name, parameter.grad, GRADIENT_SIGNS)
+        optimizer.step()
+        optimizer.zero_grad()
+        if step + 1 == steps:
+            optimizer.state.clear()
+
+    for name, parameter in network.named_parameters():
+        hook = functools.partial(update, name=name, optimizer=torch.optim.SGD([parameter], **SGD))
+        handles.append(parameter.register_post_accumulate_grad_hook(hook))
+    network.train()
+    losses = []
+    for step in range(steps):
+        output = network(images)
+        predictions = [output] if isinstance(output, torch.Tensor) else list(output)
+        weights = [1.0] + [auxiliary] * (len(predictions) - 1)
+        loss = sum(weight * F.cross_entropy(logits, labels) for weight, logits in zip(weights, predictions))
+        loss.backward()
+        losses.append(loss.item())
+    for handle in handles:
+        handle.remove()
+    changes, sizes = {}, {}
+    for name, tensor, before in fill.state(network):
+        changes[name] = digest(name, tensor.double() - before, CHANGE_SIGNS)
+        sizes[name] = float(before.double().norm())
+    gradients = {name: gradients[name] for name, _ in network.named_parameters()}
+    return losses, gradients, changes, sizes
+
+
+def difference(exact, single):
+    """About the norm of the difference of two tensors, from their digests."""
+    sums = float(numpy.sqrt(numpy.mean((exact[1:] - single[1:]) ** 2)))
+    return max(sums, abs(exact[0] - single[0]))
+
+
+def gradient_error(exact, single):
+    """The largest relative error in norm; what is 0 but for roundings, as the gradient of a shift before a batch
+    normalisation, is measured against all gradients."""
+    floor = 1e-4 * sum(row[0] ** 2 for row in exact.values()) ** 0.5
+    return max(difference(exact[name], single[name]) / max(exact[name][0], floor) for name in exact)
+
+
+def change_error(exact, single, sizes):
+    """The same for changes, beyond the rounding of the numbers themselves."""
+    return max(max(difference(exact[name], single[name]) - 2e-7 * sizes[name], 0) / max(exact[name][0], 1e-30)
+               for name in exact)
 
 
 def evaluate(network, images):
-    """Logits in float64, and the error of PyTorch's own float32 as a fraction of the largest."""
+    """Logits in float64, and the largest error of PyTorch's own float32 as a fraction of the largest: there are but a few
+    logits and their errors are a matter of luck, so it is the worst of its ways to compute them."""
+    network.eval().float()
     with torch.no_grad():
-        single = network.eval().float()(images)
+        singles = [network(images), network(images.contiguous(memory_format=torch.channels_last))]
+        with torch.backends.mkldnn.flags(enabled=False):
+            singles.append(network(images))
+        singles += [torch.cat([network(image[None]) for image in images])]
         exact = network.double()(images.double())
-    return exact, float((single - exact).abs().max() / exact.abs().max())
+    errors = [float((single - exact).abs().max() / exact.abs().max()) for single in singles]
+    return exact, max(errors)
 
 
 def observe(network, images):
@@ -151,91 +202,64 @@ def observe(network, images):
         network(images)
     for handle in handles:
         handle.remove()
-    return {name: digest(name, output) for name, output in found.items() if output is not None}
+    return {name: digest(name, output, MODULE_SIGNS) for name, output in found.items() if output is not None}
 
 
-def train(network, images, labels, auxiliary):
-    """Losses, the first gradients, and the changes of parameters and statistics after the last step."""
-    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    optimizer = torch.optim.SGD(network.parameters(), **SGD)
-    losses, gradients = [], None
-    network.train()
-    for _ in range(STEPS):
-        optimizer.zero_grad()
-        output = network(images)
-        predictions = [output] if isinstance(output, torch.Tensor) else list(output)
-        weights = [1.0] + [auxiliary] * (len(predictions) - 1)
-        loss = sum(weight * F.cross_entropy(logits, labels) for weight, logits in zip(weights, predictions))
-        loss.backward()
-        losses.append(loss.item())
-        gradients = gradients or {name: parameter.grad.clone() for name, parameter in network.named_parameters()}
-        optimizer.step()
-    changes = {name: tensor - before[name] for name, tensor in network.state_dict().items()
-               if not name.endswith("num_batches_tracked")}
-    with torch.no_grad():
-        for name, tensor in network.state_dict().items():
-            tensor.copy_(before[name])
-    return losses, gradients, changes
+def add_training(network, name, attributes, tensors):
+    size, batch = size_and_batch(name)
+    draw, distance = well_conditioned_draw(network, name, size, batch)
+    images, auxiliary = pictures(name, size, batch, draw), AUXILIARY.get(name, 0)
+    fill.fill(network.float())
+    _, gradients, changes, sizes = train(network, images, auxiliary, STEPS)
+    fill.fill(network)
+    losses, exact_gradients, exact_changes, _ = train(network.double(), images.double(), auxiliary, STEPS)
+    attributes.update(draw=draw, kink_distance=distance,
+                      float32_gradient_error=gradient_error(exact_gradients, gradients),
+                      float32_change_error=change_error(exact_changes, changes, sizes))
+    tensors.update(losses=numpy.array(losses), gradients=numpy.array(list(exact_gradients.values()))[:, : 1 + STORED_SIGNS],
+                   changes=numpy.array(list(exact_changes.values())))
 
 
-def worst_error(exact, single):
-    """The largest relative error in norm; what is 0 but for roundings, as the gradient of a shift before a batch
-    normalisation, is measured against all gradients."""
-    norms = {name: float(tensor.norm()) for name, tensor in exact.items()}
-    floor = 1e-4 * sum(norm**2 for norm in norms.values()) ** 0.5
-    return max(float((exact[name] - single[name].double()).norm()) / max(norms[name], floor) for name in exact)
-
-
-def train_well_conditioned(network, name, size):
-    """Training on pictures that leave no ReLU and no maximum so close to its kink that float32 falls on the other side:
-    there the gradient jumps, and nothing would be compared but luck. Of a few draws, the best."""
-    labels, auxiliary = torch.arange(BATCH) * 7 % CLASSES, AUXILIARY.get(name, 0)
-    best = None
-    count = sum(parameter.numel() for parameter in network.parameters())
-    for draw in range(DRAWS if count < SMALL else 1):
-        images = pictures(name, size, BATCH, draw)
-        _, gradients, changes = train(network.float(), images, labels, auxiliary)
-        losses, exact_gradients, exact_changes = train(network.double(), images.double(), labels, auxiliary)
-        errors = worst_error(exact_gradients, gradients), worst_error(exact_changes, changes)
-        if best is None or max(errors) < max(best[1]):
-            best = draw, errors, losses, exact_gradients, exact_changes
-        if max(best[1]) < WELL_CONDITIONED:
-            break
-    return best
-
-
-def add_case(store, models, name):
-    network, size = make(models, name), size_of(name)
-    count = sum(parameter.numel() for parameter in network.parameters())
-    attributes = dict(architecture=name, classes=CLASSES, size=size, batch=BATCH, parameters=count, draw=0,
+def case(models, name):
+    network, (size, batch) = make(models, name), size_and_batch(name)
+    attributes = dict(architecture=name, classes=CLASSES, size=size, batch=batch, draw=0,
+                      published_parameters=count(build(models, name)), parameters=count(network),
                       state=len(network.state_dict()), choices=choices_of(name), **SGD)
     tensors = {}
-    if count <= MOST_TRAINED or name == TRAINED_ANYWAY:
-        draw, errors, losses, gradients, changes = train_well_conditioned(network, name, size)
-        attributes.update(draw=draw, float32_gradient_error=errors[0], float32_change_error=errors[1])
-        tensors["losses"] = numpy.array(losses)
-        tensors["gradients"] = numpy.array([digest(*item) for item in gradients.items()])
-        tensors["changes"] = numpy.array([digest(*item) for item in changes.items()])
-    images = pictures(name, size, BATCH, attributes["draw"])
+    if name not in LOGITS_ALONE:
+        add_training(network, name, attributes, tensors)
+    fill.fill(network.float())
+    images = pictures(name, size, batch, attributes["draw"])
     tensors["logits"], attributes["float32_error"] = evaluate(network, images)
+    # Else the logits would say nothing about the layers in front.
+    share = float(tensors["logits"].std(dim=0).max() / tensors["logits"].abs().max())
+    if share < 0.001:
+        raise ValueError(f"{name} gives all pictures the same logits but for {share}")
     if name in OBSERVED:
         modules = observe(network, images.double())
         attributes["modules"] = list(modules)
         tensors["modules"] = numpy.array(list(modules.values()))
-    if name in NATIVE:
-        attributes["native_size"] = {"inception_v3": 299}.get(name, 224)
+        attributes["native_size"] = 299 if name == "inception_v3" else 224
         native = pictures(name, attributes["native_size"], 1, 0)
         tensors["native_logits"], attributes["native_float32_error"] = evaluate(network, native)
-    store.add(f"zoo/{name}", "zoo", attributes, tensors)
+    return {key: short(value) for key, value in attributes.items()}, tensors
 
 
-def add_cases(store):
+def short(value):
+    return float(f"{value:.3g}") if isinstance(value, float) else value
+
+
+def torchvision_models():
     # The operators that torchvision compiles are not needed here, and its builds do not fit every build of PyTorch.
     if not hasattr(torch.ops.torchvision, "nms"):
         torch.library.register_fake = lambda *arguments, **options: (lambda function: function)
     import torchvision.models as models
 
-    torch.set_num_threads(os.cpu_count() or 1)
-    for name in COMPARED:
-        add_case(store, models, name)
+    return models
+
+
+def add_cases(store):
+    models = torchvision_models()
+    for name in names(models):
+        store.add(f"zoo/{name}", "zoo", *case(models, name))
         print(f"  {name}", flush=True)

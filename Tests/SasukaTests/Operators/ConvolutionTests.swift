@@ -30,9 +30,8 @@ import Testing
     throws
   {
     func numbers(_ name: String, _ shape: [Int], _ low: Float = -1, _ high: Float = 1) -> HostTensor {
-      var floats = [Float](repeating: 0, count: shape.reduce(1, *))
-      floats.withUnsafeMutableBufferPointer { NamedBits(name).fill($0.baseAddress!, count: $0.count, low, high) }
-      return HostTensor(shape, floats)
+      let fill = NamedUniform(name, Double(low), Double(high))
+      return HostTensor(shape, (0..<shape.reduce(1, *)).map { fill[$0] })
     }
     let extent = Extent(height: height + 2 * padding - 2, width: width + 2 * padding - 2)
     let result = [batch, outputs, extent.height, extent.width]
