@@ -18,7 +18,7 @@ extension Lowering {
     for pass in passes {
       let choice = layout(input) == .plain ? .exact : algorithms
       let algorithm = pass.algorithm(
-        choice, images: shape(input)[0], kernels: kernels, packsEachRun: mode == .training)
+        choice, images: shape(input)[0], kernels: kernels, packsEachRun: learns(weight))
       if algorithm != .direct {
         try convolve(
           pass, by: algorithm, input: input, weight: weight, folded: folded, bias: bias.map { UnsafePointer($0) },

@@ -88,6 +88,12 @@ package struct Lowering: ~Copyable {
     }
   }
 
+  /// Whether this plan computes a parameter's gradient, so that its numbers will be others at the next run.
+  package func learns(_ parameter: Value) -> Bool {
+    mode == .training
+      && plan.graph.nodes.contains { $0.operation.kind == "store_gradient" && $0.name == plan.graph[parameter].name }
+  }
+
   /// Where a parameter's gradient is gathered, in the parameter's own layout; nil outside training.
   package func gradientPointer(ofParameter place: Int) -> UnsafeMutablePointer<Float>? {
     gradients?.pointer(toParameter: place)

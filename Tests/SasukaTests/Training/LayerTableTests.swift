@@ -42,7 +42,9 @@ import Testing
     try graph.forEachLayer(at: graph.shape(graph.inputs[0])) {
       count += 1
       parameters += $0.parameters
-      #expect($0.field != nil || $0.node.inputs.isEmpty, "\($0.node.name)")
+      // GoogLeNet's auxiliary heads begin with averages of 14 x 14 to 4 x 4 pixels, whose windows differ in size.
+      let isKnown = $0.field != nil || $0.node.inputs.isEmpty
+      #expect(isKnown != (name == "googlenet" && $0.node.name.hasPrefix("aux")), "\($0.node.name)")
     }
     #expect(count == graph.nodes.count)
     #expect(parameters == graph.parameters.filter { $0.kind == .weight }.map(\.shape.count).reduce(0, +))

@@ -5,12 +5,13 @@ import Testing
 @Suite struct OptimizerTests {
   private static let parameters = [("weight", [3, 5]), ("bias", [7])]
 
-  /// A model with the goldens' two parameters, which its network does not read.
+  /// A model with the goldens' two parameters, which a layer beside the prediction reads: a trainer leaves others alone.
   private static func trainer(_ options: Trainer.Options, kernels: InstructionSet) throws -> Trainer {
     var graph = Graph()
     let input = graph.addInput(name: "input", shape: Shape([1, 2]))
     for (name, shape) in parameters {
-      _ = try graph.addParameter(name, shape: Shape(shape), initializer: .constant(0))
+      let value = try graph.addParameter(name, shape: Shape(shape), initializer: .constant(0))
+      _ = try graph.activation(value, .relu, name: "reads \(name)")
     }
     graph.outputs = [try graph.activation(input, .relu, name: "relu")]
     return try Trainer(Model(graph, instructionSet: kernels), options: options)
