@@ -241,6 +241,7 @@ func winogradOutput(
       epilogue: Epilogue(epilogue))
     let to = output + block &* Int(shape.output_block_stride)
     switch (shape.point_rows, shape.kernel_height) {
+    case (6, 5): outputTiles(Count<6>(), Count<6>(), Count<2>(), Count<2>(), shape, pass, from, to, first, end)
     case (6, _): outputTiles(Count<6>(), Count<6>(), Count<4>(), Count<4>(), shape, pass, from, to, first, end)
     case (_, _): outputTiles(Count<4>(), Count<4>(), Count<2>(), Count<2>(), shape, pass, from, to, first, end)
     }

@@ -17,11 +17,20 @@ import Testing
       inputs: 64, outputs: 48, height: 14, width: 14, kernel: (3, 3), top: 1, left: 1, bottom: 1, right: 1),
   ]
 
-  @Test(arguments: shapes, [2, 4])
+  static let shapesOf5: [ConvolutionCase] = [
+    ConvolutionCase(inputs: 1, outputs: 1, height: 5, width: 5, kernel: (5, 5)),
+    ConvolutionCase(inputs: 3, outputs: 5, height: 7, width: 9, kernel: (5, 5), top: 2, left: 2, bottom: 2, right: 2),
+    ConvolutionCase(
+      inputs: 17, outputs: 33, height: 6, width: 31, kernel: (5, 5), top: 4, left: 0, bottom: 0, right: 3),
+    ConvolutionCase(
+      inputs: 64, outputs: 48, height: 13, width: 14, kernel: (5, 5), top: 2, left: 2, bottom: 2, right: 2),
+  ]
+
+  @Test(arguments: shapes.map { ($0, 2) } + shapes.map { ($0, 4) } + shapesOf5.map { ($0, 2) })
   func agreesWithPlainLoops(_ shape: ConvolutionCase, tile: Int) {
     let reference = ConvolutionReference(shape)
-    let plain = 32 * Double(Float.ulpOfOne) * Double(shape.inputs * 9 + 2).squareRoot()
-    let tolerance = plain * ToomCook.amplification(tile: tile)
+    let plain = 32 * Double(Float.ulpOfOne) * Double(shape.inputs * shape.taps + 2).squareRoot()
+    let tolerance = plain * ToomCook.amplification(tile: tile, taps: shape.kernel.height)
     for kernels in TestedKernels.available {
       let table = withExtendedLifetime(kernels.table) { $0.slots.pointee }
       guard table.winograd_input != nil else { continue }
@@ -55,9 +64,9 @@ import Testing
 struct ToomCook {
   static let chosen: [Double] = [0, 1, -1, 0.5, -2]
 
-  /// Of F(tile x tile, 3 x 3).
-  static func amplification(tile: Int) -> Double {
-    let line = ToomCook(outputs: tile, taps: 3, points: chosen).amplification
+  /// Of F(tile x tile, taps x taps).
+  static func amplification(tile: Int, taps: Int = 3) -> Double {
+    let line = ToomCook(outputs: tile, taps: taps, points: chosen).amplification
     return line * line
   }
 
@@ -120,9 +129,11 @@ private struct WinogradDriver {
     let tiles = 2 * down * across
     let block = min(tilesAtOnce, tiles)
     let pixels = shape.outputHeight * shape.outputWidth
+    let side = Int64(shape.kernel.height)
     var sizes = sasuka_winograd(
-      input_channels: Int64(shape.inputs), output_channels: Int64(shape.outputs), kernel_height: 3, kernel_width: 3,
-      point_rows: Int64(tile + 2), point_columns: Int64(tile + 2), input_height: Int64(shape.height),
+      input_channels: Int64(shape.inputs), output_channels: Int64(shape.outputs), kernel_height: side,
+      kernel_width: side, point_rows: Int64(tile) + side - 1, point_columns: Int64(tile) + side - 1,
+      input_height: Int64(shape.height),
       input_width: Int64(shape.width), top: Int64(shape.top), left: Int64(shape.left),
       output_height: Int64(shape.outputHeight), output_width: Int64(shape.outputWidth), tiles_down: Int64(down),
       tiles_across: Int64(across), input_image_stride: Int64(image.count),
@@ -130,13 +141,13 @@ private struct WinogradDriver {
       output_row_stride: Int64(shape.outputWidth * v), output_pixel_stride: Int64(v), tile_stride: Int64(block),
       input_point_stride: Int64((inputBlocks * block + 1) * v), output_point_stride: Int64((2 * block + 1) * v))
     var strides = plain.strides(shape)
-    let points = Int64((tile + 2) * (tile + 2))
+    let points = sizes.point_rows * sizes.point_columns
     let floats = sasuka_matrix_packed_floats(Int64(shape.outputs), Int64(shape.inputs), Int64(v), 2)
     let packed = UnsafeMutablePointer<Float>(
       OpaquePointer(UnsafeMutableRawPointer.allocate(byteCount: Int(4 * points * floats), alignment: 64)))
     defer { packed.deallocate() }
     packed.update(repeating: .nan, count: Int(points * floats))
-    var scratch = [Float](repeating: .nan, count: 16 * 9 * 2 * v)
+    var scratch = [Float](repeating: .nan, count: 16 * shape.taps * 2 * v)
     // Half of each weight, twice: what a folded normalisation does.
     let scales = [Float](repeating: 2, count: 2 * units * v)
     let halves = reference.weights.map { $0 / 2 }
