@@ -130,8 +130,9 @@ private func packChannel(
     for tap in 0..<taps {
       for input in 0..<(end &- first) { block[tap &* tapStep &+ input &* width &+ output] = 0 }
     }
-    if !isReal { return }
   }
+  // None of these channels may be of the output's group.
+  if !isReal || from >= to { return }
   let scale = scales?[channel] ?? 1
   let channelOfGroup = channel &- group &* Int(shape.output_channels)
   var weights = source

@@ -54,6 +54,11 @@ struct ConvolutionCase: CustomStringConvertible {
     ),
     ConvolutionCase(inputs: 4, outputs: 33, height: 6, width: 17, kernel: (5, 2), top: 2, left: 1),
     ConvolutionCase(inputs: 1, outputs: 9, height: 8, width: 30, kernel: (2, 3), stride: (3, 3), left: 2, right: 1),
+    ConvolutionCase(
+      groups: 3, inputs: 24, outputs: 24, height: 7, width: 6, kernel: (3, 3), stride: (2, 2), top: 1, left: 1,
+      bottom: 1,
+      right: 1),
+    ConvolutionCase(groups: 2, inputs: 20, outputs: 40, height: 4, width: 5, kernel: (1, 1)),
     ConvolutionCase(groups: 3, inputs: 5, outputs: 7, height: 6, width: 5, kernel: (2, 3), left: 1, right: 1),
     ConvolutionCase(groups: 7, inputs: 3, outputs: 1, height: 4, width: 5, kernel: (1, 3)),
     ConvolutionCase(groups: 19, inputs: 1, outputs: 2, height: 4, width: 5, kernel: (3, 3), bottom: 1),
