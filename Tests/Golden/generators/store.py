@@ -73,5 +73,5 @@ class Store:
 
 def write_json(path, cases):
     """One case a line: a change in one case is a change of one line."""
-    lines = ",\n".join(json.dumps(case) for case in cases)
+    lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
     path.write_text(f"[\n{lines}\n]\n")
