@@ -44,21 +44,41 @@ private struct InsideTaps {
   }
 }
 
-/// What the tiles of one channel block share. Strides are in floats.
-private struct DepthwiseBlock {
+/// What the tiles of one channel block share, depthwise or in groups that divide a vector. Strides are in floats.
+struct BlockPass {
   let weights: UnsafePointer<Float>
   let bias: Vector
   let epilogue: Epilogue
+  let kernelHeight: Int
   let kernelWidth: Int
   let inputRow: Int
   let inputColumn: Int
   let inputPixel: Int
   let outputPixel: Int
+
+  @inline(__always)
+  init(
+    _ shape: sasuka_convolution, _ block: Int, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+    epilogue: Int32
+  ) {
+    let channel = block &* lanes
+    weights = packed + channel &* Int(shape.input_channels &* shape.kernel_height &* shape.kernel_width)
+    self.bias =
+      bias.map { loadLanes($0 + channel, Int(shape.groups &* shape.output_channels) &- channel) } ?? Vector()
+    self.epilogue = Epilogue(epilogue)
+    kernelHeight = Int(shape.kernel_height)
+    kernelWidth = Int(shape.kernel_width)
+    inputRow = Int(shape.dilation_height &* shape.input_width) &* lanes
+    inputColumn = Int(shape.dilation_width) &* lanes
+    inputPixel = Int(shape.stride_width) &* lanes
+    outputPixel = Int(shape.output_pixel_stride)
+  }
 }
 
+/// The sums of neighbouring pixels on their way to memory.
 @inline(__always)
-private func finish<let pixels: Int>(
-  _ sums: InlineArray<pixels, Vector>, _ block: DepthwiseBlock, _ output: UnsafeMutablePointer<Float>
+func finish<let pixels: Int>(
+  _ sums: InlineArray<pixels, Vector>, _ block: BlockPass, _ output: UnsafeMutablePointer<Float>
 ) {
   for pixel in 0..<pixels {
     let place = output + pixel &* block.outputPixel
@@ -69,7 +89,7 @@ private func finish<let pixels: Int>(
 /// `pixels` neighbouring pixels of an output row, by the taps that fall inside; `input` is where their tap (0, 0) falls.
 @inline(never)
 private func depthwiseTile<let pixels: Int>(
-  _: Count<pixels>, _ block: UnsafePointer<DepthwiseBlock>, _ input: UnsafePointer<Float>, _ rows: InsideTaps,
+  _: Count<pixels>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>, _ rows: InsideTaps,
   _ columns: InsideTaps, _ output: UnsafeMutablePointer<Float>
 ) {
   let block = block.pointee
@@ -97,7 +117,7 @@ private func depthwiseTile<let pixels: Int>(
 /// taps of a row that meet it: reading it anew for each would take longer than the products.
 @inline(never)
 private func depthwiseRun<let taps: Int, let stride: Int>(
-  _: Count<taps>, _: Count<stride>, _ block: UnsafePointer<DepthwiseBlock>, _ input: UnsafePointer<Float>,
+  _: Count<taps>, _: Count<stride>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
   _ rows: InsideTaps, _ output: UnsafeMutablePointer<Float>
 ) {
   let block = block.pointee
@@ -123,7 +143,7 @@ private func depthwiseRun<let taps: Int, let stride: Int>(
 /// returns where those begin.
 @inline(__always)
 private func depthwiseRuns<let taps: Int, let stride: Int>(
-  _ tapCount: Count<taps>, _ strideCount: Count<stride>, _ block: UnsafePointer<DepthwiseBlock>,
+  _ tapCount: Count<taps>, _ strideCount: Count<stride>, _ block: UnsafePointer<BlockPass>,
   _ input: UnsafePointer<Float>, _ rows: InsideTaps, _ output: UnsafeMutablePointer<Float>, _ first: Int, _ end: Int
 ) -> Int {
   var pixel = first
@@ -139,7 +159,7 @@ private func depthwiseRuns<let taps: Int, let stride: Int>(
 /// One row of the output; `input` is where tap (0, 0) of its first pixel falls.
 @inline(__always)
 private func depthwiseRow(
-  _ shape: sasuka_convolution, _ block: UnsafePointer<DepthwiseBlock>, _ input: UnsafePointer<Float>,
+  _ shape: sasuka_convolution, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
   _ rows: InsideTaps, _ output: UnsafeMutablePointer<Float>
 ) {
   let (width, stride, left) = (Int(shape.output_width), Int(shape.stride_width), Int(shape.left))
@@ -188,15 +208,9 @@ func depthwiseForward(
   _ endRow: Int64, _ epilogueFlags: Int32
 ) {
   guard let shape = shapePointer?.pointee, let input, let packed, let output else { return }
-  let channel = Int(block) &* lanes
   let inputRow = Int(shape.input_width) &* lanes
-  let work = DepthwiseBlock(
-    weights: packed + channel &* Int(shape.kernel_height &* shape.kernel_width),
-    bias: bias.map { loadLanes($0 + channel, Int(shape.groups) &- channel) } ?? Vector(),
-    epilogue: Epilogue(epilogueFlags), kernelWidth: Int(shape.kernel_width),
-    inputRow: Int(shape.dilation_height) &* inputRow, inputColumn: Int(shape.dilation_width) &* lanes,
-    inputPixel: Int(shape.stride_width) &* lanes, outputPixel: Int(shape.output_pixel_stride))
-  let blockInput = input + channel &* Int(shape.input_height &* shape.input_width)
+  let work = BlockPass(shape, Int(block), packed: packed, bias: bias, epilogue: epilogueFlags)
+  let blockInput = input + Int(block &* shape.input_height) &* inputRow
   let blockOutput = output + Int(block &* shape.output_block_stride)
   withUnsafePointer(to: work) { work in
     var row = Int(firstRow)

@@ -27,23 +27,10 @@ func groupedPack(
   }
 }
 
-/// What all tiles of one block share. Strides are in floats.
-private struct GroupedBlock {
-  let weights: UnsafePointer<Float>
-  let bias: Vector
-  let epilogue: Epilogue
-  let kernelHeight: Int
-  let kernelWidth: Int
-  let inputRow: Int
-  let inputColumn: Int
-  let inputPixel: Int
-  let outputPixel: Int
-}
-
 /// `pixels` neighbouring pixels of an output row; `size` channels to a group.
 @inline(never)
 private func groupedTile<let pixels: Int, let size: Int>(
-  _: Count<pixels>, _: Count<size>, _ block: UnsafePointer<GroupedBlock>, _ input: UnsafePointer<Float>,
+  _: Count<pixels>, _: Count<size>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
   _ output: UnsafeMutablePointer<Float>
 ) {
   let block = block.pointee
@@ -67,16 +54,13 @@ private func groupedTile<let pixels: Int, let size: Int>(
     }
     row &+= 1
   }
-  for pixel in 0..<pixels {
-    let place = output + pixel &* block.outputPixel
-    storeVector(block.epilogue.apply(sums[pixel], held: place), place)
-  }
+  finish(sums, block, output)
 }
 
 /// One row of the output. Seven sums keep the FMA units busy; taller tiles would be more code.
 @inline(__always)
 private func groupedRow<let size: Int>(
-  _ sizeCount: Count<size>, _ block: UnsafePointer<GroupedBlock>, _ input: UnsafePointer<Float>,
+  _ sizeCount: Count<size>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
   _ output: UnsafeMutablePointer<Float>, width: Int
 ) {
   var pixel = 0
@@ -100,16 +84,9 @@ func groupedForward(
   _ endRow: Int64, _ epilogue: Int32
 ) {
   guard let shape = shapePointer?.pointee, let input, let packed, let output else { return }
-  let channel = Int(block) &* lanes
-  let channels = Int(shape.groups &* shape.output_channels)
   let inputRow = Int(shape.input_width) &* lanes
-  let work = GroupedBlock(
-    weights: packed + channel &* Int(shape.input_channels &* shape.kernel_height &* shape.kernel_width),
-    bias: bias.map { loadLanes($0 + channel, channels &- channel) } ?? Vector(), epilogue: Epilogue(epilogue),
-    kernelHeight: Int(shape.kernel_height), kernelWidth: Int(shape.kernel_width),
-    inputRow: Int(shape.dilation_height) &* inputRow, inputColumn: Int(shape.dilation_width) &* lanes,
-    inputPixel: Int(shape.stride_width) &* lanes, outputPixel: Int(shape.output_pixel_stride))
-  let from = input + channel &* Int(shape.input_height &* shape.input_width)
+  let work = BlockPass(shape, Int(block), packed: packed, bias: bias, epilogue: epilogue)
+  let from = input + Int(block &* shape.input_height) &* inputRow
   let to = output + Int(block &* shape.output_block_stride)
   withUnsafePointer(to: work) { work in
     var row = Int(firstRow)
