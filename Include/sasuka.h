@@ -188,6 +188,10 @@ sasuka_status sasuka_graph_shape(const sasuka_graph *graph, sasuka_value value, 
 /** Says which value is the network's result. Before a model is made of the graph, this must have been called. */
 sasuka_status sasuka_graph_set_output(sasuka_graph *graph, sasuka_value output);
 
+/** Adds the prediction of an auxiliary head (Szegedy et al. 2014), of the output's shape: training adds its loss for the same
+    target, times `loss_weight` (more than 0), to the output's; evaluation does not compute it. */
+sasuka_status sasuka_graph_add_auxiliary(sasuka_graph *graph, sasuka_value prediction, double loss_weight);
+
 /* Layers. `name` is the layer's name, unique in the graph and not NULL for layers with parameters; for the others NULL
    invents one. Each writes the value of its output. Errors: SASUKA_INVALID_ARGUMENT, naming the layer. */
 
@@ -929,7 +933,7 @@ sasuka_status sasuka_trainer_zero_gradients(sasuka_trainer *trainer);
 
 /** Forward in training mode, loss, backward; adds to the gradients and updates running statistics. `target`: integers
     [N, ...] for cross-entropy, else numbers of the output's shape. The loss includes that of auxiliary heads, with 0.3 each
-    for GoogLeNet and 0.4 for Inception v3. */
+    for GoogLeNet, 0.4 for Inception v3, and what sasuka_graph_add_auxiliary was told. */
 sasuka_status sasuka_trainer_forward_backward(sasuka_trainer *trainer, const sasuka_tensor *input,
                                               const sasuka_tensor *target, double *loss);
 /** Clips and updates the weights. */

@@ -6,6 +6,8 @@ import SasukaHeader
 /// What a sasuka_graph handle stands for.
 final class GraphBox {
   var graph = Graph()
+  /// Predictions of auxiliary heads, which may be added before the output is known.
+  var auxiliaries: [Value] = []
   let gate = AccessGate("graph")
 }
 
@@ -92,7 +94,26 @@ public func sasuka_graph_set_output(_ graph: OpaquePointer?, _ output: sasuka_va
     let box = try object(graph, GraphBox.self, "graph")
     try box.gate.beginWriting()
     defer { box.gate.endWriting() }
-    box.graph.outputs = [try unwrapValue(output, of: box.graph)]
+    box.graph.outputs = [try unwrapValue(output, of: box.graph)] + box.auxiliaries
+  }
+}
+
+@_cdecl("sasuka_graph_add_auxiliary") @implementation
+public func sasuka_graph_add_auxiliary(
+  _ graph: OpaquePointer?, _ prediction: sasuka_value, _ loss_weight: Double
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    let box = try object(graph, GraphBox.self, "graph")
+    try box.gate.beginWriting()
+    defer { box.gate.endWriting() }
+    let value = try unwrapValue(prediction, of: box.graph)
+    let weight = Float(loss_weight)
+    guard weight > 0, weight.isFinite else {
+      throw SasukaError(.invalidArgument, "loss_weight is \(describe(loss_weight)); a number above 0 is expected")
+    }
+    box.auxiliaries.append(value)
+    box.graph.auxiliaryLossWeights.append(weight)
+    if !box.graph.outputs.isEmpty { box.graph.outputs.append(value) }
   }
 }
 

@@ -353,7 +353,7 @@ SIZE(sasuka_evaluation, 32)
     (void)same; \
   }
 
-enum { FUNCTION_COUNT = 112 };
+enum { FUNCTION_COUNT = 113 };
 
 typedef void (*any_function)(void);
 
@@ -376,6 +376,7 @@ static int collect(any_function functions[FUNCTION_COUNT]) {
   FUNCTION(void, sasuka_graph_destroy, (sasuka_graph *))
   FUNCTION(sasuka_status, sasuka_graph_shape, (const sasuka_graph *, sasuka_value, int64_t *, int32_t *))
   FUNCTION(sasuka_status, sasuka_graph_set_output, (sasuka_graph *, sasuka_value))
+  FUNCTION(sasuka_status, sasuka_graph_add_auxiliary, (sasuka_graph *, sasuka_value, double))
   FUNCTION(void, sasuka_convolution_options_init, (sasuka_convolution_options *, size_t))
   FUNCTION(sasuka_status, sasuka_graph_convolution, (sasuka_graph *, sasuka_value, const char *, int64_t, int64_t,
            int64_t, const sasuka_convolution_options *, sasuka_value *))

@@ -1,4 +1,4 @@
-"""Puts the library into the wheel and names the oldest glibc that can load it in the wheel's tag."""
+"""Puts the library and its header into the wheel and names the oldest glibc that can load it in the wheel's tag."""
 
 from __future__ import annotations
 
@@ -31,4 +31,5 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-manylinux_{major}_{minor}_{platform.machine()}"
         build_data["force_include"][str(library)] = "sasuka/libsasuka.so"
+        build_data["force_include"][str(checkout / "Include" / "sasuka.h")] = "sasuka/include/sasuka.h"
         build_data["force_include"][str(checkout / "LICENSE")] = "sasuka/LICENSE"

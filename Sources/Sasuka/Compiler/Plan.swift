@@ -80,6 +80,12 @@ package struct Plan {
     let target = working.addInput(name: "target", shape: targetShape, element: loss.targetElement)
     var lossValue = try working.append(loss.operation, name: "loss", inputs: [prediction, target])[0]
     for (output, weight) in zip(working.outputs.dropFirst(), graph.auxiliaryLossWeights) {
+      // Labels are checked against the prediction's classes.
+      guard working.shape(output) == working.shape(prediction) else {
+        throw SasukaError(
+          .invalidArgument,
+          "an auxiliary head predicts \(working.shape(output)); the output's \(working.shape(prediction)) is expected")
+      }
       let part = try working.append(loss.operation, name: "auxiliary loss", inputs: [output, target])[0]
       let factor = try working.append(Fill(shape: Shape([]), value: weight), name: "auxiliary loss", inputs: [])[0]
       let scaled = try working.multiply(part, factor, name: "auxiliary loss")

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from . import callbacks, data, nn, plots, transforms
+from ._library import include_path, library_path
 from ._library import lib as _lib
 from .bundle import Bundle, Prediction
 from .errors import (
@@ -82,7 +83,9 @@ __all__ = [
     "create_model",
     "data",
     "grad_cam",
+    "include_path",
     "instruction_set",
+    "library_path",
     "list_models",
     "nn",
     "preprocessing",

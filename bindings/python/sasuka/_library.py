@@ -299,6 +299,7 @@ CHECKED: dict[str, list[Any]] = {
     "graph_create": [_sizes, c_int32, POINTER(_handle), _out_value],
     "graph_shape": [_handle, _value, _sizes, POINTER(c_int32)],
     "graph_set_output": [_handle, _value],
+    "graph_add_auxiliary": [_handle, _value, c_double],
     "graph_convolution": [*_layer, c_int64, c_int64, c_int64, POINTER(ConvolutionOptions), _out_value],
     "graph_transposed_convolution": [*_layer, c_int64, c_int64, c_int64, POINTER(ConvolutionOptions), _out_value],
     "graph_linear": [*_layer, c_int64, c_bool, _out_value],
@@ -425,6 +426,25 @@ def find_library() -> Path:
         "libsasuka.so is neither at " + " nor at ".join(map(str, places))
         + "; `make` builds it in a checkout, and the environment variable SASUKA_LIBRARY names another"
     )
+
+
+def library_path() -> Path:
+    """The library's file, with which C programs are linked; see `include_path`."""
+    return find_library().resolve()
+
+
+def include_path() -> Path:
+    """The folder of ``sasuka.h``, for C and C++ programs that use the library of this package.
+
+    >>> folder = sasuka.library_path().parent
+    >>> f"cc program.c -I{sasuka.include_path()} -L{folder} -lsasuka -Wl,-rpath,{folder}"
+    """
+    here = Path(__file__).resolve().parent
+    places = [here / "include", here.parents[2] / "Include"]
+    for place in places:
+        if (place / "sasuka.h").is_file():
+            return place
+    raise errors.FileError("sasuka.h is neither in " + " nor in ".join(map(str, places)) + "; a wheel carries it")
 
 
 def _check(status: int, function: Any, arguments: Any) -> None:

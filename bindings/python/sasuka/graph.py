@@ -119,6 +119,11 @@ class Graph(Owner):
         lib.sasuka_graph_set_output(self._handle, output.number)
         return Model._from_graph(self, seed=seed, threads=threads, exact=exact)
 
+    def add_auxiliary(self, prediction: Value, loss_weight: float = 0.3) -> None:
+        """Takes `prediction`, of the output's shape, as that of an auxiliary head (Szegedy et al. 2014): training adds its
+        loss for the same target, times `loss_weight`, to the output's; evaluation does not compute it."""
+        lib.sasuka_graph_add_auxiliary(self._handle, prediction.number, loss_weight)
+
     def _layer(self, function: str, x: Value, name: str | None, *arguments: Any) -> Value:
         result = c_int32()
         text = None if name is None else name.encode()

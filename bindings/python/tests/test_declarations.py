@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sasuka import _library
+import sasuka
+from sasuka import _library, errors
 
 HEADER = Path(__file__).resolve().parents[3] / "Include" / "sasuka.h"
 TEXT = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.S)
@@ -54,3 +55,13 @@ def test_every_struct_has_the_same_fields() -> None:
     for name, body in found.items():
         names = [re.sub(r"\[\w+\]|.*[ *]", "", part.strip()) for part in re.split(r"[;,]", body) if part.strip()]
         assert names == [field for field, *_ in STRUCTS[name]._fields_], name
+
+
+def test_header_and_library_are_where_c_programs_find_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert (sasuka.include_path() / "sasuka.h").read_text() == HEADER.read_text()
+    assert sasuka.library_path().is_file() and sasuka.library_path().is_absolute()
+    monkeypatch.setenv("SASUKA_LIBRARY", str(tmp_path / "other.so"))
+    assert sasuka.library_path() == (tmp_path / "other.so").resolve()
+    monkeypatch.setattr(_library, "__file__", str(tmp_path / "a" / "b" / "c" / "_library.py"))
+    with pytest.raises(errors.FileError, match="sasuka.h is neither in"):
+        sasuka.include_path()

@@ -135,3 +135,55 @@ def test_functions_are_layers_and_networks_show_themselves() -> None:
         "  (0): Conv2d(3, 8, kernel_size=3, stride=1, padding='same')",
         "  (1): BatchNorm2d(8)",
     ]
+
+
+def with_auxiliary_head(classes: int = 5, loss_weight: float = 0.3) -> nn.Sequential:
+    head = nn.Auxiliary(nn.Flatten(), nn.LazyLinear(classes), loss_weight=loss_weight)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), head, nn.Conv2d(4, 6, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(5))
+
+
+def test_an_auxiliary_head_counts_in_training_and_is_not_computed_in_evaluation() -> None:
+    random = np.random.default_rng(0)
+    x, labels = random.standard_normal((6, 3, 8, 8), dtype=np.float32), np.arange(6) % 5
+    whole = with_auxiliary_head().model((3, 8, 8), seed=1)
+    state = whole.state_dict()
+    # The same network with one head only; names of its layers, and what they are in the whole.
+    trunk = nn.Conv2d(3, 4, 3), nn.ReLU()
+    main = nn.Sequential(*trunk, nn.Conv2d(4, 6, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(5))
+    side = nn.Sequential(*trunk, nn.Flatten(), nn.LazyLinear(5))
+    losses, gradients = [], []
+    for module, names in [(main, {"0": "0", "2": "3", "5": "6"}), (side, {"0": "0", "3": "2.1"})]:
+        alone = module.model((3, 8, 8))
+        parts = [(f"{own}.{part}", f"{theirs}.{part}") for own, theirs in names.items() for part in ("weight", "bias")]
+        alone.load_state_dict({own: state[theirs] for own, theirs in parts})
+        with sasuka.Trainer(alone) as trainer:
+            losses.append(trainer.forward_backward(x, labels))
+            gradients.append({theirs: trainer.gradients()[own].copy() for own, theirs in parts})
+        if module is main:
+            np.testing.assert_array_equal(whole(x), alone(x))
+    with sasuka.Trainer(whole) as trainer:
+        assert trainer.forward_backward(x, labels) == pytest.approx(losses[0] + 0.3 * losses[1], rel=1e-6)
+        for name, found in trainer.gradients().items():
+            expected = gradients[0].get(name, np.float32(0)) + np.float32(0.3) * gradients[1].get(name, np.float32(0))
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7, err_msg=name)
+        # Evaluation counts the network's own loss alone.
+        assert trainer.evaluate(x, labels).loss == pytest.approx(losses[0], rel=1e-6)
+
+
+def test_a_new_head_is_new_for_auxiliary_classifiers_too() -> None:
+    changed = with_auxiliary_head().model((3, 8, 8)).replace_head(2)
+    shapes = {name: shape for name, shape, _ in changed.parameters()}
+    assert shapes["2.1.weight"][0] == shapes["6.weight"][0] == 2
+
+
+def test_auxiliary_heads_that_make_no_sense_are_named() -> None:
+    for loss_weight in (0.0, -1.0, float("nan"), float("inf"), 1e300):
+        with pytest.raises(sasuka.InvalidArgumentError, match="loss_weight is .*above 0"):
+            with_auxiliary_head(loss_weight=loss_weight).model((3, 8, 8))
+    x, labels = np.zeros((1, 3, 8, 8), dtype=np.float32), np.zeros(1, dtype=np.int64)
+    with sasuka.Trainer(with_auxiliary_head(classes=4).model((3, 8, 8))) as trainer:
+        with pytest.raises(sasuka.InvalidArgumentError, match=r"auxiliary head predicts \[1, 4\].*\[1, 5\]"):
+            trainer.forward_backward(x, labels)
+    graph = sasuka.Graph((3, 8, 8))
+    with pytest.raises(sasuka.InvalidArgumentError, match="not of this graph"):
+        graph.add_auxiliary(sasuka.Value(graph, 99))

@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import venv
 import zipfile
@@ -61,7 +62,7 @@ def run(python: Path, folder: Path, *arguments: str) -> subprocess.CompletedProc
 
 def test_the_wheel_holds_the_package_and_is_small(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"sasuka/libsasuka.so", "sasuka/py.typed", "sasuka/LICENSE"} <= names
+    assert {"sasuka/libsasuka.so", "sasuka/include/sasuka.h", "sasuka/py.typed", "sasuka/LICENSE"} <= names
     sources = {f"sasuka/{path.relative_to(PACKAGE)}" for path in PACKAGE.rglob("*.py")}
     assert sources == {name for name in names if name.endswith(".py")}
     assert wheel.stat().st_size < 2_000_000
@@ -80,6 +81,27 @@ def test_it_works_in_a_clean_environment_outside_the_checkout(clean: Path, tmp_p
     assert loss < 0.2 and classes == [0, 0, 0, 0, 1, 1, 1, 1]
     assert Path(file).is_relative_to(clean.parents[1])
     assert not {"matplotlib", "PIL", "tqdm", "sklearn", "torch"} & set(modules)
+
+
+HOST = """
+#include <sasuka.h>
+#include <stdio.h>
+int main(void) { return puts(sasuka_version()) < 0 || sasuka_abi_version() != SASUKA_ABI_VERSION; }
+"""
+
+
+def test_a_c_program_is_compiled_with_the_wheel_alone(clean: Path, tmp_path: Path) -> None:
+    compiler = shutil.which("cc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    asked = run(clean, tmp_path, "-c", "import sasuka; print(sasuka.include_path(), sasuka.library_path())")
+    include, library = map(Path, asked.stdout.split())
+    assert include.is_relative_to(clean.parents[1]) and library.is_relative_to(clean.parents[1])
+    (tmp_path / "host.c").write_text(HOST)
+    flags = [f"-I{include}", f"-L{library.parent}", "-lsasuka", f"-Wl,-rpath,{library.parent}"]
+    subprocess.run([compiler, "host.c", "-o", "host", *flags], check=True, cwd=tmp_path)
+    done = subprocess.run([tmp_path / "host"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == sasuka.__version__
 
 
 def test_the_command_is_installed(clean: Path, tmp_path: Path) -> None:
