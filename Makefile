@@ -22,7 +22,7 @@ LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
 
 HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude
 
-.PHONY: all library demo examples bench bench-layers test test-swift test-hosts test-python wheel typecheck header gates install clean format lint
+.PHONY: all library demo examples bench bench-layers test test-swift test-hosts test-python wheel typecheck docs header gates install clean format lint
 
 all: library
 
@@ -77,6 +77,12 @@ wheel: library
 typecheck:
 	Scripts/setup-python.sh
 	cd bindings/python && $(abspath $(PYTHON)) -m mypy --cache-dir $(abspath $(BUILD))/mypy
+
+# The documentation site: README, docstrings, header, and the notebooks where they have been executed.
+docs: library
+	Scripts/setup-python.sh
+	$(PYTHON) Documentation/build.py
+	@echo "docs: $(BUILD)/docs/html/index.html"
 
 # Nothing is linked: the compilers compare the header with what Tests/Embedding/header.c says of it.
 header:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv with what the Python tests need (Scripts/python-requirements.txt). Runs again only when that list changes.
+# Makes .venv with what the Python tests and the documentation need (Scripts/python-requirements.txt). Runs again only when that list changes.
 set -eu
 cd "$(dirname "$0")/.."
 
