@@ -31,7 +31,7 @@ extension Lowering {
         pass, kernels: kernels, readsPlanes: layout(input) == .plain, input: UnsafePointer(pointer(input)),
         inputShape: shape(input),
         packed: UnsafePointer(packed), bias: bias.map { UnsafePointer($0) }, output: pointer(output),
-        outputShape: shape(output), epilogue: epilogue.flags)
+        outputShape: shape(output), epilogue: epilogue.flags, threads: threads)
       convolve(run, pass, images: shape(input)[0])
     }
   }
@@ -51,7 +51,7 @@ extension Lowering {
       step(units: images * run.inputBlocks) { unit, context in run.padBlock(unit, scratch: context.scratch) }
       algorithm = name
     }
-    step(units: images * run.units * run.rowChunks) { unit, context in run.part(unit, scratch: context.scratch) }
+    step(units: images * run.division.parts) { part, context in run.part(part, scratch: context.scratch) }
   }
 
   private mutating func pack(
@@ -111,17 +111,15 @@ struct ConvolutionRun {
   private let imageFloats, outputImageFloats: Int
   /// Channel blocks of the input, or planes.
   let inputBlocks: Int
-  /// Units over the output channels.
-  let units: Int
-  /// Rows of the output that a unit of work computes at once: as many as keep its input rows in the L2 cache.
-  private let rowsAtOnce: Int
+  /// How an image's output is divided into units of work.
+  let division: ConvolutionDivision
   /// Floats of one padded image.
   let paddedFloats: Int
 
   init(
     _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, readsPlanes: Bool,
     input: UnsafePointer<Float>, inputShape: Shape, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
-    output: UnsafeMutablePointer<Float>, outputShape: Shape, epilogue: Int32
+    output: UnsafeMutablePointer<Float>, outputShape: Shape, epilogue: Int32, threads: Int
   ) {
     self.pass = pass
     self.epilogue = epilogue
@@ -133,6 +131,7 @@ struct ConvolutionRun {
     self.readsPlanes = readsPlanes
     lanes = Int(kernels.pointee.vector_width)
     var shape = pass.shape
+    let units: Int
     if pass.isDepthwise || pass.isGrouped {
       multiply =
         pass.isGrouped ? kernels.pointee.convolution_grouped_forward! : kernels.pointee.convolution_depthwise_forward!
@@ -150,10 +149,13 @@ struct ConvolutionRun {
     outputImageFloats = layout.storageCount(of: outputShape.replacing(axis: 0, with: 1))
     paddedFloats = pass.padding == nil ? 0 : inputBlocks * pixelFloats * Int(shape.input_height * shape.input_width)
     let rowFloats = inputBlocks * pixelFloats * Int(shape.input_width * shape.stride_height)
-    rowsAtOnce = max(4, min(Int(shape.output_height), 65_536 / max(rowFloats, 1)))
+    let weights = shape.input_channels * shape.kernel_height * shape.kernel_width * Int64(outputShape[1])
+    let columns = pass.isDepthwise || pass.isGrouped ? 1 : Int(kernels.pointee.convolution_columns)
+    let evenUnits = Double(Layout.blocks(of: outputShape[1], lanes: lanes)) / Double(columns)
+    division = ConvolutionDivision(
+      units: units, evenUnits: evenUnits, rows: Int(shape.output_height), rowFloats: rowFloats, weights: Int(weights),
+      threads: threads)
   }
-
-  var rowChunks: Int { (Int(pass.shape.output_height) + rowsAtOnce - 1) / rowsAtOnce }
 
   func wholeImage(_ image: Int, scratch: UnsafeMutableRawPointer) {
     var source = input + image * imageFloats
@@ -162,9 +164,7 @@ struct ConvolutionRun {
       pad(image, 0..<inputBlocks, to: padded)
       source = UnsafePointer(padded)
     }
-    for chunk in 0..<rowChunks {
-      for unit in 0..<units { compute(image, unit: unit, chunk: chunk, from: source) }
-    }
+    for part in 0..<division.parts { compute(image, division[part], from: source) }
   }
 
   func padBlock(_ unit: Int, scratch: UnsafeMutableRawPointer) {
@@ -185,20 +185,17 @@ struct ConvolutionRun {
   }
 
   func part(_ number: Int, scratch: UnsafeMutableRawPointer) {
-    let image = number / (units * rowChunks)
-    let rest = number % (units * rowChunks)
+    let image = number / division.parts
     let padded = UnsafePointer(scratch.assumingMemoryBound(to: Float.self)) + image * paddedFloats
     let source = pass.padding == nil ? input + image * imageFloats : padded
-    compute(image, unit: rest % units, chunk: rest / units, from: source)
+    compute(image, division[number % division.parts], from: source)
   }
 
-  private func compute(_ image: Int, unit: Int, chunk: Int, from source: UnsafePointer<Float>) {
+  private func compute(_ image: Int, _ part: ConvolutionDivision.Part, from source: UnsafePointer<Float>) {
     var shape = pass.shape
-    let first = chunk * rowsAtOnce
-    let end = min(first + rowsAtOnce, Int(shape.output_height))
     multiply(
-      &shape, source, packed, bias, output + image * outputImageFloats, Int64(unit), Int64(first), Int64(end),
-      epilogue)
+      &shape, source, packed, bias, output + image * outputImageFloats, Int64(part.unit),
+      Int64(part.rows.lowerBound), Int64(part.rows.upperBound), epilogue)
   }
 }
 
