@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from . import callbacks, data, nn, plots, transforms
+from . import callbacks, data, nn, plots, samples, transforms
 from ._library import include_path, library_path
 from ._library import lib as _lib
 from .bundle import Bundle, Prediction
@@ -92,6 +92,7 @@ __all__ = [
     "plots",
     "receptive_field",
     "resolve_padding",
+    "samples",
     "transforms",
     "transposed_output_size",
     "window_output_size",

@@ -55,6 +55,7 @@ PLOTS: dict[str, Callable[[sasuka.Learner, Any], Any]] = {
         picture(ours), sasuka.grad_cam(ours.model, picture(ours)[np.newaxis], None, "relu")[0], ax
     ),
     "convolution_arithmetic": lambda ours, ax: plots.convolution_arithmetic(5, 3, 2, 1, ax=ax),
+    "transposed_arithmetic": lambda ours, ax: plots.transposed_arithmetic(3, 3, 2, 1, 1, ax=ax),
 }
 
 
@@ -128,6 +129,30 @@ def test_the_window_stands_where_it_computes(arguments: Any, title: str, window:
     assert [(*patch.get_xy(), patch.get_width(), patch.get_height()) for patch in frame] == [window]
     with pytest.raises(sasuka.InvalidArgumentError, match="at is .* the output has"):
         plots.convolution_arithmetic(**{**arguments, "at": (9, 9)})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "title", "white"),
+    [
+        ({"input_size": 3, "kernel_size": 3, "stride": 2, "padding": 1, "at": (4, 4)}, "output 5 x 5", {1, 3, 5}),
+        ({"input_size": 2, "kernel_size": 4, "stride": 3, "output_padding": 2, "at": (8, 0)}, "output 9 x 9", {3, 6}),
+    ],
+)
+def test_a_transposed_convolution_slides_over_values_and_zeros(arguments: Any, title: str, white: set[int]) -> None:
+    ax = plots.transposed_arithmetic(**arguments)
+    assert title in [text.get_text() for text in ax.texts]
+    values = {patch.get_xy() for patch in ax.patches if patch.get_linestyle() == "solid" and patch.get_linewidth() == 1}
+    width = max(x for x, _ in values if x in white) + 1
+    assert {(x, y) for x, y in values if x < width} == {(x, y) for x in white for y in white}
+    (window,) = [patch for patch in ax.patches if patch.get_linewidth() == 2.5]
+    row, column = arguments["at"]
+    size = arguments["kernel_size"]
+    assert (window.get_xy(), window.get_width()) == ((column, row), size)
+    # The window of the last pixel ends where the cells end.
+    cells = max(patch.get_y() for patch in ax.patches if patch.get_linestyle() != "solid") + 1
+    assert row + size == cells
+    with pytest.raises(sasuka.InvalidArgumentError, match="padding is 9 .* 0 to kernel_size - 1 is expected"):
+        plots.transposed_arithmetic(**{**arguments, "padding": 9})
 
 
 def test_what_cannot_be_drawn_is_said(trained: sasuka.Learner) -> None:

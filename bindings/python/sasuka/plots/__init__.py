@@ -6,7 +6,7 @@ Each function draws into `ax`, or into a new figure's, and returns the axes, so 
 
 from __future__ import annotations
 
-from .arithmetic import convolution_arithmetic
+from .arithmetic import convolution_arithmetic, transposed_arithmetic
 from .drawing import network
 from .inside import feature_maps, filters, grad_cam
 from .results import confusion_matrix, pictures, top_losses
@@ -26,4 +26,5 @@ __all__ = [
     "network",
     "pictures",
     "top_losses",
+    "transposed_arithmetic",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
+
+import numpy as np
 
 from .._optional import require
 from ..errors import InvalidArgumentError
-from ..shapes import resolve_padding, window_output_size
+from ..shapes import resolve_padding, transposed_output_size, window_output_size
 from ._canvas import FIRST, GREY, SECOND, axes
 
 Pair = Union[int, tuple[int, int]]
@@ -32,6 +34,19 @@ def _padding(padding: Any, sizes: tuple[int, int], kernel: tuple[int, int], stri
     return numbers
 
 
+class _Paper(NamedTuple):
+    """What is drawn; pairs are (rows, columns)."""
+
+    #: The cells that the kernel slides over; True where one holds a value of the input, else it holds 0.
+    real: np.ndarray
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    output: tuple[int, int]
+    #: Above the cells, above the output and below both.
+    captions: tuple[str, str, str]
+
+
 def convolution_arithmetic(
     input_size: Pair = 5,
     kernel_size: Pair = 3,
@@ -52,54 +67,106 @@ def convolution_arithmetic(
     padding
         A number, (height, width), (top, bottom, left, right), "valid", "same", "same_upper" or "same_lower".
     """
-    rectangle = require("matplotlib.patches", "plots", "plotting").Rectangle
     sizes, kernel = _pair(input_size), _pair(kernel_size)
     steps, spread = _pair(stride), _pair(dilation)
     top, bottom, left, right = _padding(padding, sizes, kernel, steps, spread)
     rows = window_output_size(sizes[0], kernel[0], steps[0], (top, bottom), spread[0])
     columns = window_output_size(sizes[1], kernel[1], steps[1], (left, right), spread[1])
+    real = np.pad(np.ones(sizes, dtype=bool), ((top, bottom), (left, right)))
+    shape = f"kernel {kernel[0]} x {kernel[1]}, stride {steps[0]}, {steps[1]}"
+    sides = f"padding {top}, {bottom}, {left}, {right}" + (f", dilation {spread[0]}, {spread[1]}" if spread != (1, 1) else "")
+    captions = f"input {sizes[0]} x {sizes[1]}", f"output {rows} x {columns}", f"{shape}\n{sides}"
+    return _draw(_Paper(real, kernel, steps, spread, (rows, columns), captions), at, ax)
+
+
+def transposed_arithmetic(
+    input_size: Pair = 3,
+    kernel_size: Pair = 3,
+    stride: Pair = 2,
+    padding: Pair = 0,
+    output_padding: Pair = 0,
+    ax: Any = None,
+    *,
+    at: tuple[int, int] = (0, 0),
+) -> Any:
+    """A transposed convolution, drawn as the convolution of stride 1 that it is (Dumoulin and Visin 2016).
+
+    Between the input's values, which are white, stand `stride` - 1 zeros, and around them kernel - 1 - `padding`; the
+    kernel, turned by half a circle, slides over all. Colours are those of `convolution_arithmetic`.
+
+    Parameters
+    ----------
+    padding : int or (height, width)
+        At most kernel - 1.
+    """
+    sizes, kernel = _pair(input_size), _pair(kernel_size)
+    steps, cut, more = _pair(stride), _pair(padding), _pair(output_padding)
+    if not all(0 <= cut[axis] < kernel[axis] for axis in (0, 1)):
+        raise InvalidArgumentError(f"padding is {padding} and kernel_size is {kernel_size}; 0 to kernel_size - 1 is expected")
+    rows, columns = (
+        transposed_output_size(sizes[axis], kernel[axis], steps[axis], cut[axis], output_padding=more[axis])
+        for axis in (0, 1)
+    )
+    spread = np.zeros([(sizes[axis] - 1) * steps[axis] + 1 for axis in (0, 1)], dtype=bool)
+    spread[:: steps[0], :: steps[1]] = True
+    around = [kernel[axis] - 1 - cut[axis] for axis in (0, 1)]
+    real = np.pad(spread, [(around[axis], around[axis] + more[axis]) for axis in (0, 1)])
+    shape = f"transposed, kernel {kernel[0]} x {kernel[1]}, stride {steps[0]}, {steps[1]}"
+    sides = f"padding {cut[0]}, {cut[1]}" + (f", output padding {more[0]}, {more[1]}" if more != (0, 0) else "")
+    captions = f"input {sizes[0]} x {sizes[1]}", f"output {rows} x {columns}", f"{shape}\n{sides}"
+    return _draw(_Paper(real, kernel, (1, 1), (1, 1), (rows, columns), captions), at, ax)
+
+
+def _draw(paper: _Paper, at: tuple[int, int], ax: Any) -> Any:
+    rows, columns = paper.output
     if not (0 <= at[0] < rows and 0 <= at[1] < columns):
         raise InvalidArgumentError(f"at is {at}; the output has {rows} rows and {columns} columns")
-    height, width = sizes[0] + top + bottom, sizes[1] + left + right
+    height, width = paper.real.shape
     ax = axes(ax, 0.42 * (width + columns + 3), 0.42 * max(height, rows) + 0.9)
-
-    def cell(x: float, y: float, **look: Any) -> None:
-        ax.add_patch(rectangle((x, y), 1, 1, **{"facecolor": "white", "edgecolor": GREY, "linewidth": 1, **look}))
-
-    window = {
-        (at[0] * steps[0] + row * spread[0], at[1] * steps[1] + column * spread[1])
-        for row in range(kernel[0])
-        for column in range(kernel[1])
-    }
-    for y in range(height):
-        for x in range(width):
-            inside = top <= y < top + sizes[0] and left <= x < left + sizes[1]
-            look: dict[str, Any] = {} if inside else {"linestyle": (0, (2, 2)), "facecolor": "#F5F5F5"}
-            if (y, x) in window:
-                look.update(facecolor="#9ECAE9" if inside else "#D3E6F4")
-            cell(x, y, **look)
-    # On top of all cells, so that no neighbour's edge hides it.
-    ax.add_patch(rectangle((left, top), sizes[1], sizes[0], fill=False, edgecolor="#333333", linewidth=2))
-    corner = at[1] * steps[1], at[0] * steps[0]
-    covered = (kernel[1] - 1) * spread[1] + 1, (kernel[0] - 1) * spread[0] + 1
-    ax.add_patch(rectangle(corner, *covered, fill=False, edgecolor=FIRST, linewidth=2.5))
-    for row in range(rows):
-        for column in range(columns):
-            ax.plot(column * steps[1] + 0.5, row * steps[0] + 0.5, ".", color=FIRST, markersize=4)
+    _draw_input(ax, paper, at)
     begin, above = width + 2, (height - rows) / 2
     for row in range(rows):
         for column in range(columns):
-            cell(begin + column, above + row, facecolor=SECOND if (row, column) == at else "white")
+            _cell(ax, begin + column, above + row, facecolor=SECOND if (row, column) == at else "white")
     ax.annotate(
         "", (begin - 0.3, height / 2), (width + 0.3, height / 2), arrowprops={"arrowstyle": "-|>", "color": "#333333"}
     )
-    ax.text(width / 2, -0.3, f"input {sizes[0]} x {sizes[1]}", ha="center", va="bottom")
-    ax.text(begin + columns / 2, above - 0.3, f"output {rows} x {columns}", ha="center", va="bottom")
-    shape = f"kernel {kernel[0]} x {kernel[1]}, stride {steps[0]}, {steps[1]}"
-    sides = f"padding {top}, {bottom}, {left}, {right}" + (f", dilation {spread[0]}, {spread[1]}" if spread != (1, 1) else "")
-    ax.text((begin + columns) / 2, max(height, above + rows) + 0.25, f"{shape}\n{sides}", ha="center", va="top", color="#555555")
+    source, result, below = paper.captions
+    ax.text(width / 2, -0.3, source, ha="center", va="bottom")
+    ax.text(begin + columns / 2, above - 0.3, result, ha="center", va="bottom")
+    ax.text((begin + columns) / 2, max(height, above + rows) + 0.25, below, ha="center", va="top", color="#555555")
     ax.set_xlim(-0.3, begin + columns + 0.3)
-    ax.set_ylim(max(height, rows) + 1.9, -1.1)
+    ax.set_ylim(max(height, rows) + 1.9, min(0, above) - 1.1)
     ax.set_aspect("equal")
     ax.set_axis_off()
     return ax
+
+
+def _draw_input(ax: Any, paper: _Paper, at: tuple[int, int]) -> None:
+    """The cells with the window on them, and a dot where each window begins."""
+    rectangle = require("matplotlib.patches", "plots", "plotting").Rectangle
+    steps, spread = paper.stride, paper.dilation
+    window = {
+        (at[0] * steps[0] + row * spread[0], at[1] * steps[1] + column * spread[1])
+        for row in range(paper.kernel[0])
+        for column in range(paper.kernel[1])
+    }
+    for (y, x), inside in np.ndenumerate(paper.real):
+        look: dict[str, Any] = {} if inside else {"linestyle": (0, (2, 2)), "facecolor": "#F5F5F5"}
+        if (y, x) in window:
+            look.update(facecolor="#9ECAE9" if inside else "#D3E6F4")
+        _cell(ax, x, y, **look)
+    # On top of all cells, so that no neighbour's edge hides it: the input, and the window.
+    ys, xs = np.nonzero(paper.real)
+    size = xs[-1] - xs[0] + 1, ys[-1] - ys[0] + 1
+    ax.add_patch(rectangle((xs[0], ys[0]), *size, fill=False, edgecolor="#333333", linewidth=2))
+    corner = at[1] * steps[1], at[0] * steps[0]
+    covered = (paper.kernel[1] - 1) * spread[1] + 1, (paper.kernel[0] - 1) * spread[0] + 1
+    ax.add_patch(rectangle(corner, *covered, fill=False, edgecolor=FIRST, linewidth=2.5))
+    for row, column in np.ndindex(paper.output):
+        ax.plot(column * steps[1] + 0.5, row * steps[0] + 0.5, ".", color=FIRST, markersize=4)
+
+
+def _cell(ax: Any, x: float, y: float, **look: Any) -> None:
+    rectangle = require("matplotlib.patches", "plots", "plotting").Rectangle
+    ax.add_patch(rectangle((x, y), 1, 1, **{"facecolor": "white", "edgecolor": GREY, "linewidth": 1, **look}))
