@@ -16,10 +16,13 @@ package final class Executable {
   private let preparations: [Step]
   private var preparedVersion = 0
 
+  /// - Parameter progress: told on this thread while first weights are drawn; may stop that.
   package init(
     _ plan: Plan, parameters: Parameters, gradients: GradientStore? = nil, kernels: KernelTable, pool: ThreadPool,
-    algorithms: AlgorithmChoice = .fastest
+    algorithms: AlgorithmChoice = .fastest, progress: ProgressFunction? = nil
   ) throws(SasukaError) {
+    let places = plan.graph.nodes.flatMap { $0.inputs.compactMap { plan.graph.parameterPlace($0) } }
+    try parameters.drawPending(places, on: pool, progress: progress)
     self.plan = plan
     self.parameters = parameters
     self.gradients = gradients
@@ -69,10 +72,10 @@ package final class Executable {
   ) throws(SasukaError) {
     let mode = sasuka_flush_denormals()
     defer { sasuka_restore_denormals(mode) }
-    prepare(random)
+    let watch = progress.map { Watch($0, stage: stage, total: steps.count) }
+    try prepare(random, watch)
     profile?.lap(Profile.prepareWeights, waited: pool.nanosecondsWaited)
     let nodes = nodes ?? plan.graph.nodes.indices
-    let watch = progress.map { Watch($0, stage: stage, total: steps.count) }
     for (place, step) in steps.enumerated() where nodes.contains(step.node) {
       if let watch, step.node < plan.firstUpdate {
         watch.done = place
@@ -88,15 +91,18 @@ package final class Executable {
     if plan.firstUpdate < nodes.upperBound { parameters.markChanged(plan.updated) }
   }
 
-  /// Does again what was derived from parameters that have changed: weights that stay as they are stay packed.
-  private func prepare(_ random: RandomState) {
+  /// Does again what was derived from parameters that have changed: weights that stay as they are stay packed. Where it is
+  /// stopped, the next run does all of it.
+  private func prepare(_ random: RandomState, _ watch: Watch?) throws(SasukaError) {
     guard preparedVersion != parameters.version else { return }
     for step in preparations {
       for input in plan.graph.nodes[step.node].inputs {
         guard case .parameter(let place) = plan.graph[input].role,
           parameters.hasChanged(place, since: preparedVersion)
         else { continue }
-        perform(step, random, nil)
+        watch?.ask()
+        perform(step, random, watch)
+        try watch?.check()
         break
       }
     }

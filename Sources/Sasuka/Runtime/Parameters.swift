@@ -54,6 +54,42 @@ package final class Parameters {
     unlock()
   }
 
+  /// Draws those of some parameters that are still to be drawn, on all threads.
+  ///
+  /// - Throws: `cancelled`, if `progress` asks to stop; what has not been drawn then is drawn when it is looked at.
+  func drawPending(_ places: [Int], on pool: ThreadPool, progress: ProgressFunction?) throws(SasukaError) {
+    guard pendingCount.load(ordering: .acquiring) > 0 else { return }
+    let watch = progress.map { Watch($0, stage: "draw", total: places.count) }
+    for (done, place) in places.enumerated() {
+      watch?.done = done
+      lock()
+      if isPending[place], infos[place].kind != .counter {
+        draw(place, on: pool, watch)
+        if watch?.isStopped != true {
+          isPending[place] = false
+          pendingCount.wrappingSubtract(1, ordering: .releasing)
+        }
+      }
+      unlock()
+      try watch?.check()
+    }
+  }
+
+  private func draw(_ place: Int, on pool: ThreadPool, _ watch: Watch?) {
+    let (info, seed, numbers) = (infos[place], pendingSeed, storage[place].floats)
+    let chunk = 1 << 14
+    pool.run(units: (info.shape.count + chunk - 1) / chunk) { unit, worker in
+      if let watch {
+        if watch.isStopped { return }
+        // A host's first worker may be any thread; the callback belongs on the caller's.
+        if worker == 0, !pool.usesHost { watch.ask() }
+      }
+      info.initializer.fill(
+        numbers, unit * chunk..<min((unit + 1) * chunk, info.shape.count),
+        random: RandomState(seed: seed, iteration: 0), stream: UInt32(truncatingIfNeeded: place))
+    }
+  }
+
   private func lock() {
     while isLocked.exchange(true, ordering: .acquiring) { sched_yield() }
   }
@@ -82,7 +118,7 @@ package final class Parameters {
       return
     }
     initializer.fill(
-      storage[place].floats, count: infos[place].shape.count, random: RandomState(seed: seed, iteration: 0),
+      storage[place].floats, 0..<infos[place].shape.count, random: RandomState(seed: seed, iteration: 0),
       stream: UInt32(truncatingIfNeeded: place))
   }
 

@@ -51,7 +51,7 @@ package final class Session {
     firstBackward = options.hasGradients ? plan.firstReader(ofInput: 1) : plan.graph.nodes.count
     executable = try Executable(
       plan, parameters: model.parameters, kernels: model.kernels, pool: model.makePool(threads: options.threads),
-      algorithms: options.algorithms ?? model.options.algorithms)
+      algorithms: options.algorithms ?? model.options.algorithms, progress: progress)
     profile = options.profiles ? try Profile(executable.steps, of: plan) : nil
   }
 

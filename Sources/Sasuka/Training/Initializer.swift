@@ -32,23 +32,24 @@ package enum Initializer: Equatable, Sendable {
     .uniform(bound: gain * (6 / Float(shape.fanIn + shape.fanOut)).squareRoot())
   }
 
-  /// Writes `count` numbers; each is a function of the random state, the stream and its index.
-  func fill(_ numbers: UnsafeMutablePointer<Float>, count: Int, random: RandomState, stream: UInt32) {
+  /// Writes the numbers of a range; each is a function of the random state, the stream and its index.
+  func fill(_ numbers: UnsafeMutablePointer<Float>, _ range: Range<Int>, random: RandomState, stream: UInt32) {
     switch self {
     case .constant(let value):
-      numbers.update(repeating: value, count: count)
+      (numbers + range.lowerBound).update(repeating: value, count: range.count)
     case .uniform(let bound):
-      for index in 0..<count {
-        let word = random.words(stream: stream, index: UInt64(index / 4))[index % 4]
-        numbers[index] = bound * (2 * RandomState.unit(word) - 1)
+      var words = random.words(stream: stream, index: UInt64(range.lowerBound / 4))
+      for index in range {
+        if index % 4 == 0 { words = random.words(stream: stream, index: UInt64(index / 4)) }
+        numbers[index] = bound * (2 * RandomState.unit(words[index % 4]) - 1)
       }
     case .normal(let deviation):
-      for index in 0..<count {
+      for index in range {
         numbers[index] = deviation * random.normal(stream: stream, index: UInt64(index))
       }
     case .windowAverage(let channels, let window):
       // Output o and channel o stand at (o * channels + o) * window.
-      for index in 0..<count {
+      for index in range {
         let isOwn = channels == 1 || index / window % (channels + 1) == 0
         numbers[index] = isOwn ? 1 / Float(window) : 0
       }

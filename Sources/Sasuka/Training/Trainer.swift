@@ -371,7 +371,7 @@ package final class Trainer {
     }
     let executable = try Executable(
       plan, parameters: model.parameters, gradients: gradients, kernels: model.kernels, pool: pool,
-      algorithms: model.options.algorithms)
+      algorithms: model.options.algorithms, progress: options.progress)
     if plans.count == Trainer.cachedPlans { plans.removeFirst() }
     plans.append(CompiledStep(mode: mode, input: input.shape, target: target.shape, executable: executable))
     return executable

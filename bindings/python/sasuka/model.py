@@ -596,8 +596,9 @@ class Session(Owner):
         for field, module in self._part.items():
             if module is not None:
                 setattr(options, field, module.encode())
-        lib.sasuka_session_create(
-            self._model._handle, sizes(input_shape), len(input_shape), ctypes.byref(options), ctypes.byref(handle)
+        shape = sizes(input_shape), len(input_shape)
+        self._model._interruptible.call(
+            lib.sasuka_session_create, self._model._handle, *shape, ctypes.byref(options), ctypes.byref(handle)
         )
         self._handle = handle
         self.output_shape = shape_of(lib.sasuka_session_output_shape, handle)
