@@ -22,7 +22,7 @@ LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
 
 HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude
 
-.PHONY: all library demo examples bench bench-layers test test-swift test-hosts test-python wheel typecheck docs header gates install clean format lint
+.PHONY: all library demo examples bench bench-layers test test-swift test-hosts test-python wheel typecheck notebooks docs header gates install clean format lint
 
 all: library
 
@@ -77,6 +77,13 @@ wheel: library
 typecheck:
 	Scripts/setup-python.sh
 	cd bindings/python && $(abspath $(PYTHON)) -m mypy --cache-dir $(abspath $(BUILD))/mypy
+
+# The notebooks in both languages, executed, into build/notebooks: some minutes. On Fashion-MNIST where it can be fetched,
+# else on scikit-learn's digits. NOTEBOOKS="01_convolution_arithmetic" makes some of them.
+notebooks: library
+	Scripts/setup-python.sh
+	Scripts/fetch-fashion-mnist.sh || echo "notebooks: without Fashion-MNIST, on handwritten digits"
+	PYTHONPATH=bindings/python $(PYTHON) bindings/python/notebooks/build.py $(NOTEBOOKS) --output $(BUILD)/notebooks --execute
 
 # The documentation site: README, docstrings, header, and the notebooks where they have been executed.
 docs: library

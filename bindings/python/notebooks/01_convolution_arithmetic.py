@@ -1,5 +1,6 @@
 # What size a convolution's result has: padding, stride, dilation and transposition, drawn on grids and checked by computing.
 # %% [labels]
+# en = lt
 # photograph = nuotrauka
 # horizontal edges = horizontalios briaunos
 # by hand minus by Sasuka = rankinis skaičiavimas minus Sasuka
@@ -48,6 +49,8 @@ from sklearn.datasets import load_sample_image
 
 import sasuka
 from sasuka import nn, plots
+
+plots.set_language("en")
 
 # [1, 1, height, width]: a photograph in grey, 0 to 1, every second pixel.
 photo = load_sample_image("china.jpg").mean(axis=2)[::2, ::2].astype(np.float32)[None, None] / 255

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
@@ -18,6 +19,7 @@ from test_learner import learner
 import sasuka
 from sasuka import plots
 from sasuka.data import DataLoader
+from sasuka.plots._words import LITHUANIAN
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ PLOTS: dict[str, Callable[[sasuka.Learner, Any], Any]] = {
 
 
 def test_every_plot_is_here() -> None:
-    assert set(plots.__all__) - {"losses"} <= set(PLOTS)
+    assert set(plots.__all__) - {"losses", "set_language"} <= set(PLOTS)
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -86,6 +88,25 @@ def test_curves_are_the_numbers(trained: sasuka.Learner) -> None:
     expected = [np.linalg.norm(gradients[name]) for name in ("conv.weight", "fc.weight")]
     np.testing.assert_allclose(drawn.lines[0].get_ydata(), expected, rtol=1e-6)
     assert [label.get_text() for label in drawn.get_xticklabels()] == ["conv", "fc"]
+
+
+def test_captions_are_in_the_language_that_was_chosen(trained: sasuka.Learner) -> None:
+    plots.set_language("lt")
+    try:
+        assert plots.history(trained).get_xlabel() == "epocha"
+        assert "įvestis 5 x 5" in [text.get_text() for text in plots.convolution_arithmetic(5, 3).texts]
+    finally:
+        plots.set_language("en")
+    assert plots.history(trained).get_xlabel() == "epoch"
+    with pytest.raises(sasuka.InvalidArgumentError, match="language 'xx'; one of 'en', 'lt' is expected"):
+        plots.set_language("xx")
+
+
+def test_every_caption_has_a_translation_and_every_translation_a_caption() -> None:
+    sources = "".join(path.read_text() for path in Path(plots.__file__).parent.glob("*.py"))
+    # `word(metric)` has the names of an epoch's numbers.
+    used = set(re.findall(r"""word\(["'](.*?)["']\)""", sources)) | {"loss", "accuracy"}
+    assert used == set(LITHUANIAN)
 
 
 def test_the_confusion_matrix_counts() -> None:

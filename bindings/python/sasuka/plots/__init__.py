@@ -1,11 +1,12 @@
 """Pictures of training, results and networks, by Matplotlib.
 
 Each function draws into `ax`, or into a new figure's, and returns the axes, so that what is there can be changed and saved:
-``plots.confusion_matrix(...).figure.savefig("confusion.png")``.
+``plots.confusion_matrix(...).figure.savefig("confusion.png")``. Captions are English until ``plots.set_language("lt")``.
 """
 
 from __future__ import annotations
 
+from ._words import set_language
 from .arithmetic import convolution_arithmetic, transposed_arithmetic
 from .drawing import network
 from .inside import feature_maps, filters, grad_cam
@@ -25,6 +26,7 @@ __all__ = [
     "lr_find",
     "network",
     "pictures",
+    "set_language",
     "top_losses",
     "transposed_arithmetic",
 ]

@@ -10,6 +10,7 @@ from .._optional import require
 from ..errors import InvalidArgumentError
 from ..shapes import resolve_padding, transposed_output_size, window_output_size
 from ._canvas import FIRST, GREY, SECOND, axes
+from ._words import word
 
 Pair = Union[int, tuple[int, int]]
 
@@ -73,9 +74,11 @@ def convolution_arithmetic(
     rows = window_output_size(sizes[0], kernel[0], steps[0], (top, bottom), spread[0])
     columns = window_output_size(sizes[1], kernel[1], steps[1], (left, right), spread[1])
     real = np.pad(np.ones(sizes, dtype=bool), ((top, bottom), (left, right)))
-    shape = f"kernel {kernel[0]} x {kernel[1]}, stride {steps[0]}, {steps[1]}"
-    sides = f"padding {top}, {bottom}, {left}, {right}" + (f", dilation {spread[0]}, {spread[1]}" if spread != (1, 1) else "")
-    captions = f"input {sizes[0]} x {sizes[1]}", f"output {rows} x {columns}", f"{shape}\n{sides}"
+    shape = f"{word('kernel')} {kernel[0]} x {kernel[1]}, {word('stride')} {steps[0]}, {steps[1]}"
+    sides = f"{word('padding')} {top}, {bottom}, {left}, {right}"
+    if spread != (1, 1):
+        sides += f", {word('dilation')} {spread[0]}, {spread[1]}"
+    captions = f"{word('input')} {sizes[0]} x {sizes[1]}", f"{word('output')} {rows} x {columns}", f"{shape}\n{sides}"
     return _draw(_Paper(real, kernel, steps, spread, (rows, columns), captions), at, ax)
 
 
@@ -111,9 +114,11 @@ def transposed_arithmetic(
     spread[:: steps[0], :: steps[1]] = True
     around = [kernel[axis] - 1 - cut[axis] for axis in (0, 1)]
     real = np.pad(spread, [(around[axis], around[axis] + more[axis]) for axis in (0, 1)])
-    shape = f"transposed, kernel {kernel[0]} x {kernel[1]}, stride {steps[0]}, {steps[1]}"
-    sides = f"padding {cut[0]}, {cut[1]}" + (f", output padding {more[0]}, {more[1]}" if more != (0, 0) else "")
-    captions = f"input {sizes[0]} x {sizes[1]}", f"output {rows} x {columns}", f"{shape}\n{sides}"
+    shape = f"{word('transposed')}, {word('kernel')} {kernel[0]} x {kernel[1]}, {word('stride')} {steps[0]}, {steps[1]}"
+    sides = f"{word('padding')} {cut[0]}, {cut[1]}"
+    if more != (0, 0):
+        sides += f", {word('output padding')} {more[0]}, {more[1]}"
+    captions = f"{word('input')} {sizes[0]} x {sizes[1]}", f"{word('output')} {rows} x {columns}", f"{shape}\n{sides}"
     return _draw(_Paper(real, kernel, (1, 1), (1, 1), (rows, columns), captions), at, ax)
 
 

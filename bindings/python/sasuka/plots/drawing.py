@@ -11,6 +11,7 @@ from ..errors import InvalidArgumentError
 from ..model import Model
 from ..surgery import LayerInfo
 from ._canvas import axes
+from ._words import word
 
 #: Half of a box's height, in rows.
 HALF = 0.33
@@ -45,7 +46,7 @@ def network(model: Model, ax: Any = None, *, depth: int | None = None, input_sha
     spots = _spots(rows)
     ax = axes(ax, 5 * max(x for x, _ in spots.values()) + 3.2, 0.85 * (max(rows.values()) + 1) + 0.3)
     shape = (1, *model.input_shape) if input_shape is None else tuple(input_shape)
-    drawn = {-1: _Box("input", shape_text(shape), "#FFFFFF"), **dict(enumerate(boxes.values()))}
+    drawn = {-1: _Box(word("input"), shape_text(shape), "#FFFFFF"), **dict(enumerate(boxes.values()))}
     patches = require("matplotlib.patches", "plots", "plotting")
     for number, box in drawn.items():
         x, y = spots[number]

@@ -10,6 +10,7 @@ from ..errors import InvalidArgumentError
 from ..model import Model
 from ..tensors import TensorLike, as_array
 from ._canvas import axes, mosaic, mosaic_axes, shown
+from ._words import word
 
 
 def filters(model: Model, name: str | None = None, ax: Any = None, *, count: int = 64) -> Any:
@@ -60,7 +61,8 @@ def feature_maps(model: Model, picture: TensorLike, name: str, ax: Any = None, *
         raise InvalidArgumentError(f"{name!r} makes {list(maps.shape)} of a picture; maps are expected")
     ax = mosaic_axes(ax, min(count, len(maps)))
     drawn = mosaic(ax, list(maps[:count]), cmap="viridis")
-    ax.set_title(f"{name}: {min(count, len(maps))} of {len(maps)} maps, {maps.shape[1]} x {maps.shape[2]}", fontsize=10)
+    shape = f"{maps.shape[1]} x {maps.shape[2]}"
+    ax.set_title(f"{name}: {min(count, len(maps))} {word('of')} {len(maps)} {word('maps')}, {shape}", fontsize=10)
     ax.figure.colorbar(drawn, ax=ax, shrink=0.7)
     return ax
 

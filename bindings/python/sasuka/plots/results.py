@@ -10,6 +10,7 @@ import numpy as np
 from ..data import DataLoader, Dataset
 from ..errors import InvalidArgumentError
 from ._canvas import axes, mosaic, mosaic_axes, shown
+from ._words import word
 
 if TYPE_CHECKING:
     from ..learner import Learner
@@ -54,8 +55,8 @@ def confusion_matrix(
     turned = max(map(len, names)) > 2
     ax.set_xticks(range(size), names, rotation=45 if turned else 0, ha="right" if turned else "center", fontsize=small)
     ax.set_yticks(range(size), names, fontsize=small)
-    ax.set_xlabel("predicted")
-    ax.set_ylabel("true")
+    ax.set_xlabel(word("predicted"))
+    ax.set_ylabel(word("true"))
     ax.tick_params(length=0)
     return ax
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..learner import History, Learner
 from ..lr_finder import LearningRateFinder
 from ._canvas import FIRST, GREY, SECOND, axes, recede
+from ._words import word
 
 if TYPE_CHECKING:
     from ..trainer import Trainer
@@ -26,12 +27,12 @@ def history(found: Union[History, Learner], ax: Any = None, metric: str = "loss"
     rows = found if isinstance(found, History) else found.history
     ax = recede(axes(ax))
     epochs = rows.column("epoch") if len(set(rows.column("epoch"))) == len(rows) else np.arange(len(rows))
-    for part, colour, name in (("train", FIRST, "training"), ("valid", SECOND, "validation")):
+    for part, colour, name in (("train", FIRST, word("training")), ("valid", SECOND, word("validation"))):
         values = rows.column(f"{part}_{metric}")
         if np.isfinite(values).any():
             ax.plot(epochs + 1, values, color=colour, linewidth=2, marker="o", markersize=4, label=name)
-    ax.set_xlabel("epoch")
-    ax.set_ylabel(metric)
+    ax.set_xlabel(word("epoch"))
+    ax.set_ylabel(word(metric))
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(frameon=False)
     return ax
@@ -45,10 +46,10 @@ def losses(learner: Learner, ax: Any = None, smoothing: float = 0.9) -> Any:
     for step, loss in zip(steps, learner.losses):
         average = smoothing * average + (1 - smoothing) * loss
         smooth.append(average / (1 - smoothing**step))
-    ax.plot(steps, learner.losses, color=FIRST, linewidth=0.8, alpha=0.35, label="each step")
-    ax.plot(steps, smooth, color=FIRST, linewidth=2, label="average")
-    ax.set_xlabel("step")
-    ax.set_ylabel("training loss")
+    ax.plot(steps, learner.losses, color=FIRST, linewidth=0.8, alpha=0.35, label=word("each step"))
+    ax.plot(steps, smooth, color=FIRST, linewidth=2, label=word("average"))
+    ax.set_xlabel(word("step"))
+    ax.set_ylabel(word("training loss"))
     ax.legend(frameon=False)
     return ax
 
@@ -57,8 +58,8 @@ def learning_rates(learner: Learner, ax: Any = None) -> Any:
     """The learning rate of every training step."""
     ax = recede(axes(ax))
     ax.plot(np.arange(1, len(learner.rates) + 1), learner.rates, color=FIRST, linewidth=2)
-    ax.set_xlabel("step")
-    ax.set_ylabel("learning rate")
+    ax.set_xlabel(word("step"))
+    ax.set_ylabel(word("learning rate"))
     ax.set_ylim(bottom=0)
     return ax
 
@@ -79,8 +80,8 @@ def lr_find(finder: LearningRateFinder, ax: Any = None) -> Any:
     # What explodes at the end would flatten the part that matters.
     ax.set_ylim(low - 0.1 * (first - low), first + 0.5 * (first - low))
     ax.set_xscale("log")
-    ax.set_xlabel("learning rate")
-    ax.set_ylabel("loss")
+    ax.set_xlabel(word("learning rate"))
+    ax.set_ylabel(word("loss"))
     return ax
 
 
@@ -104,6 +105,6 @@ def gradient_norms(gradients: Union[Trainer, Mapping[str, np.ndarray]], ax: Any 
     ax.plot(np.arange(len(norms)), list(norms.values()), color=FIRST, linewidth=1.5, marker="o", markersize=4)
     ax.set_yscale("log")
     ax.set_xticks(np.arange(len(norms)), list(norms), rotation=90, fontsize=6 if len(norms) > 24 else 9)
-    ax.set_ylabel("norm of the gradient")
+    ax.set_ylabel(word("norm of the gradient"))
     ax.tick_params(axis="x", colors=GREY)
     return ax
