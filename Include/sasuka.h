@@ -276,6 +276,11 @@ void sasuka_batch_norm_options_init(sasuka_batch_norm_options *options, size_t s
 sasuka_status sasuka_graph_batch_norm(sasuka_graph *graph, sasuka_value input, const char *name,
                                       const sasuka_batch_norm_options *options, sasuka_value *output);
 
+/** Normalises each of `groups` groups of neighbouring channels of each picture over height and width (Wu and He 2018, Group
+    Normalization), in training and evaluation alike. `epsilon` as PyTorch's: 1e-5. `affine`: learn name.weight and name.bias. */
+sasuka_status sasuka_graph_group_norm(sasuka_graph *graph, sasuka_value input, const char *name, int64_t groups,
+                                      double epsilon, bool affine, sasuka_value *output);
+
 typedef int32_t sasuka_dropout_kind;
 enum {
   /** Single elements. */
@@ -382,6 +387,9 @@ typedef struct sasuka_model sasuka_model;
 typedef void (*sasuka_parallel_for)(int64_t count, void (*body)(void *context, int64_t index), void *context,
                                     void *user_data);
 
+/** torchvision's norm_layer: nn.Identity, nn.BatchNorm2d, and functools.partial(nn.GroupNorm, norm_groups). */
+enum { SASUKA_NORM_NONE = 0, SASUKA_NORM_BATCH = 1, SASUKA_NORM_GROUP = 2 };
+
 typedef struct sasuka_model_options {
   size_t struct_size;
   /** Classes of an architecture; 0: as published (1000 for those of ImageNet). */
@@ -424,12 +432,14 @@ typedef struct sasuka_model_options {
   int32_t exact;
   /** Yes: the stage has dilated convolutions instead of its stride: layer2, layer3, layer4 of a ResNet with bottlenecks. */
   int32_t replace_stride_with_dilation[3];
-  /** 0: no normalisation (torchvision's norm_layer=nn.Identity): ResNets, RegNet, MobileNet v2 and v3, EfficientNet. */
+  /** One of SASUKA_NORM_NONE and so on: ResNets, RegNet, MobileNet v2 and v3, EfficientNet. */
   int32_t norm_layer;
   /** Of a ResNet with bottlenecks: groups of the 3 x 3 convolutions, and channels of a group where a block has 64. */
   int64_t groups, width_per_group;
   /** MobileNet v3: half the channels in the last blocks; those blocks dilated instead of strided. */
   int32_t reduced_tail, dilated;
+  /** With SASUKA_NORM_GROUP: groups of channels; -1 (the default): 32. */
+  int64_t norm_groups;
 } sasuka_model_options;
 void sasuka_model_options_init(sasuka_model_options *options, size_t struct_size);
 

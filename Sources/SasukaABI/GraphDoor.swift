@@ -210,3 +210,15 @@ public func sasuka_graph_batch_norm(
       trackRunningStatistics: options.track_running_statistics != 0)
   }
 }
+
+@_cdecl("sasuka_graph_group_norm") @implementation
+public func sasuka_graph_group_norm(
+  _ graph: OpaquePointer?, _ input: sasuka_value, _ name: UnsafePointer<CChar>?, _ groups: Int64, _ epsilon: Double,
+  _ affine: Bool, _ output: UnsafeMutablePointer<sasuka_value>?
+) -> sasuka_status {
+  addLayer(graph, [input], name, "group_norm", output) { (graph, inputs, text) throws(SasukaError) in
+    try requireName(name, "group_norm")
+    return try graph.groupNorm(
+      inputs[0], name: text, groups: Int(groups), epsilon: Float(epsilon), affine: affine)
+  }
+}

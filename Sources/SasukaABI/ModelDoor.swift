@@ -51,7 +51,7 @@ private var modelDefaults: sasuka_model_options {
     reserved: 0, parallel_for: nil, parallel_for_user_data: nil, progress: nil, progress_user_data: nil, dropout: -1,
     dropout_aux: -1, stochastic_depth: -1, width_mult: -1, aux_logits: -1, transform_input: -1, zero_init_residual: -1,
     exact: 0, replace_stride_with_dilation: (-1, -1, -1), norm_layer: -1, groups: -1, width_per_group: -1,
-    reduced_tail: -1, dilated: -1)
+    reduced_tail: -1, dilated: -1, norm_groups: -1)
 }
 
 @_cdecl("sasuka_model_options_init") @implementation
@@ -91,7 +91,7 @@ public func sasuka_model_create_from_graph(
   }
 }
 
-private func architectureOptions(_ given: sasuka_model_options) -> ArchitectureOptions {
+private func architectureOptions(_ given: sasuka_model_options) throws(SasukaError) -> ArchitectureOptions {
   func wish(_ flag: Int32) -> Bool? { flag == -1 ? nil : flag != 0 }
   func wish(_ number: Double) -> Double? { number == -1 ? nil : number }
   var options = ArchitectureOptions()
@@ -111,10 +111,24 @@ private func architectureOptions(_ given: sasuka_model_options) -> ArchitectureO
   }
   options.groups = given.groups == -1 ? nil : Int(given.groups)
   options.widthPerGroup = given.width_per_group == -1 ? nil : Int(given.width_per_group)
-  options.hasNorms = wish(given.norm_layer)
+  options.normLayer = try normLayer(given)
   options.reducesTail = wish(given.reduced_tail)
   options.dilatesTail = wish(given.dilated)
   return options
+}
+
+private func normLayer(_ given: sasuka_model_options) throws(SasukaError) -> NormLayer? {
+  guard given.norm_groups == -1 || Int(given.norm_layer) == SASUKA_NORM_GROUP else {
+    throw SasukaError(.invalidArgument, "norm_groups is \(given.norm_groups) without SASUKA_NORM_GROUP; -1 is expected")
+  }
+  switch Int(given.norm_layer) {
+  case -1: return nil
+  case SASUKA_NORM_NONE: return NormLayer.none
+  case SASUKA_NORM_BATCH: return .batch
+  case SASUKA_NORM_GROUP: return .group(given.norm_groups == -1 ? 32 : Int(given.norm_groups))
+  default:
+    throw SasukaError(.invalidArgument, "norm_layer is \(given.norm_layer), which is none of its constants")
+  }
 }
 
 @_cdecl("sasuka_model_create") @implementation

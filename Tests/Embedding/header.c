@@ -208,7 +208,8 @@ FIELD(sasuka_model_options, groups, int64_t, 136)
 FIELD(sasuka_model_options, width_per_group, int64_t, 144)
 FIELD(sasuka_model_options, reduced_tail, int32_t, 152)
 FIELD(sasuka_model_options, dilated, int32_t, 156)
-SIZE(sasuka_model_options, 160)
+FIELD(sasuka_model_options, norm_groups, int64_t, 160)
+SIZE(sasuka_model_options, 168)
 
 FIELD(sasuka_preprocessing, struct_size, size_t, 0)
 FIELD(sasuka_preprocessing, channels, int64_t, 8)
@@ -394,6 +395,8 @@ static int collect(any_function functions[FUNCTION_COUNT]) {
   FUNCTION(void, sasuka_batch_norm_options_init, (sasuka_batch_norm_options *, size_t))
   FUNCTION(sasuka_status, sasuka_graph_batch_norm, (sasuka_graph *, sasuka_value, const char *,
            const sasuka_batch_norm_options *, sasuka_value *))
+  FUNCTION(sasuka_status, sasuka_graph_group_norm, (sasuka_graph *, sasuka_value, const char *, int64_t, double, bool,
+           sasuka_value *))
   FUNCTION(sasuka_status, sasuka_graph_dropout, (sasuka_graph *, sasuka_value, const char *, double,
            sasuka_dropout_kind, sasuka_value *))
   FUNCTION(sasuka_status, sasuka_graph_local_response_norm, (sasuka_graph *, sasuka_value, const char *, int64_t,

@@ -14,24 +14,12 @@ extension Graph {
     _ input: Value, name: String, epsilon: Float = 1e-5, momentum: Float? = 0.1, affine: Bool = true,
     trackRunningStatistics: Bool = true
   ) throws(SasukaError) -> Value {
-    guard shape(input).rank == 4 else {
-      throw SasukaError(
-        .invalidArgument,
-        "batch_norm \"\(name)\": input of shape \(shape(input)); [batch, channels, height, width] is expected")
-    }
-    guard epsilon >= 0, epsilon < .infinity else {
-      throw SasukaError(.invalidArgument, "batch_norm \"\(name)\": epsilon \(epsilon); a number from 0 is expected")
-    }
+    var inputs = try normalized(input, "batch_norm", name, epsilon: epsilon, affine: affine)
     if let momentum, !(momentum >= 0 && momentum <= 1) {
       throw SasukaError(.invalidArgument, "batch_norm \"\(name)\": momentum \(momentum); 0 to 1 is expected")
     }
-    let channels = Shape([shape(input)[1]])
-    var inputs = [input]
-    if affine {
-      inputs.append(try addParameter(name + ".weight", shape: channels, initializer: .constant(1)))
-      inputs.append(try addParameter(name + ".bias", shape: channels, initializer: .constant(0)))
-    }
     if trackRunningStatistics {
+      let channels = Shape([shape(input)[1]])
       inputs.append(
         try addParameter(name + ".running_mean", shape: channels, kind: .statistic, initializer: .constant(0)))
       inputs.append(
@@ -42,6 +30,27 @@ extension Graph {
     let operation = BatchNorm(
       BatchNormAttributes(epsilon: epsilon, momentum: momentum, affine: affine, tracked: trackRunningStatistics))
     return try append(operation, name: name, inputs: inputs)[0]
+  }
+
+  /// What a normalisation takes: the map, and weight and bias of its channels if it is affine.
+  @inline(never)
+  mutating func normalized(
+    _ input: Value, _ kind: StaticString, _ name: String, epsilon: Float, affine: Bool
+  ) throws(SasukaError) -> [Value] {
+    let shape = shape(input)
+    try naming(kind, name) { () throws(SasukaError) in
+      guard shape.rank == 4 else {
+        throw SasukaError(
+          .invalidArgument, "input of shape \(shape); [batch, channels, height, width] is expected")
+      }
+      guard epsilon >= 0, epsilon < .infinity else {
+        throw SasukaError(.invalidArgument, "epsilon \(epsilon); a number from 0 is expected")
+      }
+    }
+    guard affine else { return [input] }
+    let channels = Shape([shape[1]])
+    let weight = try addParameter(name + ".weight", shape: channels, initializer: .constant(1))
+    return [input, weight, try addParameter(name + ".bias", shape: channels, initializer: .constant(0))]
   }
 }
 
@@ -56,6 +65,8 @@ package struct BatchNormAttributes: Sendable {
   package var frozen: Bool
   /// A ReLU behind the normalisation is part of it.
   package var rectifies: Bool
+  /// Of neighbouring channels of one picture, with statistics of their own; 0: each channel of the batch has its own.
+  package var groups = 0
 
   package init(
     epsilon: Float = 1e-5, momentum: Float? = 0.1, affine: Bool = true, tracked: Bool = true, frozen: Bool = false,
@@ -146,10 +157,10 @@ package final class BatchNorm: Operator {
   }
 }
 
-/// Batch normalisation by the batch's own statistics. Outputs: y, and for each channel the mean,
-/// 1 / sqrt(variance + epsilon) and the unbiased variance.
+/// Batch normalisation by the batch's own statistics, and group normalisation. Outputs: y, and for each channel, or each
+/// picture's groups, the mean, 1 / sqrt(variance + epsilon) and the unbiased variance.
 package final class BatchNormTraining: Operator {
-  package let kind = "batch_norm"
+  package var kind: String { attributes.groups > 0 ? "group_norm" : "batch_norm" }
   package let layoutRule = LayoutRule.blocked
   package let attributes: BatchNormAttributes
 
@@ -157,12 +168,12 @@ package final class BatchNormTraining: Operator {
 
   package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
     let input = inputs[0]
-    guard input[0] * input[2] * input[3] > 1 else {
+    guard attributes.groups > 0 || input[0] * input[2] * input[3] > 1 else {
       throw SasukaError(
         .invalidArgument, "expected more than 1 value per channel when training, got input size \(input)")
     }
-    let channels = Shape([input[1]])
-    return [input, channels, channels, channels]
+    let statistics = NormalizedSets(input, groups: attributes.groups, lanes: 1).shape
+    return [input, statistics, statistics, statistics]
   }
 
   package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int { 2 * outputs[0].count }
@@ -187,7 +198,8 @@ package final class BatchNormTraining: Operator {
   }
 
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    let blocks = ChannelBlocks(lowering.shape(node.inputs[0]), lanes: lowering.lanes)
+    let sets = NormalizedSets(lowering.shape(node.inputs[0]), groups: attributes.groups, lanes: lowering.lanes)
+    let blocks = sets.blocks
     let kernels = lowering.kernels
     let x = UnsafePointer(lowering.pointer(node.inputs[0]))
     let y = lowering.pointer(node.outputs[0])
@@ -201,7 +213,7 @@ package final class BatchNormTraining: Operator {
         x + part.offset, Int64(part.images), Int64(blocks.imageStride), Int64(part.pixels),
         blocks.sums(context.scratch, unit))
     }
-    lowering.step(units: blocks.count, finish(node, lowering, blocks))
+    lowering.step(units: sets.units, finish(node, lowering, sets))
     let affine = kernels.pointee.channel_affine
     lowering.step(units: blocks.pieceCount) { unit, context in
       let piece = blocks.piece(unit)
@@ -210,30 +222,33 @@ package final class BatchNormTraining: Operator {
     }
   }
 
-  /// The step that merges the moments of a channel block's parts, in order, and derives what depends on them.
-  private func finish(_ node: Node, _ lowering: borrowing Lowering, _ blocks: ChannelBlocks) -> Step.Body {
+  /// The step that merges the moments of a set's parts, in order, and derives what depends on them.
+  private func finish(_ node: Node, _ lowering: borrowing Lowering, _ sets: NormalizedSets) -> Step.Body {
     let mean = lowering.pointer(node.outputs[1])
     let inverse = lowering.pointer(node.outputs[2])
     let variance = lowering.pointer(node.outputs[3])
     let weight = attributes.weight(node).map { lowering.pointer($0) }
     let bias = attributes.bias(node).map { lowering.pointer($0) }
     let epsilon = Double(attributes.epsilon)
-    let total = Double(blocks.valuesPerChannel)
-    return { block, context in
-      let lanes = blocks.lanes
-      let vectors = blocks.coefficients(context.scratch, block, vectors: 3)
-      vectors.clear(count: 3 * lanes)
-      for (lane, channel) in blocks.channels(of: block).enumerated() {
-        let (center, squares) = blocks.mergedMoments(context.scratch, block: block, lane: lane)
+    let total = sets.valuesPerSet
+    return { unit, context in
+      let lanes = sets.blocks.lanes
+      sets.clear(unit, context.scratch, vectors: 3)
+      for set in sets.sets(of: unit) {
+        let (center, squares) = sets.moments(set, context.scratch)
         let deviation = 1 / (squares / total + epsilon).squareRoot()
-        mean[channel] = Float(center)
-        inverse[channel] = Float(deviation)
-        variance[channel] = Float(squares / (total - 1))
-        let scale = Double(weight?[channel] ?? 1) * deviation
-        vectors[lane] = mean[channel]
-        vectors[lanes + lane] = Float(scale)
-        // The part of the mean that its rounding to float32 lost is subtracted here.
-        vectors[2 * lanes + lane] = Float(Double(bias?[channel] ?? 0) - (center - Double(mean[channel])) * scale)
+        mean[set] = Float(center)
+        inverse[set] = Float(deviation)
+        variance[set] = Float(squares / (total - 1))
+        for channel in sets.channels(of: set) {
+          let parameter = sets.parameter(of: channel)
+          let scale = Double(weight?[parameter] ?? 1) * deviation
+          let vectors = sets.coefficients(channel, context.scratch, vectors: 3)
+          vectors[0] = mean[set]
+          vectors[lanes] = Float(scale)
+          // The part of the mean that its rounding to float32 lost is subtracted here.
+          vectors[2 * lanes] = Float(Double(bias?[parameter] ?? 0) - (center - Double(mean[set])) * scale)
+        }
       }
     }
   }

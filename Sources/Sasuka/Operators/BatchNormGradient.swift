@@ -1,9 +1,9 @@
 import CSystem
 
-/// The gradients of batch normalisation with respect to input, weight and bias.
+/// The gradients of batch and group normalisation with respect to input, weight and bias.
 ///
-/// With d = x - mean, r = 1 / sqrt(variance + epsilon) and n values to a channel:
-/// dbias = sum dy, dweight = r sum dy d, and dx = weight r (dy - dbias / n - d r^2 (sum dy d) / n);
+/// With d = x - mean and r = 1 / sqrt(variance + epsilon): dbias = sum dy and dweight = sum r dy d, over a channel; and with
+/// sums over the n values that were normalised together, dx = r (weight dy - sum (weight dy) / n - d r^2 sum (weight dy d) / n);
 /// the last two terms are there only if the statistics were the batch's own.
 final class BatchNormGradient: Operator {
   /// Whose statistics normalised the batch.
@@ -42,13 +42,14 @@ final class BatchNormGradient: Operator {
   }
 
   func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    let blocks = ChannelBlocks(lowering.shape(node.inputs[0]), lanes: lowering.lanes)
+    let sets = NormalizedSets(lowering.shape(node.inputs[0]), groups: attributes.groups, lanes: lowering.lanes)
+    let blocks = sets.blocks
     let dy = UnsafePointer(lowering.pointer(node.inputs[0]))
     let x = UnsafePointer(lowering.pointer(node.inputs[1]))
     let epilogue = attributes.epilogue
     lowering.needScratch(bytes: blocks.sumsBytes + blocks.count * 6 * blocks.lanes * 4)
 
-    lowering.step(units: blocks.count, prepareCoefficients(node, lowering, blocks))
+    lowering.step(units: sets.units, prepareCoefficients(node, lowering, sets))
     let sums = lowering.kernels.pointee.channel_gradient_sums
     lowering.step(units: blocks.count * blocks.partCount) { unit, context in
       let part = blocks.part(unit)
@@ -57,8 +58,9 @@ final class BatchNormGradient: Operator {
         x + part.offset, dy + part.offset, vectors, Int64(part.images), Int64(blocks.imageStride), Int64(part.pixels),
         blocks.sums(context.scratch, unit), epilogue)
     }
-    lowering.step(units: blocks.count, finish(node, lowering, blocks))
+    addParameterGradients(node, &lowering, sets)
     guard needsInput else { return }
+    lowering.step(units: sets.units, deriveCoefficients(node, lowering, sets))
     let dx = lowering.pointer(node.outputs[2])
     let affine = lowering.kernels.pointee.channel_gradient_affine
     lowering.step(units: blocks.pieceCount) { unit, context in
@@ -69,18 +71,21 @@ final class BatchNormGradient: Operator {
   }
 
   /// Mean, scale and shift as the forward pass had them.
-  private func prepareCoefficients(_ node: Node, _ lowering: borrowing Lowering, _ blocks: ChannelBlocks) -> Step.Body {
+  private func prepareCoefficients(_ node: Node, _ lowering: borrowing Lowering, _ sets: NormalizedSets) -> Step.Body {
     let mean = lowering.pointer(node.inputs[2])
     let inverse = inverseDeviation(node, lowering)
     let weight = attributes.affine ? lowering.pointer(node.inputs[4]) : nil
     let bias = attributes.affine ? lowering.pointer(node.inputs[5]) : nil
-    return { block, context in
-      let vectors = blocks.coefficients(context.scratch, block, vectors: 6)
-      vectors.clear(count: 6 * blocks.lanes)
-      for (lane, channel) in blocks.channels(of: block).enumerated() {
-        vectors[lane] = mean[channel]
-        vectors[blocks.lanes + lane] = Float(Double(weight?[channel] ?? 1) * inverse(channel))
-        vectors[2 * blocks.lanes + lane] = bias?[channel] ?? 0
+    return { unit, context in
+      sets.clear(unit, context.scratch, vectors: 6)
+      for set in sets.sets(of: unit) {
+        for channel in sets.channels(of: set) {
+          let parameter = sets.parameter(of: channel)
+          let vectors = sets.coefficients(channel, context.scratch, vectors: 6)
+          vectors[0] = mean[set]
+          vectors[sets.blocks.lanes] = Float(Double(weight?[parameter] ?? 1) * inverse(set))
+          vectors[2 * sets.blocks.lanes] = bias?[parameter] ?? 0
+        }
       }
     }
   }
@@ -94,26 +99,49 @@ final class BatchNormGradient: Operator {
     }
   }
 
-  /// The step that adds up the sums of a channel block's parts, in order, and derives what depends on them.
-  private func finish(_ node: Node, _ lowering: borrowing Lowering, _ blocks: ChannelBlocks) -> Step.Body {
+  /// The step that adds up the sums of a parameter's channels, in order.
+  private func addParameterGradients(_ node: Node, _ lowering: inout Lowering, _ sets: NormalizedSets) {
     let weightGradient = lowering.pointer(node.outputs[0])
     let biasGradient = lowering.pointer(node.outputs[1])
     let inverse = inverseDeviation(node, lowering)
+    let perUnit = 16
+    lowering.step(units: (sets.channelCount + perUnit - 1) / perUnit) { unit, context in
+      for parameter in (unit * perUnit)..<min(sets.channelCount, (unit + 1) * perUnit) {
+        var (sum, products) = (0.0, 0.0)
+        sets.forEachChannel(ofParameter: parameter) { channel, set in
+          let own = sets.sums(channel, context.scratch)
+          sum += own.0
+          products += own.1 * inverse(set)
+        }
+        weightGradient[parameter] = Float(products)
+        biasGradient[parameter] = Float(sum)
+      }
+    }
+  }
+
+  /// The other three coefficients: factors of dy and of the deviation, and what is added.
+  private func deriveCoefficients(_ node: Node, _ lowering: borrowing Lowering, _ sets: NormalizedSets) -> Step.Body {
+    let inverse = inverseDeviation(node, lowering)
     let weight = attributes.affine ? lowering.pointer(node.inputs[4]) : nil
     // Statistics that do not depend on the batch pass no gradient on.
-    let share = statistics == .batch ? 1 / Double(blocks.valuesPerChannel) : 0
-    return { block, context in
-      let lanes = blocks.lanes
-      let vectors = blocks.coefficients(context.scratch, block, vectors: 6)
-      for (lane, channel) in blocks.channels(of: block).enumerated() {
-        let (sum, products) = blocks.addedSums(context.scratch, block: block, lane: lane)
-        let r = inverse(channel)
-        let scale = Double(weight?[channel] ?? 1) * r
-        weightGradient[channel] = Float(products * r)
-        biasGradient[channel] = Float(sum)
-        vectors[3 * lanes + lane] = Float(scale)
-        vectors[4 * lanes + lane] = Float(-scale * r * r * products * share)
-        vectors[5 * lanes + lane] = Float(-scale * sum * share)
+    let share = statistics == .batch ? 1 / sets.valuesPerSet : 0
+    return { unit, context in
+      let lanes = sets.blocks.lanes
+      for set in sets.sets(of: unit) {
+        let r = inverse(set)
+        var (sum, products) = (0.0, 0.0)
+        for channel in sets.channels(of: set) {
+          let own = sets.sums(channel, context.scratch)
+          let factor = Double(weight?[sets.parameter(of: channel)] ?? 1)
+          sum += factor * own.0
+          products += factor * own.1
+        }
+        for channel in sets.channels(of: set) {
+          let vectors = sets.coefficients(channel, context.scratch, vectors: 6)
+          vectors[3 * lanes] = Float(Double(weight?[sets.parameter(of: channel)] ?? 1) * r)
+          vectors[4 * lanes] = Float(-r * r * r * products * share)
+          vectors[5 * lanes] = Float(-r * sum * share)
+        }
       }
     }
   }

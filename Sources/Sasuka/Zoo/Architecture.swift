@@ -20,10 +20,16 @@ package struct ArchitectureOptions: Sendable {
   package var dilatedStages: Int?
   package var groups: Int?
   package var widthPerGroup: Int?
-  package var hasNorms: Bool?
+  package var normLayer: NormLayer?
   package var reducesTail: Bool?
   package var dilatesTail: Bool?
   package init() {}
+}
+
+/// What normalises behind convolutions.
+package enum NormLayer: Sendable {
+  case none, batch
+  case group(Int)
 }
 
 /// A network by the name that torchvision gives it.

@@ -27,7 +27,7 @@ struct ArchitectureChoices {
   var dilatedStages: Choice<Int>
   var groups: Choice<Int>
   var widthPerGroup: Choice<Int>
-  var hasNorms: Choice<Bool>
+  var normLayer: Choice<NormLayer>
   var reducesTail: Choice<Bool>
   var dilatesTail: Choice<Bool>
 
@@ -57,7 +57,7 @@ struct ArchitectureChoices {
     dilatedStages = Choice(options.dilatedStages)
     groups = Choice(options.groups)
     widthPerGroup = Choice(options.widthPerGroup)
-    hasNorms = Choice(options.hasNorms)
+    normLayer = Choice(options.normLayer)
     reducesTail = Choice(options.reducesTail)
     dilatesTail = Choice(options.dilatesTail)
   }
@@ -70,7 +70,7 @@ struct ArchitectureChoices {
       ("aux_logits", hasAuxiliaryHeads.isIgnored), ("transform_input", transformsInput.isIgnored),
       ("zero_init_residual", zeroInitializesResiduals.isIgnored),
       ("replace_stride_with_dilation", dilatedStages.isIgnored), ("groups", groups.isIgnored),
-      ("width_per_group", widthPerGroup.isIgnored), ("norm_layer", hasNorms.isIgnored),
+      ("width_per_group", widthPerGroup.isIgnored), ("norm_layer", normLayer.isIgnored),
       ("reduced_tail", reducesTail.isIgnored), ("dilated", dilatesTail.isIgnored),
     ] where isIgnored {
       throw SasukaError(.invalidArgument, "\(name) has no option \(choice); leave it as _init set it")

@@ -9,11 +9,10 @@ package struct NetworkBuilder {
   /// Of the normalisations that follow.
   var epsilon: Float = 1e-5
   var momentum: Float = 0.1
-  /// Whether normalisations are written down, or left out.
-  private var normalizes = true
+  private var normLayer = NormLayer.batch
 
-  /// Lets the caller choose whether there are normalisations, as networks do whose norm_layer torchvision exposes.
-  mutating func offerNorms() { normalizes = choices.hasNorms.value(published: true) }
+  /// Lets the caller choose the normalisations, as networks do whose norm_layer torchvision exposes.
+  mutating func offerNorms() { normLayer = choices.normLayer.value(published: .batch) }
 
   init(classes: Int, choices: ArchitectureChoices) {
     self.classes = classes
@@ -52,7 +51,11 @@ package struct NetworkBuilder {
 
   @inline(never)
   mutating func norm(_ x: Value, _ name: String) throws(SasukaError) -> Value {
-    normalizes ? try graph.batchNorm(x, name: name, epsilon: epsilon, momentum: momentum) : x
+    switch normLayer {
+    case .none: return x
+    case .batch: return try graph.batchNorm(x, name: name, epsilon: epsilon, momentum: momentum)
+    case .group(let groups): return try graph.groupNorm(x, name: name, groups: groups)
+    }
   }
 
   /// torchvision's Conv2dNormActivation: convolution, normalisation and, unless nil, an activation at `name.0` to `name.2`.

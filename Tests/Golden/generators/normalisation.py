@@ -1,4 +1,4 @@
-"""Batch normalisation, local response normalisation and the three dropouts."""
+"""Batch, group and local response normalisation and the three dropouts."""
 
 import numpy
 import torch
@@ -27,6 +27,13 @@ BATCH_NORMS = [
     ("training_mean_100", (2, 3, 5, 4), dict(offset=100.0)),
 ]
 
+# name, input, groups, affine
+GROUP_NORMS = [
+    ("two_groups", (2, 6, 2, 3), 2, True),
+    ("one_group_no_affine", (2, 3, 2, 2), 1, False),
+    ("groups_across_lanes", (1, 34, 1, 2), 2, True),
+]
+
 # name, input, size, alpha, beta, k
 LOCAL_RESPONSE_NORMS = [
     ("alexnet", (1, 7, 3, 4), 5, 1e-4, 0.75, 2.0),
@@ -50,6 +57,8 @@ DROPOUTS = [
 def add_cases(store):
     for case in BATCH_NORMS:
         add_batch_norm(store, *case)
+    for case in GROUP_NORMS:
+        add_group_norm(store, *case)
     for name, shape, size, alpha, beta, k in LOCAL_RESPONSE_NORMS:
         store.differentiate(f"local_response_norm/{name}", "local_response_norm",
                             dict(size=size, alpha=alpha, beta=beta, k=k), {"input": shape},
@@ -90,6 +99,17 @@ def add_batch_norm(store, name, shape, options):
                     num_batches_tracked_after=module.num_batches_tracked)
 
     store.differentiate(name, "batch_norm", attributes, inputs, function, statistics_after, constants)
+
+
+def add_group_norm(store, name, shape, groups, affine):
+    name = f"group_norm/{name}"
+    stream = random_stream(name + " parameters")
+    inputs = {"input": shape}
+    if affine:
+        inputs["weight"] = stream.uniform(0.5, 1.5, shape[1])
+        inputs["bias"] = stream.uniform(-0.5, 0.5, shape[1])
+    store.differentiate(name, "group_norm", dict(num_groups=groups, eps=1e-5, affine=affine), inputs,
+                        lambda t: F.group_norm(t["input"], groups, t.get("weight"), t.get("bias"), 1e-5))
 
 
 def add_dropout(store, operator, name, shape, p):

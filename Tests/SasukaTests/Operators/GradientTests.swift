@@ -84,6 +84,10 @@ struct GradientCase: Sendable, CustomStringConvertible {
       (graph, x) throws(SasukaError) in
       try graph.batchNorm(x[0], name: "m")
     },
+    GradientCase("group norm", [[2, 6, 3, 2]], parameters: ["m.weight": [6], "m.bias": [6]]) {
+      (graph, x) throws(SasukaError) in
+      try graph.groupNorm(x[0], name: "m", groups: 2)
+    },
     GradientCase("local response norm", [[2, 5, 2, 2]], spacing: 0.25) { (graph, x) throws(SasukaError) in
       try graph.localResponseNorm(x[0], name: "m", size: 3, alpha: 0.5)
     },

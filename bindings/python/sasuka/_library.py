@@ -127,6 +127,7 @@ class ModelOptions(Structure):
         ("width_per_group", c_int64),
         ("reduced_tail", c_int32),
         ("dilated", c_int32),
+        ("norm_groups", c_int64),
     ]
 
 
@@ -307,6 +308,7 @@ CHECKED: dict[str, list[Any]] = {
     "graph_average_pool": [*_layer, c_int64, c_int64, POINTER(PoolOptions), _out_value],
     "graph_adaptive_average_pool": [*_layer, c_int64, c_int64, _out_value],
     "graph_batch_norm": [*_layer, POINTER(BatchNormOptions), _out_value],
+    "graph_group_norm": [*_layer, c_int64, c_double, c_bool, _out_value],
     "graph_dropout": [*_layer, c_double, c_int32, _out_value],
     "graph_local_response_norm": [*_layer, c_int64, c_double, c_double, c_double, _out_value],
     "graph_activation": [*_layer, c_int32, c_double, _out_value],

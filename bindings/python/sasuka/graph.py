@@ -232,6 +232,10 @@ class Graph(Owner):
         options.affine, options.track_running_statistics = affine, track_running_stats
         return self._layer("batch_norm", x, name, ctypes.byref(options))
 
+    def group_norm(self, x: Value, name: str, num_groups: int, eps: float = 1e-5, affine: bool = True) -> Value:
+        """Normalisation of each group of channels of each picture."""
+        return self._layer("group_norm", x, name, num_groups, eps, affine)
+
     def dropout(self, x: Value, p: float = 0.5, kind: str = "elements", name: str | None = None) -> Value:
         """Drops "elements", whole "feature_maps" or, keeping mean and variance, "alpha" in training."""
         return self._layer("dropout", x, name, p, _choose(kind, DROPOUTS, "dropout kind"))

@@ -128,6 +128,9 @@ class _LoadReport(Owner):
         return [lib.sasuka_load_report_name(self._handle, problem, index).decode() for index in range(count)]
 
 
+#: What normalises behind convolutions.
+NORM_LAYERS = {"none": 0, "batch_norm": 1, "group_norm": 2}
+
 #: What `load_weights` does with the first layer's weights for another number of channels.
 CHANNEL_ADAPTATIONS = {"exact": 0, "average": 1, "repeat": 2}
 
@@ -151,6 +154,7 @@ def create_model(
     zero_init_residual: bool | None = None,
     replace_stride_with_dilation: Sequence[bool] | None = None,
     norm_layer: str | None = None,
+    norm_groups: int | None = None,
     groups: int | None = None,
     width_per_group: int | None = None,
     reduced_tail: bool | None = None,
@@ -183,9 +187,10 @@ def create_model(
         Whether a ResNet's blocks begin as the identity.
     replace_stride_with_dilation : three bools, optional
         Whether layer2, layer3 and layer4 of a ResNet with bottlenecks dilate their convolutions instead of striding.
-    norm_layer : str, optional
-        "batch_norm", or "none" for torchvision's ``norm_layer=nn.Identity``: ResNets, RegNet, MobileNet v2 and v3,
-        EfficientNet.
+    norm_layer, norm_groups : str and int, optional
+        "batch_norm", "group_norm" (of `norm_groups`, by default 32) for torchvision's
+        ``norm_layer=functools.partial(nn.GroupNorm, norm_groups)``, or "none" for its ``norm_layer=nn.Identity``:
+        ResNets, RegNet, MobileNet v2 and v3, EfficientNet.
     groups, width_per_group : int, optional
         Of the 3 x 3 convolutions of a ResNet with bottlenecks.
     reduced_tail, dilated : bool, optional
@@ -208,15 +213,16 @@ def create_model(
         "aux_logits": aux_logits,
         "transform_input": transform_input,
         "zero_init_residual": zero_init_residual,
+        "norm_groups": norm_groups,
         "groups": groups,
         "width_per_group": width_per_group,
         "reduced_tail": reduced_tail,
         "dilated": dilated,
     }
     if norm_layer is not None:
-        if norm_layer not in ("none", "batch_norm"):
-            raise ValueError(f"norm_layer {norm_layer!r}; \"batch_norm\" or \"none\" is expected")
-        choices["norm_layer"] = norm_layer == "batch_norm"
+        if norm_layer not in NORM_LAYERS:
+            raise ValueError(f"norm_layer {norm_layer!r}; one of {', '.join(map(repr, NORM_LAYERS))} is expected")
+        choices["norm_layer"] = NORM_LAYERS[norm_layer]
     if replace_stride_with_dilation is not None:
         if len(replace_stride_with_dilation) != 3:
             raise ValueError(f"replace_stride_with_dilation {replace_stride_with_dilation}; three bools are expected")

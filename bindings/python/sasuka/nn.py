@@ -294,6 +294,19 @@ class LazyBatchNorm2d(BatchNorm2d):
         super().__init__(None, eps, momentum, affine, track_running_stats)
 
 
+class GroupNorm(Module):
+    """Normalises each group of channels of each picture (Wu and He 2018), in training and evaluation alike."""
+
+    def __init__(self, num_groups: int, num_channels: int | None = None, eps: float = 1e-5, affine: bool = True) -> None:
+        self.num_channels = num_channels
+        self._all = (num_groups, eps, affine)
+        self._text = f"{num_groups}, {num_channels}"
+
+    def add(self, graph: Graph, x: Value, name: str) -> Value:
+        _expect(x, 1, self.num_channels, name, "num_channels")
+        return graph.group_norm(x, name, *self._all)
+
+
 class MaxPool2d(Module):
     """Maximum over windows; the stride is the kernel's size where none is given."""
 

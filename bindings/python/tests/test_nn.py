@@ -80,6 +80,8 @@ LAYERS = [
     "LogSoftmax(dim=-1)",
     "Dropout2d(0.5)",
     "AlphaDropout(0.5)",
+    "GroupNorm(1, 3)",
+    "GroupNorm(3, 3, 0.1, affine=False)",
     "LocalResponseNorm(3, 0.1, 0.5, 2.0)",
     "Flatten()",
     "Upsample(scale_factor=2)",

@@ -91,8 +91,31 @@ def test_networks_go_without_normalisation() -> None:
                              and ".downsample.1" not in name]
     with pytest.raises(sasuka.InvalidArgumentError, match="densenet121 has no option norm_layer"):
         sasuka.create_model("densenet121", norm_layer="none")
-    with pytest.raises(ValueError, match="norm_layer 'group_norm'"):
-        sasuka.create_model("resnet18", norm_layer="group_norm")
+    with pytest.raises(ValueError, match="norm_layer 'layer_norm'"):
+        sasuka.create_model("resnet18", norm_layer="layer_norm")
+
+
+@pytest.mark.parametrize("name, groups", [("resnet18", 32), ("resnext50_32x4d", 16), ("mobilenet_v2", 8)])
+def test_groups_of_channels_are_normalised(name: str, groups: int) -> None:
+    """torchvision's ``norm_layer=functools.partial(nn.GroupNorm, groups)`` has the parameters without the statistics."""
+    published = shapes(name)
+    grouped = shapes(name, norm_layer="group_norm", norm_groups=groups)
+    gathered = ("running_mean", "running_var", "num_batches_tracked")
+    assert list(grouped.items()) == [item for item in published.items() if not item[0].endswith(gathered)]
+    model = sasuka.create_model(name, num_classes=2, norm_layer="group_norm", norm_groups=groups)
+    x = np.random.default_rng(0).standard_normal((3, 3, 64, 64), dtype=np.float32)
+    # Each picture by itself, in training too.
+    np.testing.assert_allclose(model(x)[1:2], model(x[1:2]), atol=1e-5 * np.abs(model(x)).max())
+
+
+def test_groups_must_divide_the_channels() -> None:
+    assert shapes("resnet18", norm_layer="group_norm") == shapes("resnet18", norm_layer="group_norm", norm_groups=32)
+    with pytest.raises(sasuka.InvalidArgumentError, match='group_norm "features.1.conv.1": 16 channels in 32 groups'):
+        sasuka.create_model("mobilenet_v2", norm_layer="group_norm")
+    with pytest.raises(sasuka.InvalidArgumentError, match='group_norm "bn1": 64 channels in 0 groups'):
+        sasuka.create_model("resnet18", norm_layer="group_norm", norm_groups=0)
+    with pytest.raises(sasuka.InvalidArgumentError, match="norm_groups is 8 without SASUKA_NORM_GROUP"):
+        sasuka.create_model("resnet18", norm_groups=8)
 
 
 def test_the_tail_of_mobilenet_v3_is_reduced() -> None:
