@@ -15,7 +15,7 @@
    - Strings are UTF-8 and end with a zero. A `const char *` argument is copied before the function returns.
    - An options struct begins with struct_size. Fill it with its `_init` function, which takes sizeof the struct, then
      change what you want; NULL options are the defaults. A library newer than your header writes and reads only the part
-     that your struct_size covers. Yes-or-no fields are int32_t: 0 is no, anything else is yes.
+     that your struct_size covers. Yes-or-no fields are int32_t: 0 is no, anything else is yes. Reserved fields are 0.
    - Text and bytes go into the caller's buffer: `*needed` becomes the number of bytes in any case, the final zero of text
      included. With a NULL buffer and capacity 0 that is all; with too small a capacity nothing else is written and
      SASUKA_BUFFER_TOO_SMALL is returned.
@@ -144,7 +144,9 @@ enum {
   /** ONNX's SAME_UPPER: ceil(input / stride) outputs; the odd pixel goes to the bottom and the right. */
   SASUKA_PADDING_SAME_UPPER = 3,
   /** ONNX's SAME_LOWER: the odd pixel goes to the top and the left. */
-  SASUKA_PADDING_SAME_LOWER = 4
+  SASUKA_PADDING_SAME_LOWER = 4,
+  /** dilation * (kernel - 1) at every side: each place where window and map overlap. */
+  SASUKA_PADDING_FULL = 5
 };
 
 /** floor((input + before + after - dilation * (kernel - 1) - 1) / stride) + 1, the size of a convolution's output along
@@ -199,9 +201,7 @@ sasuka_status sasuka_graph_add_auxiliary(sasuka_graph *graph, sasuka_value predi
 typedef struct sasuka_convolution_options {
   size_t struct_size;
   /** [height, width]; default 1, 1. */
-  int64_t stride[2];
-  /** [height, width]; default 1, 1. */
-  int64_t dilation[2];
+  int64_t stride[2], dilation[2];
   /** [top, bottom, left, right] for SASUKA_PADDING_EXPLICIT; default 0. */
   int64_t padding[4];
   /** Rows and columns added to a transposed convolution's output at the bottom and the right; default 0. */
@@ -243,9 +243,7 @@ typedef struct sasuka_pool_options {
   /** Round the output's size up; default no. */
   int32_t ceil_mode;
   /** Whether an average counts padding as zeros; default yes. */
-  int32_t count_include_pad;
-  /** 0. */
-  int32_t reserved;
+  int32_t count_include_pad, reserved;
 } sasuka_pool_options;
 void sasuka_pool_options_init(sasuka_pool_options *options, size_t struct_size);
 
@@ -399,9 +397,7 @@ typedef struct sasuka_model_options {
   /** From which the first weights are drawn; default 0. */
   uint64_t seed;
   /** Threads of forward, sessions and trainers of this model; 0 (the default): one for each processor. */
-  int32_t threads;
-  /** 0. */
-  int32_t reserved;
+  int32_t threads, reserved;
   /** The host's own threads, used instead of the library's; NULL for none. */
   sasuka_parallel_for parallel_for;
   void *parallel_for_user_data;
@@ -464,7 +460,6 @@ typedef struct sasuka_preprocessing {
   int64_t crop_size;
   /** Default SASUKA_INTERPOLATION_BILINEAR. */
   sasuka_interpolation interpolation;
-  /** 0. */
   int32_t reserved;
   /** Of each channel between 0 and 1: (x - mean) / std is what the network sees. Default: ImageNet's. */
   double mean[3], std[3];
@@ -541,9 +536,7 @@ enum {
 typedef struct sasuka_load_options {
   size_t struct_size;
   /** Refuse a file that lacks a parameter or has one too many; default yes. Shapes must fit but for skip_mismatched. */
-  int32_t strict;
-  /** 0. */
-  int32_t reserved;
+  int32_t strict, reserved;
   /** Which dictionary of a PyTorch checkpoint holds the weights, such as "state_dict"; NULL (the default) if it is the
       only one with tensors. */
   const char *key;
@@ -570,7 +563,8 @@ sasuka_status sasuka_model_load_weights(sasuka_model *model, const char *path, c
 sasuka_status sasuka_model_load_weights_from_memory(sasuka_model *model, const void *bytes, size_t length,
                                                     const sasuka_load_options *options);
 
-/** Saves as .npz where the path ends so, else as safetensors: a temporary file, synced and renamed. */
+/** Saves as .npz, or as torch.save does a state dict (.pth, .pt), where the path ends so, else as safetensors: a temporary file,
+    synced and renamed. PyTorch loads the second with weights_only=True and strict=True. */
 sasuka_status sasuka_model_save_weights(const sasuka_model *model, const char *path);
 
 /** Saves as safetensors into the caller's `bytes`. */
@@ -651,9 +645,7 @@ typedef struct sasuka_layer_info {
   /** Learnt numbers, multiply-adds, and bytes of the result as float32. */
   int64_t parameters, multiply_adds, activation_bytes;
   /** Of `shape`. */
-  int32_t rank;
-  /** 0. */
-  int32_t reserved;
+  int32_t rank, reserved;
 } sasuka_layer_info;
 
 /** All layers in the order of computation, auxiliary heads included, at an input shape, or with NULL at the nominal one.
@@ -848,9 +840,7 @@ typedef struct sasuka_train_options {
   /** Of dropout; default 0. */
   uint64_t seed;
   /** 0: as the model. */
-  int32_t threads;
-  /** 0. */
-  int32_t reserved;
+  int32_t threads, reserved;
   /** NULL (the default) for none. */
   sasuka_progress_function progress;
   void *progress_user_data;
@@ -947,6 +937,19 @@ sasuka_status sasuka_trainer_zero_gradients(sasuka_trainer *trainer);
     for GoogLeNet, 0.4 for Inception v3, and what sasuka_graph_add_auxiliary was told. */
 sasuka_status sasuka_trainer_forward_backward(sasuka_trainer *trainer, const sasuka_tensor *input,
                                               const sasuka_tensor *target, double *loss);
+/** The result as training computes it, without a loss: dropout is on, and BatchNorm uses the batch's statistics and updates its
+    running ones. No gradient changes. `output` must have the result's shape. */
+sasuka_status sasuka_trainer_forward(sasuka_trainer *trainer, const sasuka_tensor *input, sasuka_tensor *output);
+
+/** Says of which modules, named as in sasuka_session_options, the results can be read after a forward or a forward_backward of
+    this trainer, and after the latter the gradients of its loss with respect to them; `count` 0 ends it. Errors: SASUKA_NOT_FOUND. */
+sasuka_status sasuka_trainer_watch(sasuka_trainer *trainer, const char *const *modules, size_t count);
+/** As sasuka_session_feature and its kin. Errors: SASUKA_NOT_FOUND; SASUKA_WRONG_STATE before such a call. */
+sasuka_status sasuka_trainer_feature_shape(const sasuka_trainer *trainer, const char *name, int64_t *shape,
+                                           int32_t *rank);
+sasuka_status sasuka_trainer_feature(const sasuka_trainer *trainer, const char *name, sasuka_tensor *value);
+sasuka_status sasuka_trainer_feature_gradient(const sasuka_trainer *trainer, const char *name, sasuka_tensor *value);
+
 /** Clips and updates the weights. */
 sasuka_status sasuka_trainer_update(sasuka_trainer *trainer);
 sasuka_status sasuka_trainer_step(sasuka_trainer *trainer, const sasuka_tensor *input, const sasuka_tensor *target,

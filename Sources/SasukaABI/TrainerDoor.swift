@@ -241,6 +241,52 @@ public func sasuka_trainer_step(
   }
 }
 
+@_cdecl("sasuka_trainer_forward") @implementation
+public func sasuka_trainer_forward(
+  _ trainer: OpaquePointer?, _ input: UnsafePointer<sasuka_tensor>?, _ output: UnsafeMutablePointer<sasuka_tensor>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    try unwrapTrainer(trainer).forward(tensor(input, "input"), to: tensor(UnsafePointer(output), "output"))
+  }
+}
+
+@_cdecl("sasuka_trainer_watch") @implementation
+public func sasuka_trainer_watch(
+  _ trainer: OpaquePointer?, _ modules: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in try unwrapTrainer(trainer).watch(texts(modules, count, "modules")) }
+}
+
+@_cdecl("sasuka_trainer_feature_shape") @implementation
+public func sasuka_trainer_feature_shape(
+  _ trainer: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ shape: UnsafeMutablePointer<Int64>?,
+  _ rank: UnsafeMutablePointer<Int32>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    try write(unwrapTrainer(trainer).featureShape(text(name, "name")), shape, rank)
+  }
+}
+
+@_cdecl("sasuka_trainer_feature") @implementation
+public func sasuka_trainer_feature(
+  _ trainer: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ value: UnsafeMutablePointer<sasuka_tensor>?
+) -> sasuka_status { readFeature(trainer, name, isGradient: false, value) }
+
+@_cdecl("sasuka_trainer_feature_gradient") @implementation
+public func sasuka_trainer_feature_gradient(
+  _ trainer: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ value: UnsafeMutablePointer<sasuka_tensor>?
+) -> sasuka_status { readFeature(trainer, name, isGradient: true, value) }
+
+private func readFeature(
+  _ trainer: OpaquePointer?, _ name: UnsafePointer<CChar>?, isGradient: Bool,
+  _ value: UnsafeMutablePointer<sasuka_tensor>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    try unwrapTrainer(trainer).readFeature(
+      text(name, "name"), isGradient: isGradient, to: tensor(UnsafePointer(value), "value"))
+  }
+}
+
 @_cdecl("sasuka_trainer_evaluate") @implementation
 public func sasuka_trainer_evaluate(
   _ trainer: OpaquePointer?, _ input: UnsafePointer<sasuka_tensor>?, _ target: UnsafePointer<sasuka_tensor>?,

@@ -45,6 +45,7 @@ CONSTANT(SASUKA_PADDING_VALID, 1)
 CONSTANT(SASUKA_PADDING_SAME, 2)
 CONSTANT(SASUKA_PADDING_SAME_UPPER, 3)
 CONSTANT(SASUKA_PADDING_SAME_LOWER, 4)
+CONSTANT(SASUKA_PADDING_FULL, 5)
 
 ENUMERATION(sasuka_dropout_kind)
 CONSTANT(SASUKA_DROPOUT_ELEMENTS, 0)
@@ -72,6 +73,9 @@ CONSTANT(SASUKA_PARAMETER_STATISTIC, 1)
 CONSTANT(SASUKA_PARAMETER_COUNTER, 2)
 
 ENUMERATION(sasuka_initializer)
+CONSTANT(SASUKA_NORM_NONE, 0)
+CONSTANT(SASUKA_NORM_BATCH, 1)
+CONSTANT(SASUKA_NORM_GROUP, 2)
 CONSTANT(SASUKA_INIT_DEFAULT, 0)
 CONSTANT(SASUKA_INIT_CONSTANT, 1)
 CONSTANT(SASUKA_INIT_UNIFORM, 2)
@@ -354,7 +358,7 @@ SIZE(sasuka_evaluation, 32)
     (void)same; \
   }
 
-enum { FUNCTION_COUNT = 113 };
+enum { FUNCTION_COUNT = 119 };
 
 typedef void (*any_function)(void);
 
@@ -496,6 +500,11 @@ static int collect(any_function functions[FUNCTION_COUNT]) {
   FUNCTION(sasuka_status, sasuka_trainer_zero_gradients, (sasuka_trainer *))
   FUNCTION(sasuka_status, sasuka_trainer_forward_backward, (sasuka_trainer *, const sasuka_tensor *,
            const sasuka_tensor *, double *))
+  FUNCTION(sasuka_status, sasuka_trainer_forward, (sasuka_trainer *, const sasuka_tensor *, sasuka_tensor *))
+  FUNCTION(sasuka_status, sasuka_trainer_watch, (sasuka_trainer *, const char *const *, size_t))
+  FUNCTION(sasuka_status, sasuka_trainer_feature_shape, (const sasuka_trainer *, const char *, int64_t *, int32_t *))
+  FUNCTION(sasuka_status, sasuka_trainer_feature, (const sasuka_trainer *, const char *, sasuka_tensor *))
+  FUNCTION(sasuka_status, sasuka_trainer_feature_gradient, (const sasuka_trainer *, const char *, sasuka_tensor *))
   FUNCTION(sasuka_status, sasuka_trainer_update, (sasuka_trainer *))
   FUNCTION(sasuka_status, sasuka_trainer_step, (sasuka_trainer *, const sasuka_tensor *, const sasuka_tensor *,
            double *))

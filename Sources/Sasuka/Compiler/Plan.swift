@@ -35,14 +35,7 @@ package struct Plan {
     let (prediction, wanted) = (working.outputs[0], Array(working.outputs.dropFirst()))
     let seed = working.addInput(name: "seed", shape: working.shape(prediction))
     var (complete, gradients) = try GradientPass.run(working, loss: prediction, with: seed, wanted: wanted)
-    for (value, gradient) in zip(wanted, gradients) {
-      if let gradient {
-        complete.outputs.append(gradient)
-      } else {
-        let zeros = Fill(shape: complete.shape(value), value: 0)
-        complete.outputs.append(try complete.append(zeros, name: "zeros", inputs: [])[0])
-      }
-    }
+    try complete.appendOutputs(gradients, from: 0, of: wanted)
     return try finish(complete, mode: .evaluation, lanes: lanes)
   }
 
@@ -58,8 +51,7 @@ package struct Plan {
     of graph: Graph, inputShapes: [Shape], loss: Loss, targetShape: Shape, lanes: Int
   ) throws(SasukaError) -> Plan {
     var working = try prepare(DeadBranchPass.run(graph), inputShapes, mode: .evaluation)
-    let target = working.addInput(name: "target", shape: targetShape, element: loss.targetElement)
-    let lossValue = try working.append(loss.operation, name: "loss", inputs: [working.outputs[0], target])[0]
+    let lossValue = try working.appendLoss(loss, targetShape, auxiliaries: [])
     working.outputs = [lossValue] + working.outputs
     return try finish(working, mode: .evaluation, lanes: lanes)
   }
@@ -69,48 +61,45 @@ package struct Plan {
   /// updated last. What does not depend on trainable parameters is compiled as for evaluation: fused, its activations not
   /// kept, without a backward pass.
   ///
-  /// The graph's inputs become the network's own and then the target's; its outputs the loss and the network's own.
+  /// The graph's inputs become the network's own and then the target's; its outputs the loss, the network's own, the
+  /// values to observe, and the loss's gradients with respect to these. Without a target there is no loss, and no more than
+  /// the network's own and the values.
   package static func training(
-    of graph: Graph, inputShapes: [Shape], loss: Loss, targetShape: Shape, trainable: [Int],
-    evaluated: ModuleChoice = ModuleChoice(), lanes: Int
+    of graph: Graph, inputShapes: [Shape], loss: Loss, targetShape: Shape?, trainable: [Int],
+    evaluated: ModuleChoice = ModuleChoice(), observing values: [Value] = [], lanes: Int
   ) throws(SasukaError) -> Plan {
-    var working = try prepare(graph, inputShapes, mode: .training, evaluated: evaluated, trainable: trainable)
-    let prediction = working.outputs[0]
+    var working = try prepare(
+      graph, inputShapes, mode: .training, evaluated: evaluated, observing: values, trainable: trainable)
     let forwardNodes = working.nodes
-    let target = working.addInput(name: "target", shape: targetShape, element: loss.targetElement)
-    var lossValue = try working.append(loss.operation, name: "loss", inputs: [prediction, target])[0]
-    for (output, weight) in zip(working.outputs.dropFirst(), graph.auxiliaryLossWeights) {
-      // Labels are checked against the prediction's classes.
-      guard working.shape(output) == working.shape(prediction) else {
-        throw SasukaError(
-          .invalidArgument,
-          "an auxiliary head predicts \(working.shape(output)); the output's \(working.shape(prediction)) is expected")
+    if let targetShape {
+      let observed = Array(working.outputs.suffix(values.count))
+      let lossValue = try working.appendLoss(loss, targetShape, auxiliaries: graph.auxiliaryLossWeights)
+      let seed = try working.append(Fill(shape: Shape([]), value: 1), name: "loss", inputs: [])[0]
+      var wanted: [Value] = []
+      for place in trainable { wanted.append(working.parameters[place].value) }
+      let (complete, gradients) = try GradientPass.run(working, loss: lossValue, with: seed, wanted: wanted + observed)
+      working = complete
+      for (place, gradient) in zip(trainable, gradients) {
+        guard let gradient else { continue }
+        let name = working.parameters[place].name
+        _ = try working.append(StoreGradient(parameter: place), name: name, inputs: [gradient])
       }
-      let part = try working.append(loss.operation, name: "auxiliary loss", inputs: [output, target])[0]
-      let factor = try working.append(Fill(shape: Shape([]), value: weight), name: "auxiliary loss", inputs: [])[0]
-      let scaled = try working.multiply(part, factor, name: "auxiliary loss")
-      lossValue = try working.add(lossValue, scaled, name: "loss")
+      working.outputs = [lossValue] + working.outputs
+      try working.appendOutputs(gradients, from: trainable.count, of: observed)
     }
-    let seed = try working.append(Fill(shape: Shape([]), value: 1), name: "loss", inputs: [])[0]
-    var wanted: [Value] = []
-    for place in trainable { wanted.append(working.parameters[place].value) }
-    var (complete, gradients) = try GradientPass.run(working, loss: lossValue, with: seed, wanted: wanted)
-    for (value, gradient) in zip(wanted, gradients) {
-      guard let gradient, case .parameter(let place) = complete[value].role else { continue }
-      let name = complete.parameters[place].name
-      _ = try complete.append(StoreGradient(parameter: place), name: name, inputs: [gradient])
-    }
-    complete.outputs = [lossValue] + complete.outputs
-    for node in forwardNodes { try node.operation.appendUpdates(of: node, to: &complete) }
-    return try finish(complete, mode: .training, lanes: lanes)
+    for node in forwardNodes { try node.operation.appendUpdates(of: node, to: &working) }
+    return try finish(working, mode: .training, lanes: lanes)
   }
 
-  /// The first passes, common to every mode.
+  /// The first passes, common to every mode; the values to observe become the last outputs.
   private static func prepare(
-    _ graph: Graph, _ inputShapes: [Shape], mode: Mode, evaluated: ModuleChoice = ModuleChoice(), trainable: [Int] = []
+    _ graph: Graph, _ inputShapes: [Shape], mode: Mode, evaluated: ModuleChoice = ModuleChoice(),
+    observing values: [Value] = [], trainable: [Int] = []
   ) throws(SasukaError) -> Graph {
-    let specialized = try ModePass.run(graph.specialized(to: inputShapes), mode: mode, evaluated: evaluated)
-    var wanted: [Value] = []
+    var observed = graph
+    observed.outputs += values
+    let specialized = try ModePass.run(observed.specialized(to: inputShapes), mode: mode, evaluated: evaluated)
+    var wanted = Array(specialized.outputs.suffix(values.count))
     for place in trainable { wanted.append(specialized.parameters[place].value) }
     return try FusionPass.run(specialized, wanted: wanted)
   }
@@ -133,5 +122,41 @@ package struct Plan {
     return Plan(
       graph: converted, mode: mode, layouts: layouts, offsets: memory.offsets, arenaFloatCount: memory.floatCount,
       firstUpdate: firstUpdate, updated: updated(converted, from: firstUpdate))
+  }
+}
+
+extension Graph {
+  /// The loss of the prediction, and that of auxiliary heads as these weigh it, against a target, which becomes an input.
+  fileprivate mutating func appendLoss(
+    _ loss: Loss, _ targetShape: Shape, auxiliaries weights: [Float]
+  ) throws(SasukaError) -> Value {
+    let target = addInput(name: "target", shape: targetShape, element: loss.targetElement)
+    var sum = try append(loss.operation, name: "loss", inputs: [outputs[0], target])[0]
+    for (output, weight) in zip(outputs.dropFirst(), weights) {
+      // Labels are checked against the prediction's classes.
+      guard shape(output) == shape(outputs[0]) else {
+        throw SasukaError(
+          .invalidArgument,
+          "an auxiliary head predicts \(shape(output)); the output's \(shape(outputs[0])) is expected")
+      }
+      let part = try append(loss.operation, name: "auxiliary loss", inputs: [output, target])[0]
+      let factor = try append(Fill(shape: Shape([]), value: weight), name: "auxiliary loss", inputs: [])[0]
+      sum = try add(sum, multiply(part, factor, name: "auxiliary loss"), name: "loss")
+    }
+    return sum
+  }
+
+  /// Makes gradients from a place on outputs; where a value has none, zeros of its shape.
+  fileprivate mutating func appendOutputs(
+    _ gradients: [Value?], from first: Int, of values: [Value]
+  ) throws(SasukaError) {
+    for (place, value) in values.enumerated() {
+      if let gradient = gradients[first + place] {
+        outputs.append(gradient)
+      } else {
+        let zeros = Fill(shape: shape(value), value: 0)
+        outputs.append(try append(zeros, name: "zeros", inputs: [])[0])
+      }
+    }
   }
 }

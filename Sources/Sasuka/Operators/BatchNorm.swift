@@ -172,7 +172,7 @@ package final class BatchNormTraining: Operator {
       throw SasukaError(
         .invalidArgument, "expected more than 1 value per channel when training, got input size \(input)")
     }
-    let statistics = NormalizedSets(input, groups: attributes.groups, lanes: 1).shape
+    let statistics = Shape(attributes.groups > 0 ? [input[0], attributes.groups] : [input[1]])
     return [input, statistics, statistics, statistics]
   }
 

@@ -14,7 +14,8 @@ extension Graph {
     guard groups > 0, shape(input)[1] % groups == 0 else {
       throw SasukaError(
         .invalidArgument,
-        "group_norm \"\(name)\": \(shape(input)[1]) channels in \(groups) groups; a divisor of the channels is expected")
+        "group_norm \"\(name)\": \(shape(input)[1]) channels in \(groups) groups; a divisor of the channels is expected"
+      )
     }
     return try append(BatchNormTraining(attributes), name: name, inputs: inputs)[0]
   }

@@ -6,8 +6,6 @@
 struct NormalizedSets {
   let blocks: ChannelBlocks
   let units: Int
-  /// Shape of a number for each set.
-  let shape: Shape
   /// Of the map, and so of the learnt parameters.
   let channelCount: Int
   let valuesPerSet: Double
@@ -27,12 +25,12 @@ struct NormalizedSets {
     pictureStride = pictureBlocks * lanes
     if groups > 0 {
       pictures = map[0]
-      (setsPerPicture, channelsPerSet, shape) = (groups, map[1] / groups, Shape([map[0], groups]))
+      (setsPerPicture, channelsPerSet) = (groups, map[1] / groups)
       (units, setsPerUnit, blocksPerUnit) = (map[0], groups, pictureBlocks)
       blocks = ChannelBlocks(Shape([1, pictures * pictureStride, map[2], map[3]]), lanes: lanes)
     } else {
       pictures = 1
-      (setsPerPicture, channelsPerSet, shape) = (map[1], 1, Shape([map[1]]))
+      (setsPerPicture, channelsPerSet) = (map[1], 1)
       (units, setsPerUnit, blocksPerUnit) = (pictureBlocks, lanes, 1)
       blocks = ChannelBlocks(map, lanes: lanes)
     }

@@ -54,6 +54,14 @@ package final class Executable {
   /// Where output `place` lies after a run, row-major.
   package func outputPointer(_ place: Int) -> UnsafeMutablePointer<Float> { pointer(plan.graph.outputs[place]) }
 
+  func outputShape(_ place: Int) -> Shape { plan.graph.shape(plan.graph.outputs[place]) }
+
+  /// Copies an output of the last run to the host, which has a tensor of its shape for it.
+  func read(output place: Int, to value: HostTensor) throws(SasukaError) {
+    try value.expectFloats(outputShape(place), "value")
+    try value.write(from: UnsafePointer(outputPointer(place)))
+  }
+
   private func pointer(_ value: Value) -> UnsafeMutablePointer<Float> {
     if case .parameter(let place) = plan.graph[value].role { return parameters.buffers[place].floats }
     return arena.floats + plan.offsets[value.index]

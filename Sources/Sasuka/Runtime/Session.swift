@@ -59,8 +59,7 @@ package final class Session {
 
   /// Shape of what a module computes, one of the features.
   package func featureShape(_ name: String) throws(SasukaError) -> Shape {
-    let graph = executable.plan.graph
-    return graph.shape(graph.outputs[try place(ofFeature: name)])
+    executable.outputShape(try place(ofFeature: name))
   }
 
   /// Copies what a module computed in the last run.
@@ -81,29 +80,18 @@ package final class Session {
     try gate.beginReading()
     defer { gate.endReading() }
     guard exists else { throw SasukaError(.wrongState, otherwise) }
-    try expectFloats(value, featureShape(name), "value")
-    try value.write(from: UnsafePointer(executable.outputPointer(place + others)))
-  }
-
-  private func expectFloats(_ tensor: HostTensor, _ shape: Shape, _ what: StaticString) throws(SasukaError) {
-    guard tensor.shape == shape else {
-      throw SasukaError(.invalidArgument, "\(what) has shape \(tensor.shape); \(shape) is expected")
-    }
-    guard tensor.dtype == .float32 || tensor.dtype == .float64 else {
-      throw SasukaError(.invalidArgument, "\(what) has type \(tensor.dtype.name); float32 or float64 is expected")
-    }
+    try executable.read(output: place + others, to: value)
   }
 
   private func place(ofFeature name: String) throws(SasukaError) -> Int {
-    for (place, feature) in features.enumerated() where feature == name { return place + 1 }
-    throw SasukaError(.notFound, "\"\(name)\" is none of the session's \(features.count) features")
+    try Sasuka.place(of: name, among: features) + 1
   }
 
   package func run(_ input: HostTensor, to output: HostTensor) throws(SasukaError) {
     guard input.shape == inputShape else {
       throw SasukaError(.invalidArgument, "input has shape \(input.shape); \(inputShape) is expected")
     }
-    try expectFloats(output, outputShape, "output")
+    try output.expectFloats(outputShape, "output")
     try gate.beginWriting()
     defer { gate.endWriting() }
     try modelGate.beginReading()
@@ -127,7 +115,7 @@ package final class Session {
     guard executable.plan.graph.inputs.count > 1 else {
       throw SasukaError(.wrongState, "the session was made without gradients; its options ask for them")
     }
-    try expectFloats(seed, outputShape, "seed")
+    try seed.expectFloats(outputShape, "seed")
     try gate.beginWriting()
     defer { gate.endWriting() }
     guard hasRun else { throw SasukaError(.wrongState, "the session has not run yet") }
@@ -140,4 +128,10 @@ package final class Session {
     try executable.run("backward", progress: progress, nodes: firstBackward..<executable.plan.graph.nodes.count)
     hasGradients = true
   }
+}
+
+/// The place of a module among those whose results were asked for.
+func place(of module: String, among features: [String]) throws(SasukaError) -> Int {
+  for (place, feature) in features.enumerated() where feature == module { return place }
+  throw SasukaError(.notFound, "\"\(module)\" is none of the \(features.count) features that were asked for")
 }

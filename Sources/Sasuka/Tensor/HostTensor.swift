@@ -14,6 +14,17 @@ package struct HostTensor {
     self.strides = strides ?? shape.rowMajorStrides
   }
 
+  /// - Throws: `invalidArgument` for another shape, and for numbers that are not float32 or float64.
+  @inline(never)
+  func expectFloats(_ expected: Shape, _ what: StaticString) throws(SasukaError) {
+    guard shape == expected else {
+      throw SasukaError(.invalidArgument, "\(what) has shape \(shape); \(expected) is expected")
+    }
+    guard dtype == .float32 || dtype == .float64 else {
+      throw SasukaError(.invalidArgument, "\(what) has type \(dtype.name); float32 or float64 is expected")
+    }
+  }
+
   /// Copies the numbers as float32, row-major.
   package func read(into target: UnsafeMutablePointer<Float>) throws(SasukaError) {
     switch dtype {

@@ -50,6 +50,10 @@ package final class Trainer {
   private var trainable: [Int] = []
   private var pieces: [Piece] = []
   private var plans: [CompiledStep] = []
+  /// Modules whose results, and the loss's gradients with respect to these, can be read after a pass.
+  private var watched: [String] = []
+  /// The last pass in training mode: what was watched lies in its memory.
+  private var lastPass: (executable: Executable, hasGradients: Bool)?
 
   /// A stretch of one parameter that is updated as a unit.
   private struct Piece {
@@ -61,7 +65,9 @@ package final class Trainer {
 
   private struct CompiledStep {
     let mode: Mode
-    let input, target: Shape
+    let input: Shape
+    /// Nil where no loss is computed.
+    let target: Shape?
     let executable: Executable
   }
 
@@ -108,6 +114,7 @@ package final class Trainer {
       Group(
         pattern: names, learningRateFactor: learningRateFactor, weightDecay: weightDecay, isFrozen: isFrozen))
     plans = []
+    lastPass = nil
     clearGradients()
     divide()
   }
@@ -125,6 +132,7 @@ package final class Trainer {
     defer { gate.endWriting() }
     evaluated.set(names, isOn)
     plans = []
+    lastPass = nil
   }
 
   private func group(of name: String) -> Group? { groups.last { $0.pattern.matches(name) } }
@@ -217,11 +225,70 @@ package final class Trainer {
     try beginWriting()
     defer { endWriting() }
     let executable = try compiled(.training, input, target)
+    lastPass = nil
     try load(input, target, into: executable)
-    try executable.run(
-      "forward and backward", random: RandomState(seed: options.seed, iteration: passes), progress: options.progress)
-    passes += 1
+    try pass(executable, "forward and backward", hasGradients: true)
     return Double(executable.outputPointer(0).pointee)
+  }
+
+  /// The network's result as training computes it: by the batch's statistics, which the running ones are updated with,
+  /// and with dropout.
+  package func forward(_ input: HostTensor, to output: HostTensor) throws(SasukaError) {
+    try beginWriting()
+    defer { endWriting() }
+    let executable = try compiled(.training, input, nil)
+    try output.expectFloats(executable.outputShape(0), "output")
+    lastPass = nil
+    try input.read(into: executable.inputPointer(0))
+    try pass(executable, "forward", hasGradients: false)
+    try executable.read(output: 0, to: output)
+  }
+
+  private func pass(
+    _ executable: Executable, _ stage: StaticString, hasGradients: Bool
+  ) throws(SasukaError) {
+    try executable.run(
+      stage, random: RandomState(seed: options.seed, iteration: passes), progress: options.progress)
+    passes += 1
+    lastPass = (executable, hasGradients)
+  }
+
+  /// Says which modules' results and gradients can be read after passes in training mode, in place of those before.
+  ///
+  /// - Throws: `notFound` for a module that does not exist, or that lies before the trainer's input.
+  package func watch(_ modules: [String]) throws(SasukaError) {
+    for module in modules { _ = try graph.output(ofModule: module) }
+    try gate.beginWriting()
+    defer { gate.endWriting() }
+    watched = modules
+    plans = []
+    lastPass = nil
+  }
+
+  /// Shape of what a watched module computed in the last pass.
+  package func featureShape(_ name: String) throws(SasukaError) -> Shape {
+    try gate.beginReading()
+    defer { gate.endReading() }
+    let (executable, place) = try feature(name, isGradient: false)
+    return executable.outputShape(place)
+  }
+
+  /// Copies what a watched module computed in the last pass, or the gradient of the loss with respect to that.
+  package func readFeature(_ name: String, isGradient: Bool, to value: HostTensor) throws(SasukaError) {
+    try gate.beginReading()
+    defer { gate.endReading() }
+    let (executable, place) = try feature(name, isGradient: isGradient)
+    try executable.read(output: place, to: value)
+  }
+
+  private func feature(_ name: String, isGradient: Bool) throws(SasukaError) -> (Executable, Int) {
+    let place = try Sasuka.place(of: name, among: watched)
+    guard let (executable, hasGradients) = lastPass, hasGradients || !isGradient else {
+      throw SasukaError(.wrongState, "no pass of the trainer has computed it since it has been watched")
+    }
+    // Outputs: the loss where there is one, the network's own, features, gradients.
+    let others = graph.outputs.count + (hasGradients ? 1 : 0) + (isGradient ? watched.count : 0)
+    return (executable, others + place)
   }
 
   /// Clips the gradients and changes the weights.
@@ -346,35 +413,36 @@ package final class Trainer {
 
   /// The plan for these shapes; the last few are kept.
   private func compiled(
-    _ mode: Mode, _ input: HostTensor, _ target: HostTensor
+    _ mode: Mode, _ input: HostTensor, _ target: HostTensor?
   ) throws(SasukaError) -> Executable {
     if let place = plans.firstIndex(where: {
-      $0.mode == mode && $0.input == input.shape && $0.target == target.shape
+      $0.mode == mode && $0.input == input.shape && $0.target == target?.shape
     }) {
       let plan = plans.remove(at: place)
       plans.append(plan)
       return plan.executable
     }
-    let prediction = try graph.outputShape(for: input.shape)
-    try options.loss.checkTarget(target.shape, prediction: prediction)
-    let loss = options.loss.make()
-    let plan: Plan
-    switch mode {
-    case .training:
-      plan = try Plan.training(
-        of: graph, inputShapes: [input.shape], loss: loss, targetShape: target.shape, trainable: trainable,
-        evaluated: evaluated, lanes: model.kernels.lanes)
-    case .evaluation:
-      plan = try Plan.evaluation(
-        of: graph, inputShapes: [input.shape], loss: loss, targetShape: target.shape,
-        lanes: model.kernels.lanes)
-    }
     let executable = try Executable(
-      plan, parameters: model.parameters, gradients: gradients, kernels: model.kernels, pool: pool,
-      algorithms: model.options.algorithms, progress: options.progress)
+      plan(mode, input.shape, target?.shape), parameters: model.parameters, gradients: gradients,
+      kernels: model.kernels, pool: pool, algorithms: model.options.algorithms, progress: options.progress)
     if plans.count == Trainer.cachedPlans { plans.removeFirst() }
-    plans.append(CompiledStep(mode: mode, input: input.shape, target: target.shape, executable: executable))
+    plans.append(CompiledStep(mode: mode, input: input.shape, target: target?.shape, executable: executable))
     return executable
+  }
+
+  private func plan(_ mode: Mode, _ input: Shape, _ target: Shape?) throws(SasukaError) -> Plan {
+    let prediction = try graph.outputShape(for: input)
+    if let target { try options.loss.checkTarget(target, prediction: prediction) }
+    let loss = options.loss.make()
+    if mode == .evaluation, let target {
+      return try Plan.evaluation(
+        of: graph, inputShapes: [input], loss: loss, targetShape: target, lanes: model.kernels.lanes)
+    }
+    var observed: [Value] = []
+    for module in watched { observed.append(try graph.output(ofModule: module)) }
+    return try Plan.training(
+      of: graph, inputShapes: [input], loss: loss, targetShape: target, trainable: trainable, evaluated: evaluated,
+      observing: observed, lanes: model.kernels.lanes)
   }
 
   /// Takes over counters from a checkpoint whose arrays have been copied already.

@@ -366,6 +366,11 @@ CHECKED: dict[str, list[Any]] = {
     "trainer_set_learning_rate": [_handle, c_double],
     "trainer_zero_gradients": [_handle],
     "trainer_forward_backward": [_handle, _tensor, _tensor, POINTER(c_double)],
+    "trainer_forward": [_handle, _tensor, _tensor],
+    "trainer_watch": [_handle, POINTER(c_char_p), _size],
+    "trainer_feature_shape": [_handle, _name, _sizes, POINTER(c_int32)],
+    "trainer_feature": [_handle, _name, _tensor],
+    "trainer_feature_gradient": [_handle, _name, _tensor],
     "trainer_update": [_handle],
     "trainer_step": [_handle, _tensor, _tensor, POINTER(c_double)],
     "trainer_evaluate": [_handle, _tensor, _tensor, POINTER(Evaluation)],
@@ -491,6 +496,12 @@ def sizes(values: Any) -> Any:
     """A C array of 64-bit sizes."""
     numbers = [int(value) for value in values]
     return (c_int64 * max(len(numbers), 1))(*numbers)
+
+
+def name_list(values: Any) -> tuple[Any, int]:
+    """A C array of names, and how many there are."""
+    texts = [value.encode() for value in values]
+    return (c_char_p * max(len(texts), 1))(*texts), len(texts)
 
 
 def shape_of(function: Any, *arguments: Any) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import describe
 from ._library import lib, shape_of
-from .errors import NotFoundError, WrongStateError
+from .errors import NotFoundError
 
 if TYPE_CHECKING:
     from .model import Parameter
@@ -88,19 +88,15 @@ class Inspection:
     # ---- Modes
 
     def train(self: Self, mode: bool = True) -> Self:
-        """Says that the model is being trained: it then refuses to be called until `eval`, since a call computes what
-        evaluation does, with dropout off and BatchNorm by its running statistics. Trainers do not ask for the mode: their
-        steps always compute as in training."""
+        """Lets calls compute as training does until `eval`: dropout is on, and BatchNorm uses the batch's statistics and
+        updates its running ones. Nothing is learnt; that is a trainer's, whose steps always compute so. Sessions, features
+        and gradients stay those of evaluation."""
         self.training = bool(mode)
         return self
 
     def eval(self: Self) -> Self:
         """Ends what `train` began; a new model is in this mode."""
         return self.train(False)
-
-    def _refuse_training_mode(self) -> None:
-        if self.training:
-            raise WrongStateError("the model is in training mode, and a call computes what evaluation does; call eval() first")
 
     # ---- Freezing
 

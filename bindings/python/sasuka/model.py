@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Mapping, Sequence
-from ctypes import c_char_p, c_int32, c_void_p
+from ctypes import c_int32, c_void_p
 from threading import get_ident
 from typing import Any, Callable, NamedTuple, TypeVar, Union, overload
 
@@ -23,8 +23,10 @@ from ._library import (
     ProfileRow as _ProfileRow,
     ProgressFunction,
     SessionOptions,
+    TrainOptions,
     defaults,
     lib,
+    name_list,
     read_bytes,
     shape_of,
     sizes,
@@ -35,7 +37,6 @@ from .pictures import Preprocessing
 from .profile import Profile, ProfileRow
 from .surgery import Surgery
 from .tensors import Borrowed, TensorLike, as_array, borrow_input, borrow_output
-from .torch_file import write_state_dict, written_whole
 
 Out = TypeVar("Out")
 PathOrBytes = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
@@ -246,6 +247,7 @@ class Model(Surgery, Inspection, Owner):
     """A network with its weights. Made by `create_model` or `Graph.model`; a context manager; freed when collected."""
 
     _destroy = "model_destroy"
+    _training_pass: _TrainingPass | None = None
 
     def __init__(self, handle: c_void_p, interruptible: Interruptible) -> None:
         self._handle = handle
@@ -264,7 +266,8 @@ class Model(Surgery, Inspection, Owner):
     @overload
     def __call__(self, x: TensorLike, out: Out) -> Out: ...
     def __call__(self, x: TensorLike, out: Any = None) -> Any:
-        """The network's result in evaluation mode.
+        """The network's result: in evaluation mode, or after `train` as training computes it, whose batches BatchNorm's running
+        statistics then follow.
 
         Parameters
         ----------
@@ -274,7 +277,6 @@ class Model(Surgery, Inspection, Owner):
         out : numpy.ndarray or tensor, optional
             float32 or float64 of the result's shape, to be written; it is returned.
         """
-        self._refuse_training_mode()
         given = borrow_input(x)
         if out is None:
             shape = given.array.shape
@@ -283,8 +285,20 @@ class Model(Surgery, Inspection, Owner):
                     self._output_shapes.clear()
                 self._output_shapes[shape] = self.output_shape(shape)
             out = np.empty(self._output_shapes[shape], dtype=np.float32)
-        self._interruptible.call(lib.sasuka_model_forward, self._handle, given.pointer, borrow_output(out).pointer)
+        function, handle = lib.sasuka_model_forward, self._handle
+        if self.training:
+            if self._training_pass is None:
+                self._training_pass = _TrainingPass(self)
+            function, handle = lib.sasuka_trainer_forward, self._training_pass._handle
+        self._interruptible.call(function, handle, given.pointer, borrow_output(out).pointer)
         return out
+
+    def close(self) -> None:
+        """Frees it. What was made from it keeps what it needs."""
+        training_pass, self._training_pass = self._training_pass, None
+        if training_pass is not None:
+            training_pass.close()
+        super().close()
 
     def extract_features(self, x: TensorLike, names: Sequence[str]) -> dict[str, np.ndarray]:
         """What modules compute for `x` in evaluation mode, by name.
@@ -521,14 +535,10 @@ class Model(Surgery, Inspection, Owner):
             lib.sasuka_model_load_weights(self._handle, os.fsencode(source), ctypes.byref(options))
 
     def save_weights(self, path: str | os.PathLike[str] | None = None) -> bytes | None:
-        """Saves as .npz, or as PyTorch's .pth or .pt, where the path ends so, else as safetensors; without a path returns
-        the safetensors' bytes."""
+        """Saves as .npz, or as PyTorch's state dict (.pth, .pt), where the path ends so, else as safetensors; without a path
+        returns the safetensors' bytes."""
         if path is None:
             return read_bytes(lib.sasuka_model_save_weights_to_memory, self._handle)
-        if os.fspath(path).endswith((".pth", ".pt")):
-            with written_whole(path) as file:
-                write_state_dict(file, self.state_dict())
-            return None
         lib.sasuka_model_save_weights(self._handle, os.fsencode(path))
         return None
 
@@ -546,6 +556,18 @@ class Model(Surgery, Inspection, Owner):
         if kind not in INITIALIZERS:
             raise ValueError(f"kind {kind!r}; one of {', '.join(map(repr, INITIALIZERS))} is expected")
         lib.sasuka_model_initialize(self._handle, pattern.encode(), INITIALIZERS[kind], parameter, seed)
+
+
+class _TrainingPass(Owner):
+    """What computes a model's results in training mode: a trainer that never trains."""
+
+    _destroy = "trainer_destroy"
+
+    def __init__(self, model: Model) -> None:
+        options, handle = defaults(TrainOptions, "sasuka_train_options_init", 0), c_void_p()
+        options.progress = model._interruptible.callback
+        lib.sasuka_trainer_create(model._handle, ctypes.byref(options), ctypes.byref(handle))
+        self._handle = handle
 
 
 class Session(Owner):
@@ -597,8 +619,8 @@ class Session(Owner):
         options, handle = defaults(SessionOptions, "sasuka_session_options_init"), c_void_p()
         options.threads, options.profile = self._threads, self._profile
         options.exact = self._exact
-        options.features = (c_char_p * max(len(self.features), 1))(*[name.encode() for name in self.features])
-        options.feature_count, options.gradients = len(self.features), self._gradients
+        options.features, options.feature_count = name_list(self.features)
+        options.gradients = self._gradients
         for field, module in self._part.items():
             if module is not None:
                 setattr(options, field, module.encode())

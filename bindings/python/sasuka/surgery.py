@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import c_char_p, c_size_t, c_void_p
+from ctypes import c_size_t, c_void_p
 from typing import Any, NamedTuple, TypeVar
 
 from . import _library
-from ._library import lib, sizes
+from ._library import lib, name_list, sizes
 from .shapes import ReceptiveField
 
 ABLATIONS = {"bypass": 0, "zero": 1, "shortcut": 2}
@@ -115,8 +115,7 @@ class Surgery:
             their shortcuts.
         """
         names = [modules] if isinstance(modules, str) else list(modules)
-        texts = (c_char_p * max(len(names), 1))(*[name.encode() for name in names])
-        return self._changed(lib.sasuka_model_ablate, texts, len(names), _choice("ablation", ablation, ABLATIONS))
+        return self._changed(lib.sasuka_model_ablate, *name_list(names), _choice("ablation", ablation, ABLATIONS))
 
     def replace_max_pool(self: Self, pattern: str = "*", replacement: str = "convolution") -> Self:
         """The network with other layers for the maximum poolings whose names match.

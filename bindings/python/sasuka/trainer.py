@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._library import Evaluation as _Evaluation
-from ._library import Owner, ScheduleOptions, TrainOptions, defaults, lib, read_bytes, sizes
+from ._library import Owner, ScheduleOptions, TrainOptions, defaults, lib, name_list, read_bytes, shape_of, sizes
 from .errors import NotFoundError
 from .model import Interruptible, Model, PathOrBytes
-from .tensors import TensorLike, borrow_input, borrow_labels
+from .tensors import TensorLike, borrow_input, borrow_labels, borrow_output
 
 OPTIMIZERS = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
 LOSSES = {"cross_entropy": 0, "mean_squared_error": 1, "binary_cross_entropy_with_logits": 2}
@@ -129,6 +129,41 @@ class Trainer(Owner):
         given, wanted, loss = borrow_input(x), borrow_labels(target), c_double()
         self._interruptible.call(function, self._handle, given.pointer, wanted.pointer, ctypes.byref(loss))
         return loss.value
+
+    def forward(self, x: TensorLike) -> np.ndarray:
+        """The network's result as training computes it, without a loss: dropout is on, and BatchNorm uses the batch's
+        statistics and updates its running ones."""
+        given = borrow_input(x)
+        out = np.empty(self.model.output_shape(given.array.shape), dtype=np.float32)
+        self._interruptible.call(lib.sasuka_trainer_forward, self._handle, given.pointer, borrow_output(out).pointer)
+        return out
+
+    def watch(self, modules: Sequence[str]) -> None:
+        """Says of which modules `feature` and `feature_gradient` tell after a pass, in place of those named before.
+
+        Parameters
+        ----------
+        modules : sequence of str
+            Layers by name, such as ``"layer1.0.conv1"``, or groups of layers, such as ``"layer1"``; ``"input"`` is the input.
+
+        >>> trainer.watch(["layer1", "layer4"])
+        >>> trainer.step(pictures, labels)
+        >>> np.abs(trainer.feature_gradient("layer1")).mean()
+        """
+        lib.sasuka_trainer_watch(self._handle, *name_list(modules))
+
+    def feature(self, name: str) -> np.ndarray:
+        """What a module that is watched computed in the last step, forward or forward_backward."""
+        return self._feature(lib.sasuka_trainer_feature, name)
+
+    def feature_gradient(self, name: str) -> np.ndarray:
+        """The gradient of the last loss with respect to what a module that is watched computed."""
+        return self._feature(lib.sasuka_trainer_feature_gradient, name)
+
+    def _feature(self, function: Any, name: str) -> np.ndarray:
+        value = np.empty(shape_of(lib.sasuka_trainer_feature_shape, self._handle, name.encode()), dtype=np.float32)
+        function(self._handle, name.encode(), borrow_output(value).pointer)
+        return value
 
     def zero_gradients(self) -> None:
         """Sets all gradients to 0."""

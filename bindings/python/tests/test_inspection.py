@@ -106,13 +106,30 @@ def test_every_layer_hangs_on_what_came_before(name: str) -> None:
     assert {target for _, target in connections} == set(range(count))
 
 
-def test_training_mode_refuses_to_be_called(model: sasuka.Model, pictures: np.ndarray, labels: np.ndarray) -> None:
+def test_calls_in_training_mode_normalise_by_the_batch(model: sasuka.Model, pictures: np.ndarray) -> None:
+    before = model.state_dict()
     expected = model.eval()(pictures)
     assert model.train() is model and model.training
-    sasuka.Trainer(model, lr=0.0).step(pictures, labels)
-    with pytest.raises(sasuka.WrongStateError, match=r"call eval\(\) first"):
-        model(pictures)
-    assert model.eval()(pictures).shape == expected.shape and not model.training
+    trained = model(pictures)
+    after = model.state_dict()
+    changed = {name for name, array in after.items() if (array != before[name]).any()}
+    gathered = ("running_mean", "running_var", "num_batches_tracked")
+    assert changed == {f"{norm}.{what}" for norm in ("bn1", "bn2") for what in gathered}
+    mean = model.extract_features(pictures, ["conv1"])["conv1"].mean(axis=(0, 2, 3))
+    np.testing.assert_allclose(after["bn1.running_mean"], 0.1 * mean, rtol=1e-4, atol=1e-6)
+    # The batch's statistics do not depend on the running ones, nor do results that are normalised by them.
+    np.testing.assert_allclose(model(pictures), trained, rtol=1e-6)
+    assert model.state_dict()["bn1.num_batches_tracked"] == 2
+    assert np.abs(model.eval()(pictures) - expected).max() > 1e-3 and not model.training
+
+
+def test_calls_in_training_mode_drop_anew(pictures: np.ndarray) -> None:
+    with build(dropout=0.5) as model:
+        model.train()
+        first, second = model(pictures), model(pictures)
+        assert (first != second).any()
+        out = np.empty_like(first)
+        assert model(pictures, out=out) is out and (out != second).any()
 
 
 def test_what_is_frozen_stays(pictures: np.ndarray, labels: np.ndarray) -> None:

@@ -164,3 +164,78 @@ def test_threads_run_sessions_at_the_same_time(model: sasuka.Model, pictures: np
     for result in results.values():
         for output in result:
             np.testing.assert_array_equal(output, expected)
+
+
+def test_features_and_their_gradients_are_watched(model: sasuka.Model, pictures: np.ndarray, labels: np.ndarray) -> None:
+    names = ["conv1", "bn1", "bn2", "fc", "input"]
+    trainer = sasuka.Trainer(model, "sgd", 0.1)
+    trainer.watch(names)
+    with pytest.raises(sasuka.WrongStateError, match="no pass of the trainer"):
+        trainer.feature("conv1")
+    trainer.step(pictures, labels)
+    np.testing.assert_array_equal(trainer.feature("input"), pictures)
+    normalised = trainer.feature("bn1")
+    np.testing.assert_allclose(normalised.mean(axis=(0, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(normalised.std(axis=(0, 2, 3)), 1, rtol=1e-3)
+    # Of the mean cross-entropy: what softmax says less what is right.
+    shares = np.exp(trainer.feature("fc") - trainer.feature("fc").max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    expected = (shares - np.eye(5)[labels]) / len(labels)
+    np.testing.assert_allclose(trainer.feature_gradient("fc"), expected, rtol=1e-4, atol=1e-6)
+    for norm in ("bn1", "bn2"):
+        bias = trainer.feature_gradient(norm).sum(axis=(0, 2, 3))
+        np.testing.assert_allclose(bias, trainer.gradients()[norm + ".bias"], rtol=1e-4, atol=1e-6)
+    # An evaluation leaves them; a forward pass has no gradients.
+    trainer.evaluate(pictures, labels)
+    np.testing.assert_array_equal(trainer.feature("bn1"), normalised)
+    logits = trainer.forward(pictures)
+    np.testing.assert_array_equal(trainer.feature("fc"), logits)
+    with pytest.raises(sasuka.WrongStateError):
+        trainer.feature_gradient("fc")
+    with pytest.raises(sasuka.NotFoundError, match='"fc2" is none of the 5'):
+        trainer.feature("fc2")
+    with pytest.raises(sasuka.NotFoundError, match='called "layer9"'):
+        trainer.watch(["fc", "layer9"])
+    trainer.watch([])
+    with pytest.raises(sasuka.NotFoundError):
+        trainer.feature("fc")
+
+
+def test_watching_changes_nothing(pictures: np.ndarray, labels: np.ndarray) -> None:
+    """Frozen layers, whose gradients nobody else wants, can be watched too."""
+    states, losses = [], []
+    for watched in ([], ["conv1", "conv2", "input"]):
+        model = build(dropout=0.3)
+        trainer = sasuka.Trainer(model, "sgd", 0.1, momentum=0.9)
+        trainer.freeze("conv*")
+        trainer.watch(watched)
+        losses.append([trainer.step(pictures, labels) for _ in range(3)])
+        states.append(model.state_dict())
+        if watched:
+            assert np.abs(trainer.feature_gradient("input")).max() > 0
+            assert trainer.gradient_norm("conv*") == 0
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    for name, array in states[0].items():
+        np.testing.assert_allclose(states[1][name], array, rtol=1e-4, atol=1e-6)
+
+
+def test_watched_gradients_are_pytorch_s(pictures: np.ndarray, labels: np.ndarray) -> None:
+    torch = pytest.importorskip("torch")
+    layers = "nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.GroupNorm(3, 6), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(150, 5)"
+    theirs = torch.nn.Sequential(*eval(layers, {"nn": torch.nn})).double()
+    model = sasuka.nn.Sequential(*eval(layers, {"nn": sasuka.nn})).model((3, 12, 12))
+    model.load_state_dict({name: value.numpy() for name, value in theirs.state_dict().items()})
+    names = [str(place) for place in range(7)]
+    trainer = sasuka.Trainer(model)
+    trainer.watch(names)
+    trainer.step(pictures, labels)
+    x, values = torch.from_numpy(pictures).double(), []
+    for layer in theirs:
+        x = layer(x)
+        x.retain_grad()
+        values.append(x)
+    torch.nn.functional.cross_entropy(x, torch.from_numpy(labels)).backward()
+    for name, value in zip(names, values):
+        ours = trainer.feature(name), trainer.feature_gradient(name)
+        for found, expected in zip(ours, (value.detach().numpy(), value.grad.numpy())):
+            np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max(), err_msg=name)
