@@ -141,7 +141,12 @@ extension Model {
   package func saveWeights(to path: UnsafePointer<CChar>) throws(SasukaError) {
     try gate.beginReading()
     defer { gate.endReading() }
-    try writeWeights(weightTensors(prefix: ""), format: WeightFormat(savingTo: String(cString: path)), to: path)
+    let format = WeightFormat(savingTo: String(cString: path))
+    var metadata: [WeightMetadata] = []
+    if format == .torch, let architecture = try? Architecture.named(graph.architecture) {
+      metadata.append(WeightMetadata(key: "version", value: architecture.version))
+    }
+    try writeWeights(weightTensors(prefix: ""), metadata: metadata, format: format, to: path)
   }
 
   /// Saves as safetensors to memory.

@@ -78,16 +78,13 @@ private func columnMajorStrides(_ shape: [Int]) -> [Int] {
 
 // MARK: - Writing
 
-/// Writes arrays without compression: weights hardly shrink, and plain bytes can be used where they lie.
 func writeNpz(_ tensors: [WeightTensor], to sink: any ByteSink, name: String) throws(SasukaError) {
-  var directory: [UInt8] = []
-  var offset = 0
-  var crc = CRC32()
+  var archive = ZipWriter(sink)
   for tensor in tensors {
     let place = "\(name): tensor \"\(tensor.name)\""
-    let entryName = Array(tensor.name.utf8) + Array(".npy".utf8)
     // Readers of archives take a NUL for the end of a name.
-    guard entryName.count <= 65535, !entryName.contains(0) else {
+    let bytes = Array(tensor.name.utf8)
+    guard bytes.count <= 65531, !bytes.contains(0) else {
       throw SasukaError(.invalidArgument, "\(place): a name of at most 65531 bytes without NUL is expected")
     }
     guard let header = npyHeader(tensor.dtype, tensor.shape) else {
@@ -97,18 +94,7 @@ func writeNpz(_ tensors: [WeightTensor], to sink: any ByteSink, name: String) th
       throw SasukaError(
         .invalidArgument, "\(place): a shape of at most \(SafetensorsFile.maximumRank) axes is expected")
     }
-    crc.reset()
-    crc.add(header)
-    crc.add(tensor.bytes)
-    let record = ZipRecord(
-      name: entryName, checksum: crc.value, size: header.count + tensor.bytes.count, offset: offset)
-    let local = record.localHeader
-    try sink.write(local)
-    try sink.write(header)
-    try sink.write(tensor.bytes)
-    directory += record.directoryEntry
-    offset += local.count + record.size
+    try archive.add(tensor.name + ".npy", header, tensor.bytes)
   }
-  try sink.write(directory)
-  try sink.write(zipEnd(count: tensors.count, directorySize: directory.count, directoryOffset: offset))
+  try archive.finish()
 }

@@ -65,7 +65,7 @@ enum PickleGlobal {
 
 extension DType {
   /// As in the names of PyTorch's storages.
-  fileprivate var storageName: String {
+  var storageName: String {
     ["Half", "BFloat16", "Float", "Double", "Bool", "Byte", "Char", "Short", "Int", "Long"][Int(rawValue)]
   }
 }

@@ -51,7 +51,7 @@ package struct WeightTensor {
   }
 }
 
-/// A text that a file carries beside its tensors.
+/// A text that a file carries beside its tensors; in PyTorch's it is the version of the network's class, one digit.
 package struct WeightMetadata: Equatable {
   package let key: String
   package let value: String
@@ -62,7 +62,7 @@ package struct WeightMetadata: Equatable {
   }
 }
 
-/// The formats that are read and, but for PyTorch's own, written.
+/// The formats that are read and written.
 package enum WeightFormat: Sendable {
   case safetensors, npz, torch
 
@@ -164,7 +164,8 @@ private func write(
     }
     try writeNpz(tensors, to: sink, name: name)
   case .torch:
-    throw SasukaError(.unsupported, "\(name): PyTorch's format is read only; a name ending in .safetensors is expected")
+    let version = metadata.first?.value.utf8.first
+    try writeTorch(tensors, version: version ?? UInt8(ascii: "1"), to: sink)
   }
 }
 

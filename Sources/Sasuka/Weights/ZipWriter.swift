@@ -1,5 +1,40 @@
+/// Writes an archive without compression: weights hardly shrink, and plain bytes can be used where they lie.
+struct ZipWriter {
+  private let sink: any ByteSink
+  private var directory: [UInt8] = []
+  private var count = 0
+  private var offset = 0
+  private var crc = CRC32()
+
+  init(_ sink: any ByteSink) { self.sink = sink }
+
+  /// Adds an entry whose content is `header` and then `bytes`.
+  mutating func add(
+    _ name: String, _ header: [UInt8], _ bytes: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+  ) throws(SasukaError) {
+    crc.reset()
+    crc.add(header)
+    crc.add(bytes)
+    let record = ZipRecord(
+      name: Array(name.utf8), checksum: crc.value, size: header.count + bytes.count, offset: offset)
+    let local = record.localHeader
+    try sink.write(local)
+    try sink.write(header)
+    try sink.write(bytes)
+    directory += record.directoryEntry
+    count += 1
+    offset += local.count + record.size
+  }
+
+  /// Writes what stands behind the entries.
+  func finish() throws(SasukaError) {
+    try sink.write(directory)
+    try sink.write(zipEnd(count: count, directorySize: directory.count, directoryOffset: offset))
+  }
+}
+
 /// An uncompressed entry of an archive that is being written, and the records that describe it.
-struct ZipRecord {
+private struct ZipRecord {
   let name: [UInt8]
   let checksum: UInt32
   let size: Int
@@ -20,6 +55,12 @@ struct ZipRecord {
   var localHeader: [UInt8] {
     var extra: [UInt8] = []
     if sizeIsWide { appendZip64(withOffset: false, to: &extra) }
+    // PyTorch's field that nobody reads, so that the content begins at a multiple of 64 bytes.
+    let start = offset + 30 + name.count + extra.count + 4
+    let padding = (64 - start % 64) % 64
+    extra += Array("FB".utf8)
+    extra.append(littleEndian: UInt16(truncatingIfNeeded: padding))
+    extra += [UInt8](repeating: UInt8(ascii: "Z"), count: padding)
     var bytes: [UInt8] = []
     bytes.append(littleEndian: ZipSignature.localHeader)
     appendCommon(extra.count, isWide: sizeIsWide, to: &bytes)
@@ -67,7 +108,7 @@ struct ZipRecord {
 }
 
 /// What stands after the directory.
-func zipEnd(count: Int, directorySize: Int, directoryOffset: Int) -> [UInt8] {
+private func zipEnd(count: Int, directorySize: Int, directoryOffset: Int) -> [UInt8] {
   var bytes: [UInt8] = []
   let isWide = count >= 0xffff || directorySize >= ZipRecord.limit || directoryOffset >= ZipRecord.limit
   if isWide { appendZip64End(count, directorySize, directoryOffset, to: &bytes) }

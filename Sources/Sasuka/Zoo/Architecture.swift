@@ -42,17 +42,20 @@ package struct Architecture: Sendable {
   let classes: Int
   /// How its published weights want pictures.
   let recipes: Recipes
+  /// Of torchvision's class, as its state dicts say.
+  let version: String
   let body: Body
 
   /// An architecture for ImageNet's pictures and classes unless told otherwise.
   init(
     _ name: String, channels: Int = 3, size: Int = 224, classes: Int = 1000, recipes: Recipes = Recipes(),
-    _ body: @escaping Body
+    version: String = "1", _ body: @escaping Body
   ) {
     self.name = name
     input = (channels, size, size)
     self.classes = classes
     self.recipes = recipes
+    self.version = version
     self.body = body
   }
 

@@ -9,7 +9,7 @@ enum MNASNet {
   ]
 
   static let architectures: [Architecture] = table.map { name, width, recipes in
-    Architecture("mnasnet" + name, recipes: recipes) { (b, input) throws(SasukaError) in
+    Architecture("mnasnet" + name, recipes: recipes, version: "2") { (b, input) throws(SasukaError) in
       // torchvision's 1 - 0.9997.
       b.momentum = 0.0003
       let first = NetworkBuilder.scaled(32, width)

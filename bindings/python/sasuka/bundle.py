@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +19,6 @@ from .errors import FileError, FormatError, InvalidArgumentError
 from .learner import softmax
 from .model import Model, create_model
 from .pictures import Preprocessing, preprocessing
-from .torch_file import written_whole
 
 #: The description and the weights in a bundle's folder.
 DESCRIPTION, WEIGHTS = "sasuka.json", "weights.safetensors"
@@ -103,7 +104,7 @@ class Bundle:
             "classes": list(self.classes),
             "preprocessing": asdict(self.preprocessing),
         }
-        with written_whole(Path(folder) / DESCRIPTION) as file:
+        with _written_whole(Path(folder) / DESCRIPTION) as file:
             file.write(json.dumps(told, indent=2, ensure_ascii=False).encode() + b"\n")
 
     def predict(self, pictures: Sequence[Any], top_k: int = 1, batch_size: int = 32) -> list[list[Prediction]]:
@@ -137,3 +138,26 @@ def _opened(picture: Any) -> Any:
         raise FormatError(f"{os.fspath(picture)}: no picture in a format that Pillow knows") from reason
     except OSError as reason:
         raise FileError(f"{os.fspath(picture)} cannot be read: {reason}") from reason
+
+
+@contextmanager
+def _written_whole(path: PathLike) -> Iterator[IO[bytes]]:
+    """A file that is there whole or not at all: a temporary one beside it, synced and renamed once all is written."""
+    target = os.path.abspath(os.fspath(path))
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".sasuka-")
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, target)
+        temporary = ""
+    except OSError as reason:
+        raise FileError(f"{os.fspath(path)} cannot be written: {reason}") from reason
+    finally:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)

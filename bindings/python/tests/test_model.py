@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import gc
+import pickletools
+import struct
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -209,19 +212,46 @@ def test_pytorch_s_files_are_written(tmp_path: Path, pictures: np.ndarray, suffi
     second.load_weights(path)
     np.testing.assert_array_equal(second(pictures), first(pictures))
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-    with pytest.raises(sasuka.FileError, match="no/such/folder/w.pth cannot be written"):
+    with pytest.raises(sasuka.FileError, match="no/such/folder/w.pth: cannot create"):
         first.save_weights("no/such/folder/w.pth")
+
+
+def test_pytorch_s_files_are_archives_that_can_be_mapped(tmp_path: Path) -> None:
+    path, state = tmp_path / "weights.pth", build().state_dict()
+    build().save_weights(path)
+    data = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        assert archive.read("archive/version") == b"3\n" and archive.read("archive/byteorder") == b"little"
+        pickled = archive.read("archive/data.pkl")
+    assert list(entries)[2:-1] == [f"archive/data/{place}" for place in range(len(state))]
+    for (name, array), entry in zip(state.items(), list(entries.values())[2:-1]):
+        names, extra = struct.unpack_from("<HH", data, entry.header_offset + 26)
+        start = entry.header_offset + 30 + names + extra
+        assert entry.compress_type == zipfile.ZIP_STORED and start % 64 == 0
+        assert data[start : start + entry.file_size] == array.tobytes(), name
+    # What stands in the pickle, told by the standard library: strings, and whose versions they are.
+    texts = [argument for opcode, argument, _ in pickletools.genops(pickled) if opcode.name == "BINUNICODE"]
+    assert texts[texts.index("_metadata") + 1 :: 2] == ["", "bn1", "bn2"]
 
 
 def test_pytorch_reads_what_was_written(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    model = build()
+    layers = "nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.GroupNorm(2, 8), nn.Flatten(), nn.Linear(800, 5)"
+    model = sasuka.nn.Sequential(*eval(layers, {"nn": sasuka.nn})).model((3, 12, 12), seed=3)
+    theirs = torch.nn.Sequential(*eval(layers, {"nn": torch.nn}))
     model.save_weights(tmp_path / "weights.pth")
     found = torch.load(tmp_path / "weights.pth", weights_only=True)
-    assert list(found) == list(model.state_dict())
+    assert list(found) == list(model.state_dict()) == list(theirs.state_dict())
     for name, array in model.state_dict().items():
         assert found[name].numpy().dtype == array.dtype and found[name].shape == array.shape
         np.testing.assert_array_equal(found[name].numpy(), array)
+    told = theirs.state_dict()._metadata
+    assert dict(found._metadata) == {name: told[name] for name in ("", "1")} == {"": {"version": 1}, "1": {"version": 2}}
+    theirs.load_state_dict(found, strict=True)
+    torch.save(theirs.state_dict(), tmp_path / "back.pth")
+    model.load_weights(tmp_path / "back.pth", strict=True)
 
 
 def test_sessions_made_at_once_see_the_same_fresh_weights(pictures: np.ndarray) -> None:
