@@ -74,6 +74,7 @@ func paddingMode(_ mode: sasuka_padding_mode, _ padding: Padding) throws(SasukaE
   case SASUKA_PADDING_SAME: return .same
   case SASUKA_PADDING_SAME_UPPER: return .sameUpper
   case SASUKA_PADDING_SAME_LOWER: return .sameLower
+  case SASUKA_PADDING_FULL: return .full
   default: throw SasukaError(.invalidArgument, "padding mode is \(mode), which is none of its constants")
   }
 }

@@ -42,6 +42,8 @@ package enum PaddingMode: Equatable, Sendable {
   case sameUpper
   /// ONNX's SAME_LOWER: the odd pixel goes to the top and the left.
   case sameLower
+  /// Every place where window and map overlap.
+  case full
 
   /// The padding at each side for a map of this size.
   ///
@@ -70,6 +72,7 @@ package enum PaddingMode: Equatable, Sendable {
           .invalidArgument, "padding \"same\" with stride \(stride); stride 1 is expected (SAME_UPPER takes any)")
       }
       total = extent - 1
+    case .full: total = 2 * (extent - 1)
     case .sameUpper, .sameLower:
       total = max(((input + stride - 1) / stride - 1) * stride + extent - input, 0)
     }

@@ -142,8 +142,8 @@ class Graph(Owner):
         groups: int = 1,
         bias: bool = True,
     ) -> Value:
-        """Convolution. Padding: a number, (height, width), (top, bottom, left, right), "valid", "same", "same_upper" or
-        "same_lower"."""
+        """Convolution. Padding: a number, (height, width), (top, bottom, left, right), "valid", "same", "same_upper",
+        "same_lower" or "full"."""
         options = defaults(ConvolutionOptions, "sasuka_convolution_options_init")
         options.stride[:], options.dilation[:] = _pair(stride), _pair(dilation)
         options.groups, options.bias = groups, bias

@@ -179,7 +179,7 @@ class Conv2d(Module):
     Parameters
     ----------
     padding
-        A number, (height, width), (top, bottom, left, right), "valid", "same", "same_upper" or "same_lower".
+        A number, (height, width), (top, bottom, left, right), "valid", "same", "same_upper", "same_lower" or "full".
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ._library import Window, lib
 
-PADDING_MODES = {"explicit": 0, "valid": 1, "same": 2, "same_upper": 3, "same_lower": 4}
+PADDING_MODES = {"explicit": 0, "valid": 1, "same": 2, "same_upper": 3, "same_lower": 4, "full": 5}
 
 
 def padding_mode(name: str) -> int:
@@ -49,7 +49,7 @@ def transposed_output_size(
 
 
 def resolve_padding(mode: str, input: int, kernel: int, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
-    """The padding before and after that a mode ("valid", "same", "same_upper", "same_lower") gives along one axis."""
+    """The padding before and after that a mode ("valid", "same", "same_upper", "same_lower", "full") gives along one axis."""
     before, after = c_int64(), c_int64()
     lib.sasuka_resolve_padding(
         padding_mode(mode), input, kernel, stride, dilation, ctypes.byref(before), ctypes.byref(after)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sasuka
@@ -33,8 +34,20 @@ def test_full_padding_shows_every_overlap_and_valid_none_of_the_edge() -> None:
     for size, kernel, dilation in [(5, 3, 1), (8, 5, 1), (9, 3, 2)]:
         extent = dilation * (kernel - 1) + 1
         assert sasuka.window_output_size(size, kernel, padding=extent - 1, dilation=dilation) == size + extent - 1
+        assert sasuka.resolve_padding("full", size, kernel, dilation=dilation) == (extent - 1, extent - 1)
         assert sasuka.resolve_padding("valid", size, kernel, dilation=dilation) == (0, 0)
         assert sasuka.window_output_size(size, kernel, dilation=dilation) == size - extent + 1
+
+
+def test_full_padding_is_numpy_s_convolution() -> None:
+    """Along one axis; a convolution layer does not mirror its kernel, NumPy does."""
+    graph = sasuka.Graph((1, 1, 7))
+    model = graph.model(graph.conv2d(graph.input, "conv", 1, (1, 3), padding="full", bias=False))
+    x = np.random.default_rng(0).standard_normal((1, 1, 1, 7), dtype=np.float32)
+    kernel = model.state_dict()["conv.weight"].ravel()
+    np.testing.assert_allclose(model(x).ravel(), np.convolve(x.ravel(), kernel[::-1], "full"), rtol=1e-5, atol=1e-6)
+    with pytest.raises(sasuka.InvalidArgumentError, match="padding"):
+        graph.max_pool2d(graph.input, (1, 3), padding="full")
 
 
 def test_a_layer_with_asymmetric_padding_has_the_size_that_the_arithmetic_says() -> None:

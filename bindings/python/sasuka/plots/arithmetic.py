@@ -66,7 +66,7 @@ def convolution_arithmetic(
     Parameters
     ----------
     padding
-        A number, (height, width), (top, bottom, left, right), "valid", "same", "same_upper" or "same_lower".
+        A number, (height, width), (top, bottom, left, right), "valid", "same", "same_upper", "same_lower" or "full".
     """
     sizes, kernel = _pair(input_size), _pair(kernel_size)
     steps, spread = _pair(stride), _pair(dilation)
