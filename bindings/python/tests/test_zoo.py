@@ -110,7 +110,7 @@ def test_groups_of_channels_are_normalised(name: str, groups: int) -> None:
 
 def test_groups_must_divide_the_channels() -> None:
     assert shapes("resnet18", norm_layer="group_norm") == shapes("resnet18", norm_layer="group_norm", norm_groups=32)
-    with pytest.raises(sasuka.InvalidArgumentError, match='group_norm "features.1.conv.1": 16 channels in 32 groups'):
+    with pytest.raises(sasuka.InvalidArgumentError, match='group_norm "features.1.conv.2": 16 channels in 32 groups'):
         sasuka.create_model("mobilenet_v2", norm_layer="group_norm")
     with pytest.raises(sasuka.InvalidArgumentError, match='group_norm "bn1": 64 channels in 0 groups'):
         sasuka.create_model("resnet18", norm_layer="group_norm", norm_groups=0)
