@@ -78,14 +78,16 @@ def step_times(model: sasuka.Model, few: Data) -> None:
 
 
 def main() -> None:
-    arguments = parser(__doc__, pictures=10000, epochs=2).parse_args()
+    made = parser(__doc__, pictures=10000, epochs=2)
+    made.add_argument("--few", type=int, nargs="+", default=[50, 500], help="pictures of the new classes (default 50 500)")
+    arguments = made.parse_args()
     training, testing = fashion_mnist(arguments)
     (known, new), (known_test, new_test) = split(training), split(testing)
     teacher = sasuka.create_model("cifar_resnet20", num_classes=5, in_channels=1, seed=1, threads=arguments.threads)
     seconds = train(teacher, known, arguments.epochs)
     print(f"known classes: {len(known[0])} pictures, {seconds:.1f} s, accuracy {accuracy(teacher, known_test):.4f}", flush=True)
     print(f"{'new classes':<24} {'seconds':>8} {'accuracy':>9}")
-    for count in (50, 500):
+    for count in arguments.few:
         few = new[0][:count], new[1][:count]
         for name, teach in [("frozen", frozen), ("fine-tuned", fine_tuned), ("from scratch", from_scratch)]:
             with teacher.replace_head(5, seed=3) as model:
@@ -94,7 +96,7 @@ def main() -> None:
                 seconds = time.perf_counter() - start
                 print(f"{count:>4} pictures {name:<14} {seconds:8.2f} {accuracy(model, new_test):9.4f}", flush=True)
     with teacher.replace_head(5, seed=3) as model:
-        step_times(model, (new[0][:500], new[1][:500]))
+        step_times(model, (new[0][:count], new[1][:count]))
 
 
 if __name__ == "__main__":

@@ -417,3 +417,48 @@ def test_global_average_pooling_takes_the_classifiers_place(vgg11: sasuka.Model)
     assert again.state_dict()["classifier.6.weight"].shape == (4, 512, 1, 1)
     with pytest.raises(sasuka.UnsupportedError, match="does not end a classifier of linear layers"):
         sasuka.create_model("squeezenet1_1").pool_globally()
+
+
+def test_a_block_whose_weights_are_0_is_the_identity() -> None:
+    """Behind a ReLU, which changes nothing more: the block passes on what comes in, in evaluation and in training."""
+    x = pictures(2, 3, 32, 32)
+    model = settle(sasuka.create_model("cifar_resnet20", seed=1))
+    state = model.state_dict()
+    for name in state:
+        if name.startswith("layer2.1.") and name.endswith((".weight", ".bias", "running_mean")):
+            state[name] = np.zeros_like(state[name])
+    before = model.extract_features(x, ["layer2.0", "layer2.1"])
+    assert (before["layer2.0"] != before["layer2.1"]).any()
+    model.load_state_dict(state)
+    after = model.extract_features(x, ["layer2.0", "layer2.1"])
+    np.testing.assert_array_equal(after["layer2.1"], after["layer2.0"])
+    np.testing.assert_array_equal(model.ablate("layer2.1")(x), model(x))
+    trainer = sasuka.Trainer(model)
+    trainer.watch(["layer2.0", "layer2.1"])
+    trainer.forward_backward(x, np.array([1, 2]))
+    np.testing.assert_array_equal(trainer.feature("layer2.1"), trainer.feature("layer2.0"))
+    # So does the gradient, where the ReLU lets it pass.
+    passed = trainer.feature_gradient("layer2.1") * (trainer.feature("layer2.1") > 0)
+    np.testing.assert_allclose(trainer.feature_gradient("layer2.0"), passed, rtol=1e-5, atol=1e-9)
+
+
+def test_blocks_begin_as_the_identity_where_their_last_normalisation_is_0() -> None:
+    model = sasuka.create_model("resnet18", num_classes=4, zero_init_residual=True, seed=1)
+    found = model.extract_features(pictures(1, 3, 64, 64), ["maxpool", "layer1.0", "layer1.1"])
+    np.testing.assert_array_equal(found["layer1.0"], found["maxpool"])
+    np.testing.assert_array_equal(found["layer1.1"], found["maxpool"])
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.5])
+def test_stochastic_depth_skips_blocks_in_training_only(probability: float) -> None:
+    """The last block is skipped with the probability, which is seen where a sample's result is its shortcut's."""
+    model = sasuka.create_model("cifar_resnet20", stochastic_depth=probability, seed=1)
+    x = pictures(64, 3, 32, 32)
+    trainer = sasuka.Trainer(model, seed=2)
+    trainer.watch(["layer3.1", "layer3.2"])
+    trainer.forward(x)
+    skipped = (trainer.feature("layer3.1") == trainer.feature("layer3.2")).all(axis=(1, 2, 3))
+    # Of 64 draws; four standard deviations.
+    assert abs(skipped.mean() - probability) <= 4 * np.sqrt(probability * (1 - probability) / 64)
+    found = model.extract_features(x, ["layer3.1", "layer3.2"])
+    assert not (found["layer3.1"] == found["layer3.2"]).all(axis=(1, 2, 3)).any()
