@@ -568,8 +568,7 @@ sasuka_status sasuka_model_load_weights_from_memory(sasuka_model *model, const v
 sasuka_status sasuka_model_save_weights(const sasuka_model *model, const char *path);
 
 /** Saves as safetensors into the caller's `bytes`. */
-sasuka_status sasuka_model_save_weights_to_memory(const sasuka_model *model, void *bytes, size_t capacity,
-                                                  size_t *needed);
+sasuka_status sasuka_model_save_weights_to_memory(const sasuka_model *model, void *bytes, size_t capacity, size_t *needed);
 
 /** Evaluates the network: dropout off, BatchNorm by running statistics. `input` [batch, ...]: any batch and any spatial size
     that the network can take; plans for the last few shapes are kept. `output` must have the result's shape. */
@@ -746,8 +745,7 @@ sasuka_status sasuka_session_output_shape(const sasuka_session *session, int64_t
 /** What a module computed in the last run, one of the session's features: float32 or float64 of the shape that
     sasuka_session_feature_shape says. Errors: SASUKA_NOT_FOUND; SASUKA_WRONG_STATE before the first run. */
 sasuka_status sasuka_session_feature(const sasuka_session *session, const char *name, sasuka_tensor *value);
-sasuka_status sasuka_session_feature_shape(const sasuka_session *session, const char *name, int64_t *shape,
-                                           int32_t *rank);
+sasuka_status sasuka_session_feature_shape(const sasuka_session *session, const char *name, int64_t *shape, int32_t *rank);
 
 /** Gradients of the sum of seed * result, over all elements of the last run's result, with respect to what each of the
     session's features computed; in evaluation mode. With `seed`, of the result's shape, 1 at a class's logit and else 0,
@@ -781,8 +779,7 @@ typedef struct sasuka_profile_row {
 /** Rows of the profile; 0 for a session that was not made to profile. */
 size_t sasuka_session_profile_size(const sasuka_session *session);
 /** Fills `row`, whose size is struct_size. */
-sasuka_status sasuka_session_profile(const sasuka_session *session, size_t index, sasuka_profile_row *row,
-                                     size_t struct_size);
+sasuka_status sasuka_session_profile(const sasuka_session *session, size_t index, sasuka_profile_row *row, size_t struct_size);
 
 /* ---- Trainer ----------------------------------------------------------------------------------------------------- */
 
@@ -945,8 +942,7 @@ sasuka_status sasuka_trainer_forward(sasuka_trainer *trainer, const sasuka_tenso
     this trainer, and after the latter the gradients of its loss with respect to them; `count` 0 ends it. Errors: SASUKA_NOT_FOUND. */
 sasuka_status sasuka_trainer_watch(sasuka_trainer *trainer, const char *const *modules, size_t count);
 /** As sasuka_session_feature and its kin. Errors: SASUKA_NOT_FOUND; SASUKA_WRONG_STATE before such a call. */
-sasuka_status sasuka_trainer_feature_shape(const sasuka_trainer *trainer, const char *name, int64_t *shape,
-                                           int32_t *rank);
+sasuka_status sasuka_trainer_feature_shape(const sasuka_trainer *trainer, const char *name, int64_t *shape, int32_t *rank);
 sasuka_status sasuka_trainer_feature(const sasuka_trainer *trainer, const char *name, sasuka_tensor *value);
 sasuka_status sasuka_trainer_feature_gradient(const sasuka_trainer *trainer, const char *name, sasuka_tensor *value);
 
@@ -984,8 +980,7 @@ sasuka_status sasuka_trainer_gradient_offset(const sasuka_trainer *trainer, cons
     groups are set by the program as before. On failure nothing has changed. */
 sasuka_status sasuka_trainer_save_checkpoint(const sasuka_trainer *trainer, const char *path);
 sasuka_status sasuka_trainer_load_checkpoint(sasuka_trainer *trainer, const char *path);
-sasuka_status sasuka_trainer_save_checkpoint_to_memory(const sasuka_trainer *trainer, void *bytes, size_t capacity,
-                                                       size_t *needed);
+sasuka_status sasuka_trainer_save_checkpoint_to_memory(const sasuka_trainer *trainer, void *bytes, size_t capacity, size_t *needed);
 sasuka_status sasuka_trainer_load_checkpoint_from_memory(sasuka_trainer *trainer, const void *bytes, size_t length);
 
 /** One training step on the model itself: makes a trainer at the first call and again when the options change. */
