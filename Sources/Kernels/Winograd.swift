@@ -20,25 +20,36 @@ extension sasuka_winograd {
   }
 }
 
-/// Walks over tiles in order: columns, rows, images.
+/// Walks over tiles in order: columns, rows, images; a run of neighbours in a row at a time.
 struct TileWalk {
   private let shape: sasuka_winograd
+  /// Tiles that are left.
+  private var left: Int
   private(set) var image: Int
-  /// First output pixel of the tile.
+  /// First output pixel of the run.
   private(set) var row: Int
   private(set) var column: Int
 
-  init(_ shape: sasuka_winograd, _ tile: Int) {
+  init(_ shape: sasuka_winograd, first: Int, end: Int) {
     self.shape = shape
+    left = end &- first
     let across = Int(shape.tiles_across)
     let perImage = across &* Int(shape.tiles_down)
-    image = tile / perImage
-    row = tile % perImage / across &* shape.tileHeight
-    column = tile % across &* shape.tileWidth
+    image = first / perImage
+    row = first % perImage / across &* shape.tileHeight
+    column = first % across &* shape.tileWidth
+  }
+
+  /// Tiles of the run: as many as the scratch has columns for. 0 at the end.
+  var count: Int {
+    let most = (Int(SASUKA_WINOGRAD_COLUMNS) &- Int(shape.point_columns)) / shape.tileWidth &+ 1
+    return min(min(most, left), Int(shape.tiles_across) &- column / shape.tileWidth)
   }
 
   mutating func advance() {
-    column &+= shape.tileWidth
+    let tiles = count
+    left &-= tiles
+    column &+= tiles &* shape.tileWidth
     if column < Int(shape.output_width) { return }
     column = 0
     row &+= shape.tileHeight
@@ -48,100 +59,10 @@ struct TileWalk {
   }
 }
 
-/// One tile of one channel block at all points.
-@inline(__always)
-private func inputTile<let rows: Int, let columns: Int>(
-  _: Count<rows>, _: Count<columns>, _ source: UnsafePointer<Float>, _ rowStride: Int,
-  _ destination: UnsafeMutablePointer<Float>, _ pointStride: Int
-) {
-  var tile = zeroed() as InlineArray<rows, Line<columns>>
-  for column in 0..<columns {
-    var line = zeroed() as Line<rows>
-    for row in 0..<rows { line[row] = loadVector(source + row &* rowStride + column &* lanes) }
-    transformInput(&line)
-    for row in 0..<rows { tile[row][column] = line[row] }
-  }
-  for row in 0..<rows {
-    var line = tile[row]
-    transformInput(&line)
-    for column in 0..<columns { storeVector(line[column], destination + (row &* columns &+ column) &* pointStride) }
-  }
-}
-
-/// Tiles [first, end) of channel blocks [firstBlock, endBlock).
-@inline(never)
-private func inputTiles<let rows: Int, let columns: Int>(
-  _: Count<rows>, _: Count<columns>, _ shape: sasuka_winograd, _ input: UnsafePointer<Float>,
-  _ transformed: UnsafeMutablePointer<Float>, _ first: Int, _ end: Int, _ firstBlock: Int, _ endBlock: Int
-) {
-  let (height, width) = (Int(shape.input_height), Int(shape.input_width))
-  let pointStride = Int(shape.input_point_stride)
-  var border = zeroed() as InlineArray<rows, Line<columns>>
-  withUnsafeMutablePointer(to: &border) { pointer in
-    let border = UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: Float.self)
-    var block = firstBlock
-    while block < endBlock {
-      let map = input + block &* height &* width &* lanes
-      var to = transformed + block &* shape.blockStride
-      var walk = TileWalk(shape, first)
-      var tile = first
-      while tile < end {
-        let (top, left) = (walk.row &- Int(shape.top), walk.column &- Int(shape.left))
-        var from = UnsafePointer(map + walk.image &* Int(shape.input_image_stride) + (top &* width &+ left) &* lanes)
-        var rowStride = width &* lanes
-        if top < 0 || left < 0 || top &+ rows > height || left &+ columns > width {
-          copyBorder(
-            from, rowStride, border, rows: max(0, 0 &- top)..<min(rows, height &- top),
-            columns: max(0, 0 &- left)..<min(columns, width &- left), of: (rows, columns))
-          (from, rowStride) = (UnsafePointer(border), columns &* lanes)
-        }
-        inputTile(Count<rows>(), Count<columns>(), from, rowStride, to, pointStride)
-        to += lanes
-        walk.advance()
-        tile &+= 1
-      }
-      block &+= 1
-    }
-  }
-}
-
-/// The part of a tile that lies inside the input, and zeros around it.
-@inline(never)
-private func copyBorder(
-  _ source: UnsafePointer<Float>, _ rowStride: Int, _ border: UnsafeMutablePointer<Float>, rows: Range<Int>,
-  columns: Range<Int>, of size: (rows: Int, columns: Int)
-) {
-  var to = border
-  var row = 0
-  while row < size.rows {
-    let from = source + row &* rowStride
-    let isInside = row >= rows.lowerBound && row < rows.upperBound
-    var column = 0
-    while column < size.columns {
-      let reads = isInside && column >= columns.lowerBound && column < columns.upperBound
-      storeVector(reads ? loadVector(from + column &* lanes) : Vector(), to)
-      to += lanes
-      column &+= 1
-    }
-    row &+= 1
-  }
-}
-
-/// The slot `winograd_input`.
-func winogradInput(
-  _ shapePointer: UnsafePointer<sasuka_winograd>?, _ input: UnsafePointer<Float>?,
-  _ transformed: UnsafeMutablePointer<Float>?, _ firstTile: Int64, _ endTile: Int64, _ firstBlock: Int64,
-  _ endBlock: Int64
-) {
-  guard let shape = shapePointer?.pointee, let input, let transformed else { return }
-  let tiles = (first: Int(firstTile), end: Int(endTile))
-  let blocks = (first: Int(firstBlock), end: Int(endBlock))
-  switch shape.point_rows {
-  case 6:
-    inputTiles(Count<6>(), Count<6>(), shape, input, transformed, tiles.first, tiles.end, blocks.first, blocks.end)
-  default:
-    inputTiles(Count<4>(), Count<4>(), shape, input, transformed, tiles.first, tiles.end, blocks.first, blocks.end)
-  }
+/// Where lines lie, in floats: from one vector of a line to the next, and from one line to the next.
+struct Lines {
+  var step: Int
+  var next: Int
 }
 
 /// The slot `winograd_product`.
@@ -167,85 +88,5 @@ func winogradProduct(
       unit &+= 1
     }
     point &+= 1
-  }
-}
-
-/// What all tiles of one channel block of the output share.
-private struct OutputPass {
-  let pointStride: Int
-  let rowStride: Int
-  let pixelStride: Int
-  let bias: Vector
-  let epilogue: Epilogue
-}
-
-/// One tile of one channel block of the output, of which `height` x `width` pixels exist.
-@inline(__always)
-private func outputTile<let rows: Int, let columns: Int, let outputRows: Int, let outputColumns: Int>(
-  _: Count<rows>, _: Count<columns>, _: Count<outputRows>, _: Count<outputColumns>, _ pass: OutputPass,
-  _ products: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ height: Int, _ width: Int
-) {
-  var tile = zeroed() as InlineArray<outputRows, Line<columns>>
-  for column in 0..<columns {
-    var line = zeroed() as Line<rows>
-    for row in 0..<rows { line[row] = loadVector(products + (row &* columns &+ column) &* pass.pointStride) }
-    let sums: Line<outputRows> = transformOutput(line)
-    for row in 0..<outputRows { tile[row][column] = sums[row] }
-  }
-  for row in 0..<outputRows where row < height {
-    let sums: Line<outputColumns> = transformOutput(tile[row])
-    for column in 0..<outputColumns where column < width {
-      let place = output + row &* pass.rowStride + column &* pass.pixelStride
-      storeVector(pass.epilogue.apply(sums[column] + pass.bias, held: place), place)
-    }
-  }
-}
-
-@inline(never)
-private func outputTiles<let rows: Int, let columns: Int, let outputRows: Int, let outputColumns: Int>(
-  _: Count<rows>, _: Count<columns>, _: Count<outputRows>, _: Count<outputColumns>, _ shape: sasuka_winograd,
-  _ pass: OutputPass, _ products: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ first: Int, _ end: Int
-) {
-  var walk = TileWalk(shape, first)
-  var from = products
-  var tile = first
-  while tile < end {
-    let to =
-      output + walk.image &* Int(shape.output_image_stride) + walk.row &* pass.rowStride + walk.column
-      &* pass.pixelStride
-    outputTile(
-      Count<rows>(), Count<columns>(), Count<outputRows>(), Count<outputColumns>(), pass, from, to,
-      Int(shape.output_height) &- walk.row, Int(shape.output_width) &- walk.column)
-    from += lanes
-    walk.advance()
-    tile &+= 1
-  }
-}
-
-/// The slot `winograd_output`.
-func winogradOutput(
-  _ shapePointer: UnsafePointer<sasuka_winograd>?, _ products: UnsafePointer<Float>?, _ bias: UnsafePointer<Float>?,
-  _ output: UnsafeMutablePointer<Float>?, _ firstTile: Int64, _ endTile: Int64, _ firstBlock: Int64,
-  _ endBlock: Int64, _ epilogue: Int32
-) {
-  guard let shape = shapePointer?.pointee, let products, let output else { return }
-  let (first, end) = (Int(firstTile), Int(endTile))
-  var from = products
-  var block = Int(firstBlock)
-  while block < Int(endBlock) {
-    let channel = block &* lanes
-    let pass = OutputPass(
-      pointStride: Int(shape.output_point_stride), rowStride: Int(shape.output_row_stride),
-      pixelStride: Int(shape.output_pixel_stride),
-      bias: bias.map { loadLanes($0 + channel, Int(shape.output_channels) &- channel) } ?? Vector(),
-      epilogue: Epilogue(epilogue))
-    let to = output + block &* Int(shape.output_block_stride)
-    switch (shape.point_rows, shape.kernel_height) {
-    case (6, 5): outputTiles(Count<6>(), Count<6>(), Count<2>(), Count<2>(), shape, pass, from, to, first, end)
-    case (6, _): outputTiles(Count<6>(), Count<6>(), Count<4>(), Count<4>(), shape, pass, from, to, first, end)
-    case (_, _): outputTiles(Count<4>(), Count<4>(), Count<2>(), Count<2>(), shape, pass, from, to, first, end)
-    }
-    from += shape.blockStride
-    block &+= 1
   }
 }

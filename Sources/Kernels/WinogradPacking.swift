@@ -107,7 +107,7 @@ private func transformKernels(
 struct WeightTransform {
   let points: Int
   let taps: Int
-  private var matrix = zeroed() as InlineArray<64, Float>
+  private var matrix = zeroed() as InlineArray<80, Float>
 
   init(points: Int, taps: Int) {
     self.points = points
@@ -117,13 +117,13 @@ struct WeightTransform {
       var value = 1.0
       var other = 0
       while other &+ 1 < points {
-        if other != row { value /= winogradPoint(row) - winogradPoint(other) }
+        if other != row { value /= winogradPoint(row, of: points) - winogradPoint(other, of: points) }
         other &+= 1
       }
       var tap = 0
       while tap < taps {
         matrix[row &* taps &+ tap] = Float(value)
-        value *= winogradPoint(row)
+        value *= winogradPoint(row, of: points)
         tap &+= 1
       }
       row &+= 1
@@ -141,16 +141,5 @@ struct WeightTransform {
       tap &+= 1
     }
     return sum
-  }
-}
-
-/// The finite points, in their order.
-private func winogradPoint(_ index: Int) -> Double {
-  switch index {
-  case 0: 0
-  case 1: 1
-  case 2: -1
-  case 3: 0.5
-  default: -2
   }
 }

@@ -1,17 +1,35 @@
-// The one-dimensional transforms of Winograd's convolution: Toom and Cook's for the points 0, 1, -1, 1/2, -2, in this order,
-// of which n - 2 serve as n - 1 with the point at infinity does. A transform of two dimensions is one along each.
-// (A. Lavin and S. Gray, 2015, Fast Algorithms for Convolutional Neural Networks. The points, of which 1/2 is the negative
-// inverse of -2, give a third of the error of 0, ±1, ±2; see B. Barabasz et al., 2020.)
+// The one-dimensional transforms of Winograd's convolution: Toom and Cook's for `winogradPoint`'s points and the one at
+// infinity. A transform of two dimensions is one along each.
+// (A. Lavin and S. Gray, 2015, Fast Algorithms for Convolutional Neural Networks. Points come with their negatives, which
+// halves the work, or with their negative inverses, which round least; see B. Barabasz et al., 2020.)
 import CSystem
 
 /// A line of a tile.
 typealias Line<let count: Int> = InlineArray<count, Vector>
 
+/// The finite points of a line of `points`, in their order. Those of 4 and 6 points have a third of the error of 0, ±1, ±2;
+/// those of 8 and 10 are the pairs of opposites with the least, in steps of a sixteenth.
+func winogradPoint(_ index: Int, of points: Int) -> Double {
+  if index == 0 { return 0 }
+  if points <= 6 { return index == 1 ? 1 : index == 2 ? -1 : index == 3 ? 0.5 : -2 }
+  let pair = (index &- 1) / 2
+  let magnitude =
+    points == 8
+    ? (pair == 0 ? 1 : pair == 1 ? 0.5 : 2) : (pair == 0 ? 0.4375 : pair == 1 ? 0.8125 : pair == 2 ? 1.25 : 2.25)
+  return index % 2 == 1 ? magnitude : -magnitude
+}
+
 /// What a line of the input becomes at each point: row `point` of the matrix holds the coefficients of the product of
 /// (x - other point), and the last row those of all points.
 @inline(__always)
 func transformInput<let points: Int>(_ d: inout Line<points>) {
-  if points == 6 {
+  if points > 6 {
+    let source = d
+    let polynomial = squares(of: points, without: -1)
+    d[0] = everySecond(source, from: 0, polynomial, count: points / 2 &- 1)
+    d[points &- 1] = everySecond(source, from: 1, polynomial, count: points / 2 &- 1)
+    for pair in 0..<4 where pair < points / 2 &- 1 { transformPair(&d, source, pair) }
+  } else if points == 6 {
     let (a, b) = (d[4] - d[2], d[3] - d[1])
     let (sum, difference) = (d[2] + d[3], d[3] - d[2])
     let (half, three) = (Vector(repeating: 1.5), Vector(repeating: 2))
@@ -31,11 +49,65 @@ func transformInput<let points: Int>(_ d: inout Line<points>) {
   }
 }
 
+/// What a line becomes at both points of a pair of opposites: x (x ± p) times a polynomial in x².
+@inline(__always)
+private func transformPair<let points: Int>(_ d: inout Line<points>, _ source: Line<points>, _ pair: Int) {
+  let polynomial = squares(of: points, without: pair)
+  let count = points / 2 &- 2
+  let even = everySecond(source, from: 2, polynomial, count: count)
+  let odd = everySecond(source, from: 1, polynomial, count: count)
+  let point = Vector(repeating: Float(winogradPoint(2 &* pair &+ 1, of: points)))
+  d[2 &* pair &+ 1] = multiplyAdd(point, odd, even)
+  d[2 &* pair &+ 2] = multiplyAdd(-point, odd, even)
+}
+
+/// The coefficients of the product of (y - p²) over the pairs ±p, but one; the highest is 1.
+@inline(__always)
+private func squares(of points: Int, without skipped: Int) -> InlineArray<5, Float> {
+  var polynomial: InlineArray<5, Double> = [1, 0, 0, 0, 0]
+  for pair in 0..<4 where pair != skipped && pair < points / 2 &- 1 {
+    let point = winogradPoint(2 &* pair &+ 1, of: points)
+    for power in 0..<4 { polynomial[4 &- power] = polynomial[3 &- power] - point * point * polynomial[4 &- power] }
+    polynomial[0] *= -point * point
+  }
+  var result = zeroed() as InlineArray<5, Float>
+  for power in 0..<5 { result[power] = Float(polynomial[power]) }
+  return result
+}
+
+/// A polynomial's coefficients times every second vector from one on; the highest, of `count`, is 1.
+@inline(__always)
+private func everySecond<let points: Int>(
+  _ d: Line<points>, from first: Int, _ coefficients: InlineArray<5, Float>, count: Int
+) -> Vector {
+  var sum = d[first &+ 2 &* count]
+  for place in 0..<4 where place < count {
+    sum = multiplyAdd(Vector(repeating: coefficients[place]), d[first &+ 2 &* place], sum)
+  }
+  return sum
+}
+
 /// The line of the output of which `s` are the products at the points.
 @inline(__always)
 func transformOutput<let points: Int, let outputs: Int>(_ s: Line<points>) -> Line<outputs> {
   var y = zeroed() as Line<outputs>
-  if points == 6 {
+  if points > 6 {
+    var (sums, differences) = (zeroed() as Line<4>, zeroed() as Line<4>)
+    for pair in 0..<4 where pair < points / 2 &- 1 {
+      sums[pair] = s[2 &* pair &+ 1] + s[2 &* pair &+ 2]
+      differences[pair] = s[2 &* pair &+ 1] - s[2 &* pair &+ 2]
+    }
+    for output in 0..<outputs {
+      var sum = output == 0 ? s[0] : output == outputs &- 1 ? s[points &- 1] : Vector()
+      for pair in 0..<4 where pair < points / 2 &- 1 {
+        let point = winogradPoint(2 &* pair &+ 1, of: points)
+        var power = 1.0
+        for _ in 0..<output { power *= point }
+        sum = multiplyAdd(Vector(repeating: Float(power)), output % 2 == 0 ? sums[pair] : differences[pair], sum)
+      }
+      y[output] = sum
+    }
+  } else if points == 6 {
     let (sum, difference) = (s[1] + s[2], s[1] - s[2])
     y[0] = s[0] + sum + s[3] + s[4]
     let odd = multiplyAdd(Vector(repeating: 0.5), s[3], multiplyAdd(Vector(repeating: -2), s[4], difference))
@@ -47,11 +119,9 @@ func transformOutput<let points: Int, let outputs: Int>(_ s: Line<points>) -> Li
     } else {
       y[1] = odd + s[5]
     }
-  } else if points == 4 {
+  } else {
     y[0] = s[0] + s[1] + s[2]
     y[1] = s[1] - s[2] + s[3]
-  } else {
-    y[0] = s[0]
   }
   return y
 }

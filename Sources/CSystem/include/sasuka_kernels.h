@@ -77,7 +77,9 @@ typedef struct sasuka_weight_strides {
       transformed[point * input_point_stride + (channel block * tile_stride + tile) * V + lane]   from winograd_input,
       products   [point * output_point_stride + (channel block * tile_stride + tile) * V + lane]  from winograd_product,
     and the output from winograd_output. Output pixel (y, x) reads input pixels from (y - top, x - left) on; what lies
-    outside the input is 0. Points are 4 or 6 in each direction: F(2x2, 3x3), F(4x4, 3x3), F(2x2, 5x5). */
+    outside the input is 0. A kernel of one row is filtered along rows alone, with one row of points, and one of one column
+    alike. Tiles have 2, 4 or 6 pixels in each other direction and 4, 6 or 8 points, or 10 along the only one: F(2x2, 3x3),
+    F(4x4, 3x3), F(6x6, 3x3), F(2x2, 5x5), F(4x4, 5x5), F(4, 7), F(4, 3). */
 typedef struct sasuka_winograd {
   /** Real ones, no padding. */
   int64_t input_channels, output_channels;
@@ -92,6 +94,14 @@ typedef struct sasuka_winograd {
   int64_t output_block_stride, output_row_stride, output_pixel_stride;
   int64_t tile_stride, input_point_stride, output_point_stride;
 } sasuka_winograd;
+
+/** Columns of pixels that a run of tiles side by side covers, at most, and points along a line, at most. */
+enum { SASUKA_WINOGRAD_COLUMNS = 32, SASUKA_WINOGRAD_POINTS = 10 };
+
+/** Floats of scratch that the transforms of a run of tiles need. */
+static inline int64_t sasuka_winograd_scratch_floats(int64_t width) {
+  return 2 * SASUKA_WINOGRAD_COLUMNS * SASUKA_WINOGRAD_POINTS * width;
+}
 
 /** C = A B (+ bias): A [rows][depth] at a[row * a_row_stride + k * a_depth_stride], B packed by `matrix_pack`,
     C at c[row * c_row_stride + column]. */
@@ -228,9 +238,9 @@ typedef struct sasuka_kernel_table {
                         const float *scales, float *packed, float *scratch, int64_t first_unit, int64_t end_unit);
 
   /** Tiles [first_tile, end_tile), of which the first becomes tile 0 of `transformed`, of some channel blocks of the
-      input. */
-  void (*winograd_input)(const sasuka_winograd *shape, const float *input, float *transformed, int64_t first_tile,
-                         int64_t end_tile, int64_t first_block, int64_t end_block);
+      input. `scratch` has sasuka_winograd_scratch_floats floats, for winograd_output too. */
+  void (*winograd_input)(const sasuka_winograd *shape, const float *input, float *transformed, float *scratch,
+                         int64_t first_tile, int64_t end_tile, int64_t first_block, int64_t end_block);
 
   /** The first `tiles` tiles, some points, the channels of units [first_unit, end_unit), of which the first begins
       `products`. */
@@ -240,8 +250,8 @@ typedef struct sasuka_kernel_table {
   /** Tiles [first_tile, end_tile) of channel blocks [first_block, end_block); `products` begins with the first of both.
       `output` and `bias` (or NULL) point at their starts. */
   void (*winograd_output)(const sasuka_winograd *shape, const float *products, const float *bias, float *output,
-                          int64_t first_tile, int64_t end_tile, int64_t first_block, int64_t end_block,
-                          int32_t epilogue);
+                          float *scratch, int64_t first_tile, int64_t end_tile, int64_t first_block,
+                          int64_t end_block, int32_t epilogue);
 
   /** Adds one image's share of the weight gradient, from output rows [first_row, end_row), to `sums`
       (sasuka_convolution_gradient_floats floats, zeroed by the caller first; blocked, see convolution_gradient_unpack).

@@ -4,13 +4,31 @@ import CSystem
 package enum ConvolutionAlgorithm: Int, Sendable {
   /// Product by product.
   case direct = 0
-  /// Winograd's minimal filtering of tiles of 2 x 2 pixels: 4/9 of the products of a 3 x 3 convolution, 9/25 of a 5 x 5.
+  /// Winograd's minimal filtering of tiles of 2 x 2 pixels: 4/9 of the products of a 3 x 3 convolution. A kernel of one row
+  /// or column has tiles of one row or column too.
   case winograd2 = 2
-  /// Of tiles of 4 x 4 pixels: 1/4 of the products.
+  /// Of tiles of 4 x 4 pixels: 1/4 of the products of a 3 x 3 convolution, 4/25 of a 5 x 5, 5/14 of a 1 x 7.
   case winograd4 = 4
+  /// Of tiles of 6 x 6 pixels: 16/81 of the products of a 3 x 3 convolution.
+  case winograd6 = 6
 
-  /// Pixels along a side of a tile.
-  var tile: Int { rawValue }
+  static let winograd: [ConvolutionAlgorithm] = [.winograd2, .winograd4, .winograd6]
+
+  /// Pixels of a tile along a side where the kernel has so many taps.
+  func tile(taps: Int64) -> Int64 { taps == 1 ? 1 : Int64(rawValue) }
+
+  /// Points along a side of a tile.
+  func points(taps: Int64) -> Int64 { tile(taps: taps) + taps - 1 }
+
+  /// Where the profile has it; shapes tell how many dimensions are meant.
+  var name: StaticString {
+    switch self {
+    case .direct: "direct"
+    case .winograd2: "winograd 2x2"
+    case .winograd4: "winograd 4x4"
+    case .winograd6: "winograd 6x6"
+    }
+  }
 }
 
 /// Which algorithms a plan may use.
@@ -19,7 +37,7 @@ package enum AlgorithmChoice: Sendable {
   case fastest
   /// Those that round as plain sums do: never Winograd's.
   case exact
-  /// One algorithm wherever it is possible; for tests and measurements.
+  /// One algorithm wherever it is possible, the direct one elsewhere; for tests and measurements.
   case forced(ConvolutionAlgorithm)
 }
 
@@ -33,34 +51,42 @@ extension ConvolutionPass {
     guard kernels.pointee.winograd_input != nil, allowsWinograd else { return .direct }
     switch choice {
     case .exact: return .direct
-    case .forced(let algorithm): return possible.contains(algorithm) ? algorithm : .winograd2
+    case .forced(let algorithm): return allows(algorithm) ? algorithm : .direct
     case .fastest: break
     }
     let lanes = Int(kernels.pointee.vector_width)
-    var (best, least) = (ConvolutionAlgorithm.direct, Double.infinity)
-    for algorithm in possible {
+    var best = ConvolutionAlgorithm.direct
+    var least = cost(.direct, images: images, lanes: lanes, packsEachRun: packsEachRun)
+    for algorithm in ConvolutionAlgorithm.winograd where allows(algorithm) {
       let cost = cost(algorithm, images: images, lanes: lanes, packsEachRun: packsEachRun)
       if cost < least { (best, least) = (algorithm, cost) }
     }
     return best
   }
 
-  /// 5 x 5 kernels have 6 x 6 points in tiles of 2 x 2; for larger tiles float32 would lose too much.
-  private var possible: [ConvolutionAlgorithm] {
-    shape.kernel_height == 3 ? [.direct, .winograd2, .winograd4] : [.direct, .winograd2]
-  }
-
   private var allowsWinograd: Bool {
-    !isDepthwise && shape.groups == 1 && (shape.kernel_height == 3 || shape.kernel_height == 5)
-      && shape.kernel_width == shape.kernel_height && shape.stride_height == 1 && shape.stride_width == 1
+    !isDepthwise && shape.groups == 1 && shape.stride_height == 1 && shape.stride_width == 1
       && shape.dilation_height == 1 && shape.dilation_width == 1
       && (padding?.step_height ?? 1) == 1 && (padding?.step_width ?? 1) == 1
+  }
+
+  /// Whether there are transforms for the kernel's taps; ten points, in two dimensions, would cost float32 two digits.
+  private func allows(_ algorithm: ConvolutionAlgorithm) -> Bool {
+    let sides = [shape.kernel_height, shape.kernel_width]
+    let filtered = sides.filter { $0 != 1 }
+    let most: Int64 = filtered.count == 1 ? Int64(SASUKA_WINOGRAD_POINTS) : 8
+    return !filtered.isEmpty
+      && filtered.allSatisfy { taps in
+        let isKnown = taps == 3 || taps == 5 && algorithm != .winograd6 || taps == 7 && algorithm == .winograd4
+        return isKnown && algorithm.points(taps: taps) <= most
+      }
   }
 
   /// About how long an algorithm takes, in multiply-adds of vectors.
   ///
   /// Measured on a Zen 4 core: products run at nine tenths of the peak whatever the shape, as long as memory delivers the
-  /// weights; the transforms of one tile of one channel block take as long as `input` and `output` multiply-adds.
+  /// weights; the transforms of one tile of one channel block take as long as 14 and 11 multiply-adds for each point. Tiles
+  /// of 6 x 6 are for where they save an eighth and more: they round most and have the most weights.
   private func cost(_ algorithm: ConvolutionAlgorithm, images: Int, lanes: Int, packsEachRun: Bool) -> Double {
     let (inputs, outputs) = (Int(shape.input_channels), Int(shape.output_channels))
     let outputBlocks = Double(Layout.blocks(of: outputs, lanes: lanes))
@@ -68,17 +94,16 @@ extension ConvolutionPass {
     let taps = shape.kernel_height * shape.kernel_width
     var (places, points, transforms) = (Double(shape.output_height * shape.output_width), Double(taps), 0.0)
     if algorithm != .direct {
-      let tile = Int64(algorithm.tile)
-      places = Double(sasuka_divide_up(shape.output_height, tile) * sasuka_divide_up(shape.output_width, tile))
-      let side = tile + shape.kernel_height - 1
-      points = Double(side * side)
-      let (input, output) = side == 4 ? (100.0, 70.0) : (360.0, 260.0)
-      transforms = places * (Double(Layout.blocks(of: inputs, lanes: lanes)) * input + outputBlocks * output)
+      let (height, width) = (algorithm.tile(taps: shape.kernel_height), algorithm.tile(taps: shape.kernel_width))
+      places = Double(sasuka_divide_up(shape.output_height, height) * sasuka_divide_up(shape.output_width, width))
+      points = Double(algorithm.points(taps: shape.kernel_height) * algorithm.points(taps: shape.kernel_width))
+      transforms = places * points * (Double(Layout.blocks(of: inputs, lanes: lanes)) * 14 + outputBlocks * 11)
     }
     let arithmetic = Double(images) * places * points * weightVectors
     // Four bytes arrive from memory in the time of two multiply-adds of 8 floats or one of 16.
     let streaming = points * weightVectors * 16
     let packing = packsEachRun ? points * weightVectors * 20 : 0
-    return max(arithmetic, streaming) + Double(images) * transforms + packing
+    let time = max(arithmetic, streaming) + Double(images) * transforms + packing
+    return algorithm == .winograd6 ? 1.15 * time : time
   }
 }

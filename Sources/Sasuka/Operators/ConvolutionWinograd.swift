@@ -3,16 +3,17 @@ import CSystem
 /// Winograd's convolution as kernel calls.
 extension Lowering {
   /// Tiles of a block: enough to stream the weights seldom, few enough for most blocks to stay in the L2 cache. Measured
-  /// from 14 to 112, with 64 to 512 channels, on a Zen 4 core: within 5 % from 42 on, slower below and above.
-  private static let tilesAtOnce = 56
+  /// from 14 to 112, with 64 to 512 channels, on a Zen 4 core: for 36 points within 5 % from 42 on, slower below and above;
+  /// for 64 points the same from 28 on.
+  private static func tilesAtOnce(points: Int) -> Int { points > 36 ? 28 : 56 }
 
   /// Convolves by one pass, of which `image` and `outputImage` are the floats of one image's input and output.
   mutating func convolve(
     _ pass: ConvolutionPass, by algorithm: ConvolutionAlgorithm, input: Value, weight: Value,
     folded: FoldedNormalization?, bias: UnsafePointer<Float>?, epilogue: Int32, output: Value
   ) throws(SasukaError) {
-    self.algorithm = algorithm == .winograd2 ? "winograd 2x2" : "winograd 4x4"
-    var shape = sasuka_winograd(pass, tile: Int64(algorithm.tile))
+    self.algorithm = algorithm.name
+    var shape = sasuka_winograd(pass, algorithm)
     shape.input_image_stride = Int64(imageFloats(input))
     shape.output_image_stride = Int64(imageFloats(output))
     let images = self.shape(input)[0]
@@ -21,21 +22,36 @@ extension Lowering {
     var run = WinogradRun(
       shape, kernels: kernels, images: images, units: units, input: UnsafePointer(pointer(input)), packed: packed,
       bias: bias, output: pointer(output) + pass.outputOffset, epilogue: epilogue)
-    run.divide(tilesAtOnce: Lowering.tilesAtOnce, among: threads)
+    run.divide(tilesAtOnce: Lowering.tilesAtOnce(points: run.points), among: threads)
+    let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
     if threads == 1 || run.blocks >= 2 * threads {
       // Tall tiles read each weight seldom, so that reading all of them in order is best; others go point by point, each
       // of whose inputs stay in the cache: 20 % faster with 256 channels on AVX2.
       run.allocate(tiles: run.tilesAtOnce, units: lanes == 16 ? 1 : units)
-      needWorkerScratch(bytes: run.scratchFloats * MemoryLayout<Float>.stride)
-      step(units: run.blocks) { [run] block, context in run.compute(block, scratch: context.workerScratch) }
+      needWorkerScratch(bytes: (lines + run.scratchFloats) * MemoryLayout<Float>.stride)
+      step(units: run.blocks) { [run] block, context in
+        let scratch = context.workerScratch.assumingMemoryBound(to: Float.self)
+        run.compute(block, scratch: scratch + lines, lines: scratch)
+      }
       return
     }
     // Too few blocks for the threads: they share the work on all tiles, kernel by kernel.
     run.allocate(tiles: run.tiles, units: units)
     needScratch(bytes: run.scratchFloats * MemoryLayout<Float>.stride)
-    step(units: run.inputBlocks) { [run] block, context in run.transformInput(block, scratch: context.scratch) }
-    step(units: run.points * units) { [run] unit, context in run.multiply(unit, scratch: context.scratch) }
-    step(units: run.outputBlocks) { [run] block, context in run.transformOutput(block, scratch: context.scratch) }
+    needWorkerScratch(bytes: lines * MemoryLayout<Float>.stride)
+    step(units: run.inputBlocks) { [run] block, context in
+      run.transformInput(
+        block, scratch: context.scratch.assumingMemoryBound(to: Float.self),
+        lines: context.workerScratch.assumingMemoryBound(to: Float.self))
+    }
+    step(units: run.points * units) { [run] unit, context in
+      run.multiply(unit, scratch: context.scratch.assumingMemoryBound(to: Float.self))
+    }
+    step(units: run.outputBlocks) { [run] block, context in
+      run.transformOutput(
+        block, scratch: context.scratch.assumingMemoryBound(to: Float.self),
+        lines: context.workerScratch.assumingMemoryBound(to: Float.self))
+    }
   }
 
   private func imageFloats(_ value: Value) -> Int {
@@ -63,17 +79,19 @@ extension Lowering {
 }
 
 extension sasuka_winograd {
-  /// The sizes of a pass cut into tiles of `tile` x `tile` pixels; image strides and the scratch's are left at 0.
-  fileprivate init(_ pass: ConvolutionPass, tile: Int64) {
+  /// The sizes of a pass cut into tiles; image strides and the scratch's are left at 0.
+  fileprivate init(_ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm) {
     self.init()
     let shape = pass.shape
     (input_channels, output_channels) = (shape.input_channels, shape.output_channels)
     (kernel_height, kernel_width) = (shape.kernel_height, shape.kernel_width)
-    (point_rows, point_columns) = (tile + shape.kernel_height - 1, tile + shape.kernel_width - 1)
+    point_rows = algorithm.points(taps: shape.kernel_height)
+    point_columns = algorithm.points(taps: shape.kernel_width)
     (input_height, input_width) = (pass.padding?.height ?? shape.input_height, pass.padding?.width ?? shape.input_width)
     (top, left) = (pass.padding?.top ?? 0, pass.padding?.left ?? 0)
     (output_height, output_width) = (shape.output_height, shape.output_width)
-    (tiles_down, tiles_across) = (sasuka_divide_up(output_height, tile), sasuka_divide_up(output_width, tile))
+    tiles_down = sasuka_divide_up(output_height, algorithm.tile(taps: kernel_height))
+    tiles_across = sasuka_divide_up(output_width, algorithm.tile(taps: kernel_width))
     output_block_stride = shape.output_block_stride
     output_row_stride = shape.output_row_stride
     output_pixel_stride = shape.output_pixel_stride
@@ -139,51 +157,51 @@ private struct WinogradRun {
 
   var scratchFloats: Int { points * Int(shape.input_point_stride + shape.output_point_stride) }
 
-  private func transformed(_ scratch: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Float> {
-    scratch.assumingMemoryBound(to: Float.self)
-  }
-
-  private func products(_ scratch: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Float> {
-    transformed(scratch) + points * Int(shape.input_point_stride)
+  private func products(_ scratch: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
+    scratch + points * Int(shape.input_point_stride)
   }
 
   /// One block of tiles from the input to the output.
-  func compute(_ block: Int, scratch: UnsafeMutableRawPointer) {
+  func compute(_ block: Int, scratch transformed: UnsafeMutablePointer<Float>, lines: UnsafeMutablePointer<Float>) {
     var shape = shape
     let (first, end) = (block * tilesAtOnce, min((block + 1) * tilesAtOnce, tiles))
-    let (transformed, products) = (transformed(scratch), products(scratch))
-    kernels.winograd_input!(&shape, input, transformed, Int64(first), Int64(end), 0, Int64(inputBlocks))
+    let products = products(transformed)
+    kernels.winograd_input!(&shape, input, transformed, lines, Int64(first), Int64(end), 0, Int64(inputBlocks))
     for unit in stride(from: 0, to: units, by: unitsAtOnce) {
       let endUnit = min(unit + unitsAtOnce, units)
       kernels.winograd_product!(
         &shape, transformed, packed, products, Int64(end - first), 0, Int64(points), Int64(unit), Int64(endUnit))
       kernels.winograd_output!(
-        &shape, products, bias, output, Int64(first), Int64(end), Int64(unit * columns),
+        &shape, products, bias, output, lines, Int64(first), Int64(end), Int64(unit * columns),
         Int64(min(endUnit * columns, outputBlocks)), epilogue)
     }
   }
 
   /// One channel block of the input, all tiles.
-  func transformInput(_ block: Int, scratch: UnsafeMutableRawPointer) {
+  func transformInput(
+    _ block: Int, scratch: UnsafeMutablePointer<Float>, lines: UnsafeMutablePointer<Float>
+  ) {
     var shape = shape
-    kernels.winograd_input!(&shape, input, transformed(scratch), 0, Int64(tiles), Int64(block), Int64(block) + 1)
+    kernels.winograd_input!(&shape, input, scratch, lines, 0, Int64(tiles), Int64(block), Int64(block) + 1)
   }
 
   /// One point and one unit of output channels, all tiles.
-  func multiply(_ number: Int, scratch: UnsafeMutableRawPointer) {
+  func multiply(_ number: Int, scratch: UnsafeMutablePointer<Float>) {
     var shape = shape
     let (point, unit) = (number / units, number % units)
     let products = products(scratch) + unit * columns * tiles * lanes
     kernels.winograd_product!(
-      &shape, transformed(scratch), packed, products, Int64(tiles), Int64(point), Int64(point) + 1, Int64(unit),
+      &shape, scratch, packed, products, Int64(tiles), Int64(point), Int64(point) + 1, Int64(unit),
       Int64(unit) + 1)
   }
 
   /// One channel block of the output, all tiles.
-  func transformOutput(_ block: Int, scratch: UnsafeMutableRawPointer) {
+  func transformOutput(
+    _ block: Int, scratch: UnsafeMutablePointer<Float>, lines: UnsafeMutablePointer<Float>
+  ) {
     var shape = shape
     let products = products(scratch) + block * tiles * lanes
     kernels.winograd_output!(
-      &shape, products, bias, output, 0, Int64(tiles), Int64(block), Int64(block) + 1, epilogue)
+      &shape, products, bias, output, lines, 0, Int64(tiles), Int64(block), Int64(block) + 1, epilogue)
   }
 }

@@ -26,11 +26,31 @@ import Testing
       inputs: 64, outputs: 48, height: 13, width: 14, kernel: (5, 5), top: 2, left: 2, bottom: 2, right: 2),
   ]
 
-  @Test(arguments: shapes.map { ($0, 2) } + shapes.map { ($0, 4) } + shapesOf5.map { ($0, 2) })
+  /// Kernels of one row or column, and of different sides.
+  static let lines: [ConvolutionCase] = [
+    ConvolutionCase(inputs: 1, outputs: 1, height: 1, width: 7, kernel: (1, 7)),
+    ConvolutionCase(inputs: 5, outputs: 3, height: 9, width: 1, kernel: (7, 1)),
+    ConvolutionCase(
+      inputs: 24, outputs: 40, height: 17, width: 17, kernel: (1, 7), top: 0, left: 3, bottom: 0, right: 3),
+    ConvolutionCase(
+      inputs: 24, outputs: 40, height: 17, width: 17, kernel: (7, 1), top: 3, left: 0, bottom: 3, right: 0),
+    ConvolutionCase(inputs: 3, outputs: 17, height: 4, width: 71, kernel: (1, 7), top: 1, left: 8, bottom: 2, right: 1),
+    ConvolutionCase(inputs: 3, outputs: 17, height: 5, width: 70, kernel: (7, 1), top: 8, left: 1, bottom: 9, right: 2),
+    ConvolutionCase(inputs: 9, outputs: 8, height: 8, width: 8, kernel: (1, 3), top: 0, left: 1, bottom: 0, right: 1),
+    ConvolutionCase(inputs: 9, outputs: 8, height: 8, width: 8, kernel: (3, 1), top: 1, left: 0, bottom: 1, right: 0),
+    ConvolutionCase(inputs: 9, outputs: 8, height: 9, width: 30, kernel: (3, 5), top: 1, left: 2, bottom: 1, right: 2),
+  ]
+
+  /// Every tile that each kernel has.
+  static let tiles: [(shape: ConvolutionCase, tile: Int)] =
+    [2, 4, 6].flatMap { tile in shapes.map { ($0, tile) } } + [2, 4].flatMap { tile in shapesOf5.map { ($0, tile) } }
+    + lines.map { ($0, 4) } + lines.filter { max($0.kernel.height, $0.kernel.width) == 3 }.map { ($0, 6) }
+
+  @Test(arguments: tiles)
   func agreesWithPlainLoops(_ shape: ConvolutionCase, tile: Int) {
     let reference = ConvolutionReference(shape)
     let plain = 32 * Double(Float.ulpOfOne) * Double(shape.inputs * shape.taps + 2).squareRoot()
-    let tolerance = plain * ToomCook.amplification(tile: tile, taps: shape.kernel.height)
+    let tolerance = plain * ToomCook.amplification(tile: tile, kernel: shape.kernel)
     for kernels in TestedKernels.available {
       let table = withExtendedLifetime(kernels.table) { $0.slots.pointee }
       guard table.winograd_input != nil else { continue }
@@ -53,7 +73,7 @@ import Testing
 
   /// What DESIGN.md says of the points: those chosen amplify rounding less than 0, ±1, ±2.
   @Test func chosenPointsRoundLess() {
-    let chosen = ToomCook(outputs: 4, taps: 3, points: ToomCook.chosen).amplification
+    let chosen = ToomCook(outputs: 4, taps: 3, points: ToomCook.chosen(6)).amplification
     let usual = ToomCook(outputs: 4, taps: 3, points: [0, 1, -1, 2, -2]).amplification
     #expect(
       chosen * chosen < 0.7 * usual * usual, "\(chosen * chosen) and \(usual * usual) times a plain sum's rounding")
@@ -62,12 +82,20 @@ import Testing
 
 /// The matrices of the algorithm of Toom and Cook for y = Aᵀ((G g) ⊙ (Bᵀ d)), made from its points alone.
 struct ToomCook {
-  static let chosen: [Double] = [0, 1, -1, 0.5, -2]
+  /// The finite ones of a line of so many points.
+  static func chosen(_ points: Int) -> [Double] {
+    switch points {
+    case 8: [0, 1, -1, 0.5, -0.5, 2, -2]
+    case 10: [0, 0.4375, -0.4375, 0.8125, -0.8125, 1.25, -1.25, 2.25, -2.25]
+    default: [0, 1, -1, 0.5, -2]
+    }
+  }
 
-  /// Of F(tile x tile, taps x taps).
-  static func amplification(tile: Int, taps: Int = 3) -> Double {
-    let line = ToomCook(outputs: tile, taps: taps, points: chosen).amplification
-    return line * line
+  /// Of tiles of so many pixels along each side where the kernel has more than one tap.
+  static func amplification(tile: Int, kernel: (height: Int, width: Int)) -> Double {
+    [kernel.height, kernel.width].filter { $0 != 1 }.reduce(1) { product, taps in
+      product * ToomCook(outputs: tile, taps: taps, points: chosen(tile + taps - 1)).amplification
+    }
   }
 
   private let a, b, g: [[Double]]
@@ -125,14 +153,17 @@ private struct WinogradDriver {
     let units = (outputBlocks + 1) / 2
     let image = plain.blocked(reference.input, channels: shape.inputs)
     let input = image + image.map { -$0 }
-    let (down, across) = ((shape.outputHeight + tile - 1) / tile, (shape.outputWidth + tile - 1) / tile)
+    let (kernelHeight, kernelWidth) = (Int64(shape.kernel.height), Int64(shape.kernel.width))
+    let (tileHeight, tileWidth) = (kernelHeight == 1 ? 1 : tile, kernelWidth == 1 ? 1 : tile)
+    let down = (shape.outputHeight + tileHeight - 1) / tileHeight
+    let across = (shape.outputWidth + tileWidth - 1) / tileWidth
     let tiles = 2 * down * across
     let block = min(tilesAtOnce, tiles)
     let pixels = shape.outputHeight * shape.outputWidth
-    let side = Int64(shape.kernel.height)
     var sizes = sasuka_winograd(
-      input_channels: Int64(shape.inputs), output_channels: Int64(shape.outputs), kernel_height: side,
-      kernel_width: side, point_rows: Int64(tile) + side - 1, point_columns: Int64(tile) + side - 1,
+      input_channels: Int64(shape.inputs), output_channels: Int64(shape.outputs), kernel_height: kernelHeight,
+      kernel_width: kernelWidth, point_rows: Int64(tileHeight) + kernelHeight - 1,
+      point_columns: Int64(tileWidth) + kernelWidth - 1,
       input_height: Int64(shape.height),
       input_width: Int64(shape.width), top: Int64(shape.top), left: Int64(shape.left),
       output_height: Int64(shape.outputHeight), output_width: Int64(shape.outputWidth), tiles_down: Int64(down),
@@ -154,18 +185,20 @@ private struct WinogradDriver {
     for unit in 0..<Int64(units) {
       table.winograd_pack(&sizes, &strides, halves, scales, packed, &scratch, unit, unit + 1)
     }
+    var lines = [Float](repeating: .nan, count: Int(sasuka_winograd_scratch_floats(Int64(v))))
     var transformed = [Float](repeating: .nan, count: Int(points * sizes.input_point_stride))
     var products = [Float](repeating: .nan, count: Int(points * sizes.output_point_stride))
     var output = [Float](repeating: .nan, count: 2 * outputBlocks * pixels * v)
     for first in stride(from: 0, to: tiles, by: block) {
       let (first, end) = (Int64(first), Int64(min(first + block, tiles)))
       for block in 0..<Int64(inputBlocks) {
-        table.winograd_input(&sizes, input, &transformed, first, end, block, block + 1)
+        table.winograd_input(&sizes, input, &transformed, &lines, first, end, block, block + 1)
       }
       for unit in 0..<Int64(units) {
         table.winograd_product(&sizes, transformed, packed, &products, end - first, 0, points, unit, unit + 1)
         table.winograd_output(
-          &sizes, products, reference.bias, &output, first, end, 2 * unit, min(2 * unit + 2, Int64(outputBlocks)),
+          &sizes, products, reference.bias, &output, &lines, first, end, 2 * unit,
+          min(2 * unit + 2, Int64(outputBlocks)),
           epilogue)
       }
     }
