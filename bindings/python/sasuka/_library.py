@@ -531,7 +531,8 @@ class Owner:
         self.close()
 
     def __del__(self) -> None:
-        if self._handle:
+        # At the interpreter's exit this module's names may be gone before its objects; the memory goes with the process.
+        if self._handle and lib is not None:
             self.close()
 
 

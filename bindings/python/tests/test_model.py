@@ -270,3 +270,11 @@ def test_weights_that_were_loaded_stay_and_the_others_are_drawn() -> None:
     model.load_state_dict({"conv1.weight": state["conv1.weight"]}, strict=False)
     for name, numbers in model.state_dict().items():
         np.testing.assert_array_equal(numbers, (state if name == "conv1.weight" else fresh)[name], name)
+
+
+def test_what_outlives_the_module_at_exit_says_nothing(model: sasuka.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter's exit takes a module's names away before the last objects."""
+    with monkeypatch.context() as patch:
+        patch.setattr("sasuka._library.lib", None)
+        model.__del__()
+    model.close()
