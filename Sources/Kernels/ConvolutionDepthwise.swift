@@ -37,8 +37,11 @@ private struct InsideTaps {
   /// - Parameter start: where the first tap falls; it and others may lie outside.
   @inline(__always)
   init(start: Int, dilation: Int, taps: Int, size: Int) {
-    let before = start < 0 ? min((dilation &- 1 &- start) / dilation, taps) : 0
-    let end = start < size ? min((size &- start &+ dilation &- 1) / dilation, taps) : 0
+    // A division takes as long as a row of taps; few kernels are dilated.
+    let outside = dilation == 1 ? 0 &- start : (dilation &- 1 &- start) / dilation
+    let inside = dilation == 1 ? size &- start : (size &- start &+ dilation &- 1) / dilation
+    let before = start < 0 ? min(outside, taps) : 0
+    let end = start < size ? min(inside, taps) : 0
     first = before
     count = max(end &- before, 0)
   }
@@ -113,24 +116,32 @@ private func depthwiseTile<let pixels: Int>(
   finish(sums, block, output)
 }
 
-/// Eight neighbouring pixels, all of whose columns of taps fall inside. Each vector of the input is loaded once for all the
-/// taps of a row that meet it: reading it anew for each would take longer than the products.
-@inline(never)
+/// Pixels of a run: the maps of most networks are multiples of seven wide, and seven sums keep the FMA units busy.
+@inline(__always) private var runPixels: Int { 7 }
+
+/// Seven neighbouring pixels. Each vector of the input is loaded once for all the taps of a row that meet it: reading it anew
+/// for each would take longer than the products. At the borders of the map the first `left` and the last `right` of these
+/// vectors lie outside; neither is more than half the taps.
+@inline(__always)
 private func depthwiseRun<let taps: Int, let stride: Int>(
   _: Count<taps>, _: Count<stride>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
-  _ rows: InsideTaps, _ output: UnsafeMutablePointer<Float>
+  _ rows: InsideTaps, left: Int, right: Int, _ output: UnsafeMutablePointer<Float>
 ) {
   let block = block.pointee
-  var sums = InlineArray<8, Vector>(repeating: block.bias)
+  let places = 6 &* stride &+ taps
+  var sums = InlineArray<7, Vector>(repeating: block.bias)
   var row = rows.first
   while row < rows.first &+ rows.count {
     let from = input + row &* block.inputRow
     let weight = block.weights + row &* taps &* lanes
     var factors = zeroed() as InlineArray<taps, Vector>
     for tap in 0..<taps { factors[tap] = loadVector(weight + tap &* lanes) }
-    for place in 0..<(7 &* stride &+ taps) {
+    for place in 0..<places {
+      // Asked at run time near the ends only.
+      if place < taps / 2, place < left { continue }
+      if place >= places &- taps / 2, place >= places &- right { continue }
       let value = loadVector(from + place &* lanes)
-      for tap in 0..<taps where place >= tap && (place &- tap) % stride == 0 && (place &- tap) / stride < 8 {
+      for tap in 0..<taps where place >= tap && (place &- tap) % stride == 0 && (place &- tap) / stride < 7 {
         sums[(place &- tap) / stride] = multiplyAdd(value, factors[tap], sums[(place &- tap) / stride])
       }
     }
@@ -139,19 +150,28 @@ private func depthwiseRun<let taps: Int, let stride: Int>(
   finish(sums, block, output)
 }
 
-/// Pixels [first, end) of an output row, all of whose columns of taps fall inside, but for the last few fewer than eight:
-/// returns where those begin.
-@inline(__always)
+/// As many pixels of an output row from its first on as come in runs; returns how many. `input` is where tap (0, 0) of the
+/// first pixel falls.
+@inline(never)
 private func depthwiseRuns<let taps: Int, let stride: Int>(
-  _ tapCount: Count<taps>, _ strideCount: Count<stride>, _ block: UnsafePointer<BlockPass>,
-  _ input: UnsafePointer<Float>, _ rows: InsideTaps, _ output: UnsafeMutablePointer<Float>, _ first: Int, _ end: Int
+  _ tapCount: Count<taps>, _ strideCount: Count<stride>, _ shape: UnsafePointer<sasuka_convolution>,
+  _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>, _ rows: InsideTaps,
+  _ output: UnsafeMutablePointer<Float>
 ) -> Int {
-  var pixel = first
-  while pixel &+ 8 <= end {
+  let (width, inputWidth) = (Int(shape.pointee.output_width), Int(shape.pointee.input_width))
+  var pixel = 0
+  while pixel < width {
+    // The last run computes pixels of the one before again rather than a few slowly, unless it would add to them twice.
+    let rest = width &- pixel
+    if rest < runPixels, rest == 1 || pixel == 0 || block.pointee.epilogue.adds { break }
+    let first = min(pixel, width &- runPixels)
+    let start = first &* stride &- Int(shape.pointee.left)
+    let (left, right) = (max(0, 0 &- start), max(0, start &+ 6 &* stride &+ taps &- inputWidth))
+    if left > taps / 2 || right > taps / 2 { break }
     depthwiseRun(
-      tapCount, strideCount, block, input + pixel &* block.pointee.inputPixel, rows,
-      output + pixel &* block.pointee.outputPixel)
-    pixel &+= 8
+      tapCount, strideCount, block, input + first &* block.pointee.inputPixel, rows, left: left, right: right,
+      output + first &* block.pointee.outputPixel)
+    pixel = first &+ runPixels
   }
   return pixel
 }
@@ -159,45 +179,38 @@ private func depthwiseRuns<let taps: Int, let stride: Int>(
 /// One row of the output; `input` is where tap (0, 0) of its first pixel falls.
 @inline(__always)
 private func depthwiseRow(
-  _ shape: sasuka_convolution, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
-  _ rows: InsideTaps, _ output: UnsafeMutablePointer<Float>
+  _ shapePointer: UnsafePointer<sasuka_convolution>, _ block: UnsafePointer<BlockPass>,
+  _ input: UnsafePointer<Float>, _ rows: InsideTaps, _ output: UnsafeMutablePointer<Float>
 ) {
+  let shape = shapePointer.pointee
+  var pixel = 0
+  switch (shape.kernel_width, shape.stride_width, shape.dilation_width) {
+  case (3, 1, 1) where lanes > 4:
+    pixel = depthwiseRuns(Count<3>(), Count<1>(), shapePointer, block, input, rows, output)
+  case (3, 2, 1) where lanes > 4:
+    pixel = depthwiseRuns(Count<3>(), Count<2>(), shapePointer, block, input, rows, output)
+  case (5, 1, 1) where lanes > 4:
+    pixel = depthwiseRuns(Count<5>(), Count<1>(), shapePointer, block, input, rows, output)
+  case (5, 2, 1) where lanes > 4:
+    pixel = depthwiseRuns(Count<5>(), Count<2>(), shapePointer, block, input, rows, output)
+  default: break
+  }
   let (width, stride, left) = (Int(shape.output_width), Int(shape.stride_width), Int(shape.left))
   let (dilation, taps) = (Int(shape.dilation_width), block.pointee.kernelWidth)
-  // Pixels between the borders: the first tap falls at or behind the left edge, the last before the right one.
-  let last = Int(shape.input_width) &- 1 &- (taps &- 1) &* dilation &+ left
-  let inner = (
-    first: min(max((left &+ stride &- 1) / stride, 0), width), end: last < 0 ? 0 : min(last / stride &+ 1, width)
-  )
-  let all = InsideTaps(start: 0, dilation: 1, taps: taps, size: taps)
-  var pixel = 0
   while pixel < width {
-    if pixel == inner.first, pixel < inner.end {
-      switch (taps, stride, dilation) {
-      case (3, 1, 1) where lanes > 4:
-        pixel = depthwiseRuns(Count<3>(), Count<1>(), block, input, rows, output, pixel, inner.end)
-      case (3, 2, 1) where lanes > 4:
-        pixel = depthwiseRuns(Count<3>(), Count<2>(), block, input, rows, output, pixel, inner.end)
-      case (5, 1, 1) where lanes > 4:
-        pixel = depthwiseRuns(Count<5>(), Count<1>(), block, input, rows, output, pixel, inner.end)
-      case (5, 2, 1) where lanes > 4:
-        pixel = depthwiseRuns(Count<5>(), Count<2>(), block, input, rows, output, pixel, inner.end)
-      default: break
-      }
-      while pixel &+ 4 <= inner.end {
-        depthwiseTile(
-          Count<4>(), block, input + pixel &* block.pointee.inputPixel, rows, all,
-          output + pixel &* block.pointee.outputPixel)
-        pixel &+= 4
-      }
-      if pixel == width { return }
+    let (from, to) = (input + pixel &* block.pointee.inputPixel, output + pixel &* block.pointee.outputPixel)
+    let start = pixel &* stride &- left
+    // Four pixels at once where all their taps fall inside.
+    let reach = 3 &* stride &+ (taps &- 1) &* dilation
+    if pixel &+ 4 <= width, start >= 0, start &+ reach < Int(shape.input_width) {
+      let all = InsideTaps(start: 0, dilation: 1, taps: taps, size: taps)
+      depthwiseTile(Count<4>(), block, from, rows, all, to)
+      pixel &+= 4
+    } else {
+      let columns = InsideTaps(start: start, dilation: dilation, taps: taps, size: Int(shape.input_width))
+      depthwiseTile(Count<1>(), block, from, rows, columns, to)
+      pixel &+= 1
     }
-    let columns = InsideTaps(
-      start: pixel &* stride &- left, dilation: dilation, taps: taps, size: Int(shape.input_width))
-    depthwiseTile(
-      Count<1>(), block, input + pixel &* block.pointee.inputPixel, rows, columns,
-      output + pixel &* block.pointee.outputPixel)
-    pixel &+= 1
   }
 }
 
@@ -207,7 +220,8 @@ func depthwiseForward(
   _ bias: UnsafePointer<Float>?, _ output: UnsafeMutablePointer<Float>?, _ block: Int64, _ firstRow: Int64,
   _ endRow: Int64, _ epilogueFlags: Int32
 ) {
-  guard let shape = shapePointer?.pointee, let input, let packed, let output else { return }
+  guard let shapePointer, let input, let packed, let output else { return }
+  let shape = shapePointer.pointee
   let inputRow = Int(shape.input_width) &* lanes
   let work = BlockPass(shape, Int(block), packed: packed, bias: bias, epilogue: epilogueFlags)
   let blockInput = input + Int(block &* shape.input_height) &* inputRow
@@ -220,7 +234,7 @@ func depthwiseForward(
         start: start, dilation: Int(shape.dilation_height), taps: Int(shape.kernel_height),
         size: Int(shape.input_height))
       depthwiseRow(
-        shape, work, blockInput + (start &* inputRow &- Int(shape.left) &* lanes), rows,
+        shapePointer, work, blockInput + (start &* inputRow &- Int(shape.left) &* lanes), rows,
         blockOutput + row &* Int(shape.output_row_stride))
       row &+= 1
     }

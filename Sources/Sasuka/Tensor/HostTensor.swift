@@ -1,3 +1,5 @@
+import CSystem
+
 /// Numbers in the host's memory, in any layout that strides can say, borrowed for the duration of a call.
 package struct HostTensor {
   package let data: UnsafeMutableRawPointer
@@ -30,7 +32,7 @@ package struct HostTensor {
     switch dtype {
     case .float32:
       if isRowMajor {
-        target.update(from: data.assumingMemoryBound(to: Float.self), count: shape.count)
+        memcpy(target, data, shape.count * MemoryLayout<Float>.stride)
       } else {
         gather(Float.self, into: target) { $0 }
       }
@@ -76,7 +78,7 @@ package struct HostTensor {
     switch dtype {
     case .float32:
       if isRowMajor {
-        data.assumingMemoryBound(to: Float.self).update(from: source, count: shape.count)
+        memcpy(data, source, shape.count * MemoryLayout<Float>.stride)
       } else {
         scatter(Float.self, from: source) { $0 }
       }

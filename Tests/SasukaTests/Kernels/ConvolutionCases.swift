@@ -78,6 +78,15 @@ struct ConvolutionCase: CustomStringConvertible {
       right: 2),
     ConvolutionCase(
       groups: 5, inputs: 1, outputs: 1, height: 2, width: 3, kernel: (5, 7), top: 4, left: 6, bottom: 3, right: 9),
+    ConvolutionCase(
+      groups: 17, inputs: 1, outputs: 1, height: 7, width: 7, kernel: (3, 3), top: 1, left: 1, bottom: 1, right: 1),
+    ConvolutionCase(
+      groups: 4, inputs: 1, outputs: 1, height: 4, width: 15, kernel: (5, 5), top: 2, left: 2, bottom: 2, right: 2),
+    ConvolutionCase(
+      groups: 3, inputs: 1, outputs: 1, height: 6, width: 14, kernel: (5, 5), stride: (2, 2), top: 2, left: 2,
+      bottom: 2, right: 2),
+    ConvolutionCase(
+      groups: 4, inputs: 1, outputs: 1, height: 4, width: 19, kernel: (3, 3), top: 1, left: 2, bottom: 1, right: 2),
   ]
 }
 
