@@ -23,6 +23,8 @@ struct ConvolutionUnit {
   let outputs: Int
   /// Vectors of output channels.
   let columns: Int
+  /// Whether the last of them has no more channels than half a vector, of which two take as long as a whole one.
+  let endsInHalf: Bool
   /// Input channels [firstInput, endInput) of all groups that the outputs belong to.
   let firstInput: Int
   let endInput: Int
@@ -33,11 +35,15 @@ struct ConvolutionUnit {
     firstOutput = unit &* width
     outputs = min(width, all &- firstOutput)
     columns = (outputs &+ lanes &- 1) / lanes
+    endsInHalf = hasHalves && (outputs &- 1) % lanes < lanes / 2
     let perGroup = Int(shape.output_channels)
     firstInput = firstOutput / perGroup &* Int(shape.input_channels)
     endInput = ((firstOutput &+ outputs &- 1) / perGroup &+ 1) &* Int(shape.input_channels)
   }
 }
+
+/// Whether half vectors are worth tiles of their own.
+@inline(__always) var hasHalves: Bool { HalfVector.scalarCount < lanes }
 
 /// What all tiles of one unit share.
 struct ConvolutionPass {
@@ -54,6 +60,8 @@ struct ConvolutionPass {
   let outputBlock: Int
   let outputPixel: Int
   let packed: UnsafePointer<Float>
+  /// From one input channel's weights to the next's.
+  let weightStep: Int
   let bias: InlineArray<2, Vector>
   let epilogue: Epilogue
 
@@ -73,6 +81,7 @@ struct ConvolutionPass {
     outputBlock = Int(shape.output_block_stride)
     outputPixel = Int(shape.output_pixel_stride)
     self.packed = packed
+    weightStep = unit.columns &* lanes
     self.epilogue = Epilogue(epilogue)
     var vectors = zeroed() as InlineArray<2, Vector>
     if let bias {
@@ -84,19 +93,21 @@ struct ConvolutionPass {
   }
 }
 
-/// `rows` neighbouring pixels of an output row, all channels of the unit. `stride` is the convolution's, 0 if not known
-/// at compile time: a constant one lets every broadcast be a load with a constant offset.
+/// `rows` neighbouring pixels of an output row, and `columns` vectors of the unit's channels from vector `first` on: 0 stands
+/// for half a vector. `stride` is the convolution's, 0 if not known at compile time: a constant one lets every broadcast be a
+/// load with a constant offset.
 @inline(never)
 func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
-  _: Count<rows>, _: Count<columns>, _: Count<stride>, _ pass: UnsafePointer<ConvolutionPass>,
+  _: Count<rows>, _: Count<columns>, _: Count<stride>, from first: Int, _ pass: UnsafePointer<ConvolutionPass>,
   _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
 ) {
-  var sums = zeroed() as RegisterTile<rows, columns>
-  for row in 0..<rows { for column in 0..<columns { sums[row][column] = pass.pointee.bias[column] } }
+  var tile = zeroed() as ConvolutionTile<rows, columns>
+  let output = output + first &* pass.pointee.outputBlock
+  tile.start(first, pass, held: output)
   let run = Run(
     rowStride: stride == 0 ? pass.pointee.pixel : stride &* lanes, rowStep: 1, columnStride: lanes,
-    columnStep: columns &* lanes)
-  var weights = pass.pointee.packed
+    columnStep: columns == 2 ? 2 &* lanes : pass.pointee.weightStep)
+  var weights = pass.pointee.packed + first &* lanes
   var channel = pass.pointee.firstInput
   while channel < pass.pointee.endInput {
     let blockEnd = min((channel / lanes &+ 1) &* lanes, pass.pointee.endInput)
@@ -107,8 +118,8 @@ func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
       var pixels = block + kernelRow &* pass.pointee.kernelRow
       var kernelColumn = 0
       while kernelColumn < pass.pointee.kernelWidth {
-        accumulate(&sums, pixels, weights, run, count: count)
-        weights += count &* columns &* lanes
+        tile.addProducts(pixels, weights, run, count: count)
+        weights += count &* run.columnStep
         pixels += pass.pointee.kernelColumn
         kernelColumn &+= 1
       }
@@ -116,20 +127,52 @@ func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
     }
     channel = blockEnd
   }
-  finish(sums, pass, output)
+  tile.finish(pass, output)
 }
 
-/// The sums of a tile on their way to memory.
-@inline(__always)
-func finish<let rows: Int, let columns: Int>(
-  _ sums: RegisterTile<rows, columns>, _ pass: UnsafePointer<ConvolutionPass>, _ output: UnsafeMutablePointer<Float>
-) {
-  // Copies, for what the stores write might be the pass as far as the compiler knows.
-  let (epilogue, pixel, block) = (pass.pointee.epilogue, pass.pointee.outputPixel, pass.pointee.outputBlock)
-  for row in 0..<rows {
-    for column in 0..<columns {
-      let place = output + row &* pixel + column &* block
-      storeVector(epilogue.apply(sums[row][column], held: place), place)
+/// The sums of a tile of `rows` pixels and `columns` vectors of output channels, 0 for half a vector.
+struct ConvolutionTile<let rows: Int, let columns: Int>: BitwiseCopyable {
+  var sums: RegisterTile<rows, columns>
+  private var halfSums: InlineArray<rows, HalfVector>
+
+  /// Starts from the bias, and from what `held` is the beginning of where the epilogue adds to it: here, where nothing waits for
+  /// it, rather than at the end.
+  @inline(__always)
+  mutating func start(_ first: Int, _ pass: UnsafePointer<ConvolutionPass>, held: UnsafePointer<Float>) {
+    for row in 0..<rows {
+      for column in 0..<columns { sums[row][column] = pass.pointee.bias[first &+ column] }
+      if columns == 0 { halfSums[row] = lowHalf(pass.pointee.bias[first]) }
+    }
+    guard pass.pointee.epilogue.adds else { return }
+    let (pixel, block) = (pass.pointee.outputPixel, pass.pointee.outputBlock)
+    for row in 0..<rows {
+      for column in 0..<columns { sums[row][column] += loadVector(held + row &* pixel + column &* block) }
+      if columns == 0 { halfSums[row] += loadHalf(held + row &* pixel) }
+    }
+  }
+
+  @inline(__always)
+  mutating func addProducts(
+    _ pixels: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, _ run: Run, count: Int
+  ) {
+    if columns == 0 {
+      accumulate(&halfSums, pixels, weights, run, count: count)
+    } else {
+      accumulate(&sums, pixels, weights, run, count: count)
+    }
+  }
+
+  /// The sums on their way to memory.
+  @inline(__always)
+  func finish(_ pass: UnsafePointer<ConvolutionPass>, _ output: UnsafeMutablePointer<Float>) {
+    // Copies, for what the stores write might be the pass as far as the compiler knows.
+    let (epilogue, pixel, block) = (pass.pointee.epilogue, pass.pointee.outputPixel, pass.pointee.outputBlock)
+    for row in 0..<rows {
+      for column in 0..<columns {
+        let place = output + row &* pixel + column &* block
+        storeVector(epilogue.clamp(sums[row][column]), place)
+      }
+      if columns == 0 { storeVector(epilogue.clamp(widened(halfSums[row])), output + row &* pixel) }
     }
   }
 }
@@ -137,48 +180,80 @@ func finish<let rows: Int, let columns: Int>(
 /// Calls the tile compiled for `rows` pixels.
 @inline(__always)
 func convolutionTile<let columns: Int, let stride: Int>(
-  rows: Int, _ columnCount: Count<columns>, _ strideCount: Count<stride>, _ pass: UnsafePointer<ConvolutionPass>,
-  _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
+  rows: Int, _ columnCount: Count<columns>, _ strideCount: Count<stride>, from first: Int = 0,
+  _ pass: UnsafePointer<ConvolutionPass>, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
 ) {
   // The conditions are constant: other tiles are not compiled.
   switch rows {
-  case 1: convolutionTile(Count<1>(), columnCount, strideCount, pass, input, output)
+  case 1: convolutionTile(Count<1>(), columnCount, strideCount, from: first, pass, input, output)
   case 2 where hasTile(height: 2, columns: columns, stride: stride):
-    convolutionTile(Count<2>(), columnCount, strideCount, pass, input, output)
+    convolutionTile(Count<2>(), columnCount, strideCount, from: first, pass, input, output)
   case 3 where hasTile(height: 3, columns: columns, stride: stride):
-    convolutionTile(Count<3>(), columnCount, strideCount, pass, input, output)
-  case 4: convolutionTile(Count<4>(), columnCount, strideCount, pass, input, output)
+    convolutionTile(Count<3>(), columnCount, strideCount, from: first, pass, input, output)
+  case 4: convolutionTile(Count<4>(), columnCount, strideCount, from: first, pass, input, output)
   case 5 where hasTile(height: 5, columns: columns, stride: stride):
-    convolutionTile(Count<5>(), columnCount, strideCount, pass, input, output)
+    convolutionTile(Count<5>(), columnCount, strideCount, from: first, pass, input, output)
   case 6 where hasTile(height: 6, columns: columns, stride: stride):
-    convolutionTile(Count<6>(), columnCount, strideCount, pass, input, output)
+    convolutionTile(Count<6>(), columnCount, strideCount, from: first, pass, input, output)
   case 7 where hasTile(height: 7, columns: columns, stride: stride):
-    convolutionTile(Count<7>(), columnCount, strideCount, pass, input, output)
+    convolutionTile(Count<7>(), columnCount, strideCount, from: first, pass, input, output)
   case 12 where hasTile(height: 12, columns: columns, stride: stride):
-    convolutionTile(Count<12>(), columnCount, strideCount, pass, input, output)
+    convolutionTile(Count<12>(), columnCount, strideCount, from: first, pass, input, output)
   case 14 where hasTile(height: 14, columns: columns, stride: stride):
-    convolutionTile(Count<14>(), columnCount, strideCount, pass, input, output)
+    convolutionTile(Count<14>(), columnCount, strideCount, from: first, pass, input, output)
   default: break
+  }
+}
+
+/// Weights of the next unit, called for while this one is computed: from the third cache or memory, the first tile would wait
+/// for them: 4 % of a layer of 14 x 14 pixels.
+private struct WeightPrefetch {
+  /// More than so many would keep the loads of the tiles waiting: units of 160 channels and more are slower for it.
+  private static let mostFloats = 4096
+  private let weights: UnsafePointer<Float>
+  private let rowFloats: Int
+
+  /// - Parameter packed: the weights of this unit; those of the next follow. Nothing faults where there is none.
+  init(after packed: UnsafePointer<Float>, floats: Int, rows: Int) {
+    weights = packed + floats
+    rowFloats = floats > WeightPrefetch.mostFloats ? 0 : (floats / max(rows, 1) &+ 15) & ~15
+  }
+
+  /// Calls for the share of one row, counted from the first.
+  @inline(__always)
+  func callFor(row: Int) {
+    var place = row &* rowFloats
+    while place < (row &+ 1) &* rowFloats {
+      sasuka_prefetch(weights + place)
+      place &+= 16
+    }
   }
 }
 
 /// Output rows [firstRow, endRow) of one unit.
 private func convolutionRows(
-  _ columns: Int, _ shape: sasuka_convolution, _ pass: UnsafePointer<ConvolutionPass>, _ input: UnsafePointer<Float>,
-  _ output: UnsafeMutablePointer<Float>, _ firstRow: Int, _ endRow: Int
+  _ unit: ConvolutionUnit, _ shape: sasuka_convolution, _ pass: UnsafePointer<ConvolutionPass>,
+  _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ firstRow: Int, _ endRow: Int
 ) {
   let heights = TileHeights(
-    width: Int(shape.output_width), columns: columns, stride: shape.stride_width == 1 ? 1 : 0)
+    width: Int(shape.output_width), columns: unit.endsInHalf ? 0 : unit.columns,
+    stride: shape.stride_width == 1 ? 1 : 0)
   let inputRow = Int(shape.stride_height &* shape.input_width) &* lanes
+  let prefetch = WeightPrefetch(after: pass.pointee.packed, floats: shape.unitFloats, rows: endRow &- firstRow)
   var row = firstRow
   while row < endRow {
+    prefetch.callFor(row: row &- firstRow)
     var from = input + row &* inputRow
     var to = output + row &* Int(shape.output_row_stride)
     var left = Int(shape.output_width)
     while left > 0 {
       let rows = heights.next(left: left)
-      // Few units have one column: the last of an odd number of blocks.
-      switch (columns, shape.stride_width) {
+      // Few units have one column, the last of an odd number of blocks, or end in half of one.
+      switch (unit.columns, shape.stride_width) {
+      case (_, _) where hasHalves && unit.endsInHalf:
+        // A tile of one and a half columns would have more operands than registers.
+        if unit.columns == 2 { convolutionTile(rows: rows, Count<1>(), Count<0>(), pass, from, to) }
+        convolutionTile(rows: rows, Count<0>(), Count<0>(), from: unit.columns &- 1, pass, from, to)
       case (2, 1) where tileColumns == 2: convolutionTile(rows: rows, Count<2>(), Count<1>(), pass, from, to)
       case (2, _) where tileColumns == 2: convolutionTile(rows: rows, Count<2>(), Count<0>(), pass, from, to)
       case (_, 1) where lanes == 8: convolutionTile(rows: rows, Count<1>(), Count<1>(), pass, from, to)
@@ -204,6 +279,6 @@ func convolutionForward(
     shape, work, packed: packed + Int(unit) &* shape.unitFloats, bias: bias, epilogue: epilogue)
   let to = output + work.firstOutput / lanes &* Int(shape.output_block_stride)
   withUnsafePointer(to: pass) { pass in
-    convolutionRows(work.columns, shape, pass, input, to, Int(firstRow), Int(endRow))
+    convolutionRows(work, shape, pass, input, to, Int(firstRow), Int(endRow))
   }
 }

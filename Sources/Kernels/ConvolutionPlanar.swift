@@ -6,49 +6,54 @@ import CSystem
 /// compile time: nearly all first layers have 2.
 @inline(never)
 private func planarTile<let rows: Int, let columns: Int, let stride: Int>(
-  _: Count<rows>, _: Count<columns>, _: Count<stride>, _ pass: UnsafePointer<ConvolutionPass>,
+  _: Count<rows>, _: Count<columns>, _: Count<stride>, from first: Int = 0, _ pass: UnsafePointer<ConvolutionPass>,
   _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
 ) {
-  var sums = zeroed() as RegisterTile<rows, columns>
-  for row in 0..<rows { for column in 0..<columns { sums[row][column] = pass.pointee.bias[column] } }
+  var tile = zeroed() as ConvolutionTile<rows, columns>
+  let output = output + first &* pass.pointee.outputBlock
+  tile.start(first, pass, held: output)
   let run = Run(
     rowStride: stride == 0 ? pass.pointee.pixel : stride, rowStep: pass.pointee.inputBlock, columnStride: lanes,
-    columnStep: columns &* lanes)
+    columnStep: columns == 2 ? 2 &* lanes : pass.pointee.weightStep)
   let channels = pass.pointee.endInput
-  var weights = pass.pointee.packed
+  var weights = pass.pointee.packed + first &* lanes
   var kernelRow = 0
   while kernelRow < pass.pointee.kernelHeight {
     var pixels = input + kernelRow &* pass.pointee.kernelRow
     var kernelColumn = 0
     while kernelColumn < pass.pointee.kernelWidth {
-      accumulate(&sums, pixels, weights, run, count: channels)
-      weights += channels &* columns &* lanes
+      tile.addProducts(pixels, weights, run, count: channels)
+      weights += channels &* run.columnStep
       pixels += pass.pointee.kernelColumn
       kernelColumn &+= 1
     }
     kernelRow &+= 1
   }
-  finish(sums, pass, output)
+  tile.finish(pass, output)
 }
 
-/// One row of the output.
+/// One row of the output, `columns` vectors of its channels from vector `first` on, 0 for half a vector.
 @inline(__always)
 private func planarRow<let columns: Int, let stride: Int>(
-  _ columnCount: Count<columns>, _ strideCount: Count<stride>, _ pass: UnsafePointer<ConvolutionPass>,
-  _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, width: Int
+  _ columnCount: Count<columns>, _ strideCount: Count<stride>, from first: Int = 0,
+  _ pass: UnsafePointer<ConvolutionPass>, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>,
+  width: Int
 ) {
   var pixel = 0
   while pixel < width {
     let (from, to) = (input + pixel &* pass.pointee.pixel, output + pixel &* pass.pointee.outputPixel)
     let left = width &- pixel
-    if lanes == 16, left >= 7 {
-      planarTile(Count<7>(), columnCount, strideCount, pass, from, to)
+    if lanes == 16, columns < 2, left >= 14 {
+      planarTile(Count<14>(), columnCount, strideCount, from: first, pass, from, to)
+      pixel &+= 14
+    } else if lanes == 16, columns == 2, left >= 7 {
+      planarTile(Count<7>(), columnCount, strideCount, from: first, pass, from, to)
       pixel &+= 7
     } else if lanes < 16, left >= 4 {
-      planarTile(Count<4>(), columnCount, strideCount, pass, from, to)
+      planarTile(Count<4>(), columnCount, strideCount, from: first, pass, from, to)
       pixel &+= 4
     } else {
-      planarTile(Count<1>(), columnCount, strideCount, pass, from, to)
+      planarTile(Count<1>(), columnCount, strideCount, from: first, pass, from, to)
       pixel &+= 1
     }
   }
@@ -72,6 +77,9 @@ func planarForward(
       let source = input + row &* Int(shape.stride_height &* shape.input_width)
       let target = to + row &* Int(shape.output_row_stride)
       switch (work.columns, shape.stride_width) {
+      case (_, _) where hasHalves && work.endsInHalf:
+        if work.columns == 2 { planarRow(Count<1>(), Count<0>(), pass, source, target, width: width) }
+        planarRow(Count<0>(), Count<0>(), from: work.columns &- 1, pass, source, target, width: width)
       case (2, 2) where tileColumns == 2: planarRow(Count<2>(), Count<2>(), pass, source, target, width: width)
       case (2, _) where tileColumns == 2: planarRow(Count<2>(), Count<0>(), pass, source, target, width: width)
       default: planarRow(Count<1>(), Count<0>(), pass, source, target, width: width)

@@ -18,9 +18,28 @@ func loadVector(_ pointer: UnsafePointer<Float>) -> Vector {
   UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self)
 }
 
+/// A vector's first half.
+@inline(__always)
+func lowHalf(_ vector: Vector) -> HalfVector {
+  withUnsafePointer(to: vector) { UnsafeRawPointer($0).load(as: HalfVector.self) }
+}
+
+/// A half, and zeros behind it.
+@inline(__always)
+func widened(_ half: HalfVector) -> Vector {
+  var vector = Vector()
+  withUnsafeMutablePointer(to: &vector) { UnsafeMutableRawPointer($0).storeBytes(of: half, as: HalfVector.self) }
+  return vector
+}
+
 @inline(__always)
 func storeVector(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
   UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: Vector.self)
+}
+
+@inline(__always)
+func loadHalf(_ pointer: UnsafePointer<Float>) -> HalfVector {
+  UnsafeRawPointer(pointer).loadUnaligned(as: HalfVector.self)
 }
 
 /// The first `count` lanes from `pointer` on, `step` floats apart, and zeros. A call, as is `storeLanes`: inlined into every
@@ -74,6 +93,26 @@ func accumulate<let rows: Int, let columns: Int>(
   }
 }
 
+/// The same for one half vector.
+@inline(__always)
+func accumulate<let rows: Int>(
+  _ sums: inout InlineArray<rows, HalfVector>, _ rowOperand: UnsafePointer<Float>,
+  _ columnOperand: UnsafePointer<Float>, _ run: Run, count: Int
+) {
+  var scalar = rowOperand
+  var vector = columnOperand
+  var remaining = count
+  while remaining > 0 {
+    let factor = loadHalf(vector)
+    for row in 0..<rows {
+      sums[row] = multiplyAdd(HalfVector(repeating: scalar[row &* run.rowStride]), factor, sums[row])
+    }
+    scalar += run.rowStep
+    vector += run.columnStep
+    remaining &-= 1
+  }
+}
+
 /// What happens to a sum on its way to memory.
 struct Epilogue {
   var adds: Bool
@@ -91,14 +130,18 @@ struct Epilogue {
   /// Whether sums go to memory as they are.
   var isPlain: Bool { !adds && floor == -.infinity && ceiling == .infinity }
 
-  /// `sum`, after adding `held`'s vector where asked, clamped. What is not a number stays it.
+  /// `sum`, after adding `held`'s vector where asked, clamped.
   @inline(__always)
   func apply(_ sum: Vector, held: UnsafePointer<Float>) -> Vector {
-    var value = sum
-    if adds { value += loadVector(held) }
+    clamp(adds ? sum + loadVector(held) : sum)
+  }
+
+  /// `value` between floor and ceiling. What is not a number stays it.
+  @inline(__always)
+  func clamp(_ value: Vector) -> Vector {
     let (floor, ceiling) = (Vector(repeating: floor), Vector(repeating: ceiling))
-    value = select(less(value, floor), floor, value)
-    return select(less(ceiling, value), ceiling, value)
+    let raised = select(less(value, floor), floor, value)
+    return select(less(ceiling, raised), ceiling, raised)
   }
 }
 
@@ -111,6 +154,7 @@ struct Epilogue {
 func hasTile(height: Int, columns: Int, stride: Int) -> Bool {
   switch (lanes, columns) {
   case (16, 2): height == 14 || height == 7 || height == 6 || height == 4 || height <= 2
+  case (16, 0): height == 14 || height == 7 || height == 4 || height == 1
   case (16, _): height == 14 || height == 7 || height == 4 || height <= 2
   case (8, 1): height == 12 && stride > 0 || height == 7 || height == 4 || height <= 2
   case (8, _): height <= 5
@@ -147,7 +191,7 @@ struct TileHeights {
     if lanes >= 8, fits(7, left) { return 7 }
     if lanes == 16, columns == 2, fits(6, left) { return 6 }
     if fits(4, left) { return 4 }
-    if lanes >= 8, fits(2, left) { return 2 }
+    if lanes >= 8, columns > 0, fits(2, left) { return 2 }
     return 1
   }
 

@@ -10,6 +10,14 @@ func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
   c.addingProduct(a, b)
 }
 
+/// Half of a vector: on AVX-512, two take as long as a whole one.
+typealias HalfVector = SIMD8<Float>
+
+@inline(__always)
+func multiplyAdd(_ a: HalfVector, _ b: HalfVector, _ c: HalfVector) -> HalfVector {
+  c.addingProduct(a, b)
+}
+
 /// Fills `table` with this target's kernels.
 @_cdecl("sasuka_kernels_avx512")
 func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {

@@ -10,6 +10,9 @@ func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
   a * b + c
 }
 
+/// Half a vector takes as long as a whole one here.
+typealias HalfVector = Vector
+
 /// Fills `table` with this target's kernels.
 @_cdecl("sasuka_kernels_baseline")
 func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
