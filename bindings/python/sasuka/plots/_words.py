@@ -12,6 +12,7 @@ LITHUANIAN = {
     "epoch": "epocha",
     "input": "įvestis",
     "kernel": "branduolys",
+    "layers": "sluoksniai",
     "learning rate": "mokymosi greitis",
     "loss": "nuostolis",
     "maps": "žemėlapių",

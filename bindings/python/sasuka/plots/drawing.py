@@ -81,7 +81,7 @@ def _grouped(layers: Sequence[LayerInfo], depth: int | None) -> tuple[list[str],
             what = last.kind.replace("_", " ") + (f" {window}" if window else "")
             boxes[name] = _Box(title, f"{what}\n{shape_text(last.output_shape)}", COLOURS.get(last.kind, "#FFFFFF"))
         else:
-            boxes[name] = _Box(title, f"{len(group)} layers\n{shape_text(last.output_shape)}", "#E9E4F2")
+            boxes[name] = _Box(title, f"{len(group)} {word('layers')}\n{shape_text(last.output_shape)}", "#E9E4F2")
     return owners, boxes
 
 
