@@ -331,7 +331,7 @@ assert transposed.shape == (1, 1, 5, 5) and np.allclose(transposed, gradient, at
 # contributions each pixel gets: with $k = 3$, $s = 2$ it is 1, 2 or 4 in turn — the checkerboard known from generated pictures
 # (Odena, Dumoulin and Olah, 2016). With $k = 4$, a multiple of the stride, each pixel away from the edge gets as many.
 # %% [markdown] lt
-# Skaičiaus $y$ transponuotoji sąsūka ir sąsūkos gradientas, pradėtas nuo $y$, yra tie patys skaičiai.
+# Žemėlapio $y$ transponuotoji sąsūka ir sąsūkos gradientas, pradėtas nuo $y$, yra tie patys skaičiai.
 #
 # Kadangi indėliai persidengia, jie gali persidengti *netolygiai*. Vienetų branduolys vienetų žemėlapyje suskaičiuoja, kiek
 # indėlių gauna kiekvienas taškas: kai $k = 3$, $s = 2$, pakaitomis 1, 2 arba 4 – tai iš generuotų paveikslų žinoma šachmatų

@@ -19,7 +19,7 @@
 # largest difference of means and variances = didžiausias vidurkių ir dispersijų skirtumas
 # pictures in the batch = vaizdų pakete
 # spread of the batch's mean = paketo vidurkio sklaida
-# one over the square root = atvirkščiai kvadratinei šakniai
+# one over the square root = vienetas, padalytas iš kvadratinės šaknies
 # training step = mokymo žingsnis
 # epoch = epocha
 # loss = nuostolis
@@ -443,7 +443,7 @@ for one in (model, folded):
 # ## Ką įsiminti
 #
 # - Požymių žemėlapio kaimynai panašūs: išmetus atskiras reikšmes prarandama mažai, išmetus ištisus žemėlapius – tai, ką jie žinojo.
-# - BatchNorm statistikos skaičiuojamos kanalui iš $N \cdot H \cdot W$ reikšmių; jų triukšmas priklauso nuo $N$.
+# - BatchNorm statistikos skaičiuojamos kiekvienam kanalui iš $N \cdot H \cdot W$ reikšmių; jų triukšmas priklauso nuo $N$.
 # - Mokant ir vertinant skaičiuojami skirtingi dalykai. Prieš nepasitikėdami tinklu pažvelkite į abu.
 # - Vertinant BatchNorm nekainuoja nieko: jis ištirpsta sąsūkoje.
 #

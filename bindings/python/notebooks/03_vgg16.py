@@ -43,7 +43,7 @@
 # # VGG16: viena mintis, šešiolika sluoksnių
 #
 # 2014 m. Simonyan ir Zisserman uždavė paprastą klausimą: kas bus, jei tinklą sudarysime vien iš $3 \times 3$ sąsūkų ir darysime vis
-# gilesnį? Jų tinklai tų metų „ImageNet“ varžybose užėmė antrą vietą, ir VGG16 požymiai naudojami iki šiol – nors tai vienas
+# gilesnį? Jų tinklai tų metų „ImageNet“ varžybose užėmė antrą vietą, ir VGG16 požymiai naudojami iki šiol – nors tai vienas iš
 # neūkiškiausių kada nors paskelbtų tinklų.
 #
 # Išardykime jį nemokydami: kur slypi 138 milijonai parametrų, kiek jis kainuoja, kaip toli mato. Paskui iš tikrų vaizdų išmokykime
