@@ -40,6 +40,10 @@ class Dataset:
         """All targets, in order."""
         raise NotImplementedError
 
+    def __repr__(self) -> str:
+        classes = f", {len(self.classes)} classes" if self.classes else ""
+        return f"{type(self).__name__}({len(self)} pictures{classes})"
+
     def __getitem__(self, index: int) -> tuple[np.ndarray, Any]:
         if not -len(self) <= index < len(self):
             raise IndexError(f"{index} of {len(self)}")

@@ -109,6 +109,11 @@ class Learner:
     def _loader(self, data: Data, shuffle: bool) -> DataLoader:
         if isinstance(data, DataLoader):
             return data
+        if not isinstance(data, (Dataset, tuple, list)) or (isinstance(data, (tuple, list)) and len(data) != 2):
+            raise TypeError(
+                f"data is a {type(data).__name__}; a DataLoader, a Dataset or (pictures, labels) is expected: "
+                "sasuka.data.ImageFolder reads a folder with a folder of pictures for each class"
+            )
         dataset = data if isinstance(data, Dataset) else ArrayDataset(*data)
         return DataLoader(dataset, self.batch_size, shuffle, seed=self.seed)
 
@@ -208,7 +213,8 @@ class Learner:
             callback.on_epoch_begin(self)
         begun, seen, total = time.perf_counter(), 0, 0.0
         pictures = len(self.train.dataset)
-        with Progress(self.progress, f"epoch {self.epoch + 1}/{epochs}", pictures) as progress:
+        known = self.history[-1].get("valid_accuracy") if self.history else None
+        with Progress(self.progress, f"epoch {self.epoch + 1}/{epochs}", pictures, known) as progress:
             for x, target in self.train:
                 for callback in callbacks:
                     callback.on_batch_begin(self)

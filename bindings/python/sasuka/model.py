@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import ctypes
+import difflib
 import os
+import re
 import signal
 import threading
 from collections.abc import Mapping, Sequence
@@ -31,7 +33,7 @@ from ._library import (
     shape_of,
     sizes,
 )
-from .errors import CancelledError, MismatchError
+from .errors import CancelledError, InvalidArgumentError, MismatchError, NotFoundError
 from .inspection import Inspection
 from .pictures import Preprocessing
 from .profile import Profile, ProfileRow
@@ -39,6 +41,8 @@ from .surgery import Surgery
 from .tensors import Borrowed, TensorLike, as_array, borrow_input, borrow_output
 
 Out = TypeVar("Out")
+#: Names of several modules.
+ModuleNames = Union[list[str], tuple[str, ...]]
 PathOrBytes = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
 
 INITIALIZERS = {
@@ -232,8 +236,19 @@ def create_model(
         if value is not None:
             setattr(options, choice, value)
     handle = c_void_p()
-    lib.sasuka_model_create(name.encode(), ctypes.byref(options), ctypes.byref(handle))
+    try:
+        lib.sasuka_model_create(name.encode(), ctypes.byref(options), ctypes.byref(handle))
+    except NotFoundError as error:
+        raise NotFoundError(f"no architecture is called {name!r}; {_similar(name)}") from error
     return Model(handle, interruptible)
+
+
+def _similar(name: str) -> str:
+    """What may have been meant."""
+    by_letters = {re.sub(r"[^a-z0-9]", "", known): known for known in architectures()}
+    near = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", name.lower()), by_letters, n=3, cutoff=0.7)
+    meant = f"did you mean {', '.join(by_letters[letters] for letters in near)}? " if near else ""
+    return f"{meant}sasuka.list_models() gives all {len(by_letters)}"
 
 
 def _model_options(seed: int, threads: int, exact: bool, interruptible: Interruptible) -> Any:
@@ -278,6 +293,12 @@ class Model(Surgery, Inspection, Owner):
             float32 or float64 of the result's shape, to be written; it is returned.
         """
         given = borrow_input(x)
+        try:
+            return self._forward(given, out)
+        except InvalidArgumentError as error:
+            raise hinted(error, given.array.shape, self.input_shape) from None
+
+    def _forward(self, given: Borrowed, out: Any) -> Any:
         if out is None:
             shape = given.array.shape
             if shape not in self._output_shapes:
@@ -309,8 +330,14 @@ class Model(Surgery, Inspection, Owner):
             session(x)
             return {name: session.feature(name) for name in names}
 
-    def features(self, x: TensorLike, module: str, batch_size: int = 64) -> np.ndarray:
+    @overload
+    def features(self, x: TensorLike, module: str, batch_size: int = 64) -> np.ndarray: ...
+    @overload
+    def features(self, x: TensorLike, module: ModuleNames, batch_size: int = 64) -> dict[str, np.ndarray]: ...
+    def features(self, x: TensorLike, module: str | ModuleNames, batch_size: int = 64) -> Any:
         """What one module computes for all of `x` in evaluation mode, batch by batch; what lies behind it is not computed.
+
+        Of several modules a dictionary, as `extract_features` gives it for one batch.
 
         Computed once, it is the input of a ``Trainer(model, from_module=module)`` in every epoch.
 
@@ -320,6 +347,10 @@ class Model(Surgery, Inspection, Owner):
             [samples, channels, height, width].
         """
         pictures = as_array(x)
+        if not isinstance(module, str):
+            starts = range(0, len(pictures), batch_size)
+            batches = [self.extract_features(pictures[start : start + batch_size], module) for start in starts]
+            return {name: np.concatenate([batch[name] for batch in batches]) for name in module}
         session: Session | None = None
         parts: list[np.ndarray] = []
         for start in range(0, len(pictures), batch_size):
@@ -522,6 +553,8 @@ class Model(Surgery, Inspection, Owner):
                 self._load(source, options)
             except MismatchError as error:
                 error.keys = report.keys()
+                if error.keys.mismatched_keys and not skip_mismatched:
+                    error.args = (f"{error.args[0]}; skip_mismatched=True leaves parameters of another shape as they are",)
                 raise
             return report.keys()
 
@@ -705,6 +738,17 @@ def _named(row: Any, nanoseconds: float, waiting: float) -> ProfileRow:
         tuple(size for size in row.input_shape if size),
         tuple(size for size in row.output_shape if size),
     )
+
+
+def hinted(error: InvalidArgumentError, shape: Sequence[int], expected: Sequence[int]) -> InvalidArgumentError:
+    """The error, with advice where an input's shape looks like pictures that are laid out otherwise."""
+    advice = ""
+    if len(expected) == 3 and expected[0] == shape[-1]:
+        if len(shape) == 4 and shape[1] != expected[0]:
+            advice = "; pictures with channels last are read where they lie as x.transpose(0, 3, 1, 2)"
+        if len(shape) == 3:
+            advice = "; model.preprocess(picture) makes the input of a picture"
+    return type(error)(str(error) + advice)
 
 
 def class_seed(logits: np.ndarray, target: ArrayLike | None = None) -> np.ndarray:

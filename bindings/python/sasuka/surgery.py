@@ -102,6 +102,9 @@ class Surgery:
         """
         return self._changed(lib.sasuka_model_make_convolutional)
 
+    #: The same by the name of what it does to the classifier.
+    convert_classifier = make_convolutional
+
     def ablate(self: Self, modules: str | Sequence[str], ablation: str = "bypass") -> Self:
         """The network without what some modules contribute.
 
@@ -129,6 +132,9 @@ class Surgery:
         """
         number = _choice("replacement", replacement, POOL_REPLACEMENTS)
         return self._changed(lib.sasuka_model_replace_max_pool, pattern.encode(), number)
+
+    #: The same by the name of what it does to poolings.
+    convert_pooling = replace_max_pool
 
     def pool_globally(self: Self, seed: int = 0) -> Self:
         """The network with global average pooling and one linear layer, drawn from `seed`, instead of its classifier."""

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 
 from ._library import Evaluation as _Evaluation
 from ._library import Owner, ScheduleOptions, TrainOptions, defaults, lib, name_list, read_bytes, shape_of, sizes
-from .errors import NotFoundError
-from .model import Interruptible, Model, PathOrBytes
+from .errors import InvalidArgumentError, NotFoundError
+from .model import Interruptible, Model, PathOrBytes, hinted
 from .tensors import TensorLike, borrow_input, borrow_labels, borrow_output
 
 OPTIMIZERS = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
@@ -127,7 +127,10 @@ class Trainer(Owner):
 
     def _run(self, function: Any, x: TensorLike, target: TensorLike) -> float:
         given, wanted, loss = borrow_input(x), borrow_labels(target), c_double()
-        self._interruptible.call(function, self._handle, given.pointer, wanted.pointer, ctypes.byref(loss))
+        try:
+            self._interruptible.call(function, self._handle, given.pointer, wanted.pointer, ctypes.byref(loss))
+        except InvalidArgumentError as error:
+            raise hinted(error, given.array.shape, self.model.input_shape) from None
         return loss.value
 
     def forward(self, x: TensorLike) -> np.ndarray:

@@ -118,6 +118,14 @@ def test_the_confusion_matrix_counts() -> None:
         plots.confusion_matrix([0, 1], [0])
 
 
+def test_a_learner_has_a_confusion_matrix(trained: sasuka.Learner) -> None:
+    assert trained.valid is not None
+    ax = plots.confusion_matrix(trained)
+    assert sum(int(text.get_text()) for text in ax.texts) == len(trained.valid.dataset)
+    with pytest.raises(sasuka.WrongStateError, match="no validation data"):
+        plots.confusion_matrix(sasuka.Learner(trained.model, trained.train))
+
+
 def test_top_losses_are_the_worst(trained: sasuka.Learner) -> None:
     assert isinstance(trained.valid, DataLoader)
     true = trained.valid.dataset.targets()

@@ -9,7 +9,7 @@ from typing import Any
 from ..bundle import Bundle
 from ..callbacks import CSVLogger
 from ..data import DataLoader, Dataset, ImageFolder, Subset, find_pictures, random_split
-from ..errors import FileError, InvalidArgumentError
+from ..errors import FileError, InvalidArgumentError, WrongStateError
 from ..learner import Learner
 from ..model import create_model
 from ..pictures import Preprocessing
@@ -100,7 +100,7 @@ def _train(given: argparse.Namespace) -> dict[str, Any]:
     loader = DataLoader(train, given.batch_size, True, transforms, seed=given.seed, workers=given.workers)
     checked = DataLoader(valid, given.batch_size, workers=given.workers)
     learner = Learner(model, loader, checked, optimizer=given.optimizer, seed=given.seed)
-    rate = given.lr if given.lr is not None else learner.lr_find().suggestion
+    rate = given.lr if given.lr is not None else _found_rate(learner)
     output = Path(given.output)
     output.mkdir(parents=True, exist_ok=True)
     log = CSVLogger(output / "history.csv")
@@ -111,6 +111,14 @@ def _train(given: argparse.Namespace) -> dict[str, Any]:
         history = learner.fine_tune(given.epochs, rate)
     Bundle(model, given.architecture, train.classes, steps, options).save(output)
     return {"output": str(output), "lr": rate, "classes": list(train.classes), "history": list(history)}
+
+
+def _found_rate(learner: Learner) -> float:
+    """What the finder suggests; the learner's own rate where a few pictures tell it nothing."""
+    try:
+        return learner.lr_find().suggestion
+    except WrongStateError:
+        return learner.lr
 
 
 def _show_train(found: dict[str, Any]) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..data import DataLoader, Dataset
-from ..errors import InvalidArgumentError
+from ..errors import InvalidArgumentError, WrongStateError
+from ..learner import Learner
 from ._canvas import axes, mosaic, mosaic_axes, shown
 from ._words import word
-
-if TYPE_CHECKING:
-    from ..learner import Learner
 
 
 def _names(classes: Sequence[str], count: int) -> list[str]:
@@ -21,17 +19,24 @@ def _names(classes: Sequence[str], count: int) -> list[str]:
 
 
 def confusion_matrix(
-    true: Any, predicted: Any, ax: Any = None, *, classes: Sequence[str] = (), normalize: bool = False
+    true: Any, predicted: Any = None, ax: Any = None, *, classes: Sequence[str] = (), normalize: bool = False
 ) -> Any:
     """How often each class is taken for which.
 
     Parameters
     ----------
-    true, predicted : array_like of int
-        Classes; `predicted` may also be probabilities [count, classes].
+    true : array_like of int, or Learner
+        Classes; of a learner, those of its validation data and what it predicts of them.
+    predicted : array_like of int, optional
+        Classes, or probabilities [count, classes].
     normalize : bool
         Shares of each true class instead of counts.
     """
+    if isinstance(true, Learner):
+        if true.valid is None:
+            raise WrongStateError("the learner has no validation data; give classes and predictions")
+        classes = classes or true.valid.dataset.classes
+        true, predicted = true.valid.dataset.targets(), true.predict()
     actual, guessed = np.asarray(true), np.asarray(predicted)
     size = max(len(classes), guessed.shape[1] if guessed.ndim == 2 else 0)
     if guessed.ndim == 2:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
+from ..errors import WrongStateError
 from ..learner import History, Learner
 from ..lr_finder import LearningRateFinder
 from ._canvas import FIRST, GREY, SECOND, axes, recede
@@ -65,20 +67,22 @@ def learning_rates(learner: Learner, ax: Any = None) -> Any:
 
 
 def lr_find(finder: LearningRateFinder, ax: Any = None) -> Any:
-    """The smoothed loss over the learning rate, and the rate that it suggests."""
+    """The smoothed loss over the learning rate, and the rate that it suggests, if the loss falls at all."""
     ax = recede(axes(ax))
     ax.plot(finder.rates, finder.losses, color=FIRST, linewidth=0.8, alpha=0.35)
     ax.plot(finder.rates, finder.smoothed, color=FIRST, linewidth=2)
-    suggestion = finder.suggestion
-    loss = finder.smoothed[finder.rates.index(suggestion)]
-    ax.plot([suggestion], [loss], "o", color=SECOND, markersize=8)
-    ax.annotate(
-        f"{suggestion:.1e}", (suggestion, loss), xytext=(8, 8), textcoords="offset points", color=SECOND, weight="bold"
-    )
+    with suppress(WrongStateError):
+        suggestion = finder.suggestion
+        loss = finder.smoothed[finder.rates.index(suggestion)]
+        ax.plot([suggestion], [loss], "o", color=SECOND, markersize=8)
+        ax.annotate(
+            f"{suggestion:.1e}", (suggestion, loss), xytext=(8, 8), textcoords="offset points", color=SECOND, weight="bold"
+        )
     finite = [value for value in finder.smoothed if np.isfinite(value)]
-    low, first = min(finite), finite[0]
-    # What explodes at the end would flatten the part that matters.
-    ax.set_ylim(low - 0.1 * (first - low), first + 0.5 * (first - low))
+    if finite and min(finite) < finite[0]:
+        low, first = min(finite), finite[0]
+        # What explodes at the end would flatten the part that matters.
+        ax.set_ylim(low - 0.1 * (first - low), first + 0.5 * (first - low))
     ax.set_xscale("log")
     ax.set_xlabel(word("learning rate"))
     ax.set_ylabel(word("loss"))
