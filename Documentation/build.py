@@ -23,7 +23,7 @@ import header  # noqa: E402
 
 #: Where the README's links lead in the site.
 LINKS = {"Examples": "examples.md", "Include/sasuka.h": "../c/index.rst", "LICENSE": "../LICENSE"}
-LANGUAGES = {"en": "Notebooks", "lt": "Užrašinės"}
+LANGUAGES = {"en": "Notebooks", "lt": "Sąsiuviniai"}
 
 
 def file_name(title: str) -> str:
