@@ -262,7 +262,7 @@ plt.show()
 # ## Skaitmenys drobėje
 #
 # Įverčių softmax funkcija kas ketvirtam taškui pasako, kiek tinklas įsitikinęs, kad ten yra skaitmuo. Kurioje paveikslėlio
-# vietoje yra žemėlapio taškas? Tai pasako paskutinio sluoksnio receptinis laukas: jo dydis, žingsnis ir pirmojo lauko pradžia.
+# vietoje yra žemėlapio taškas? Tai pasako paskutinio sluoksnio matymo laukas: jo dydis, žingsnis ir pirmojo lauko pradžia.
 # Iš kiekvienos kalvos paliekame viršūnę: pirma ta vieta, kuria tinklas labiausiai įsitikinęs, paskui labiausiai tikėtina iš
 # tų, kurios nuo jau paimtų nutolusios bent per 16 taškų, ir taip toliau. Nė vieno iš šių skaitmenų tinklas nėra matęs.
 # %%
@@ -452,6 +452,7 @@ plt.show()
 # - One run needs a small part of the multiply-adds: what overlapping windows share is computed once. The gain grows with
 #   the overlap, that is, with the window's area over the step's area.
 # - With padding, the map and the windows differ, though they rarely disagree about the class.
+# - Digits at the very edge are missed: no window has them in its middle. A frame of half a window around the canvas would help.
 # - The map is coarse: one score for 4 × 4 pixels, and each score sees 34 × 34 of them, so that colours run over
 #   outlines. Segmentation networks add finer maps of earlier layers to make them sharp.
 # - Around the pagoda there is a seam of *water*: a window half sky and half roof is nothing that the network has learnt, but it must
@@ -474,6 +475,7 @@ plt.show()
 # - Vienam perėjimui reikia tik nedidelės dalies daugybos ir sudėties veiksmų: kas persidengiantiems langams bendra, skaičiuojama
 #   kartą. Nauda tuo didesnė, kuo langai labiau persidengia, t. y. kuo lango plotas didesnis už žingsnio plotą.
 # - Su užpildymu žemėlapis ir langai skiriasi, nors dėl klasės nesutampa retai.
+# - Prie pat krašto esantys skaitmenys nerandami: nėra lango, kurio viduryje jie būtų. Padėtų pusės lango pločio rėmelis aplink drobę.
 # - Žemėlapis grubus: vienas įvertis 4 × 4 taškams, o kiekvienas įvertis mato 34 × 34 taškus, todėl spalvos išbėga už kontūrų.
 #   Segmentavimo tinklai, kad kontūrai būtų ryškūs, prideda smulkesnius ankstesnių sluoksnių žemėlapius.
 # - Aplink pagodą driekiasi *vandens* juosta: lango, kuriame pusė dangaus ir pusė stogo, tinklas nesimokė, bet vieną iš keturių klasių

@@ -181,7 +181,7 @@ print("largest difference of the logits:", np.abs(googlenet(noise) - headless(no
 # ## Mažas Inception tinklas
 #
 # Mūsiškis skirtas 28 × 28 drabužių paveikslėliams (Fashion-MNIST; Xiao, Rasul ir Vollgraf 2017). Po sąsūkos, kurios žingsnis 2, ir
-# telkimo žemėlapis yra 7 × 7; toliau – keturi Inception blokai ir, kaip tinkle GoogLeNet, globalus vidurkinis telkimas su vienu tiesiniu
+# telkimo žemėlapis yra 7 × 7; toliau – keturi Inception blokai ir, kaip tinkle GoogLeNet, visuotinis vidurkio telkimas su vienu tiesiniu
 # sluoksniu. Tarp antrojo ir trečiojo bloko stovi `nn.Auxiliary`: jis perduoda žemėlapį tokį, koks yra, o klases iš jo dar
 # spėja savo maža galva. Mokymo nuostolis yra
 #
@@ -398,7 +398,7 @@ plt.show()
 # ## Pratimai
 #
 # 1. 5 × 5 branduolį pakeiskite dviem 3 × 3 branduoliais vienas po kito, kaip tinkle Inception v3. Kiek veiksmų tai sutaupo ir koks
-#    receptinis laukas? (`sasuka.receptive_field([(3,), (3,)])`)
+#    matymo laukas? (`sasuka.receptive_field([(3,), (3,)])`)
 # 2. Padėkite galvą už bloko `a`, paskui už bloko `c`. Kuri pirmojo sluoksnio gradiento norma kuriam atvejui priklauso?
 # 3. Mokykite su svoriais 0,1, 0,3, 1 ir 3. Kada galva ima kenkti?
 # 4. Naudokite `optimizer="adamw"`, kai mokymosi greitis 0,002: Adam kiekvieną gradientą dalija iš įprasto jo dydžio. Kiek skirtumo

@@ -108,7 +108,7 @@ plt.show()
 # ## Mokytojas
 #
 # Jis mokosi šešių Fashion-MNIST klasių: marškinėlių, megztinio, suknelės, basutės, rankinės ir aulinuko. Keturių jis nepamatys:
-# kelnių, palto, marškinių ir sportbačio. Tai nedidelis liekamasis tinklas: trys liekamieji blokai ir globalus vidurkinis telkimas; vieta
+# kelnių, palto, marškinių ir sportbačio. Tai nedidelis liekamasis tinklas: trys liekamieji blokai ir visuotinis vidurkio telkimas; vieta
 # prieš galvą vadinasi `flatten`, joje paveikslėlis jau tapęs 64 skaičiais – *požymiais*.
 # %%
 KNOWN, NEW = [0, 2, 3, 5, 8, 9], [1, 4, 6, 7]
@@ -328,7 +328,7 @@ plt.show()
 # ## Ką sutaupo įšaldymas
 #
 # Įšaldytam sluoksniui nereikia svorių gradiento, o jei įšaldyta ir viskas prieš jį, nereikia nei atgalinės sklaidos, nei
-# atminties jo aktyvacijoms. Visiems būsimiems treniruokliams tai pasako `model.freeze().unfreeze("fc.*")`. Su įsimintais požymiais
+# atminties jo aktyvacijoms. Visiems būsimiems `Trainer` ir `Learner` objektams tai pasako `model.freeze().unfreeze("fc.*")`. Su įsimintais požymiais
 # nebelieka net tiesioginės sklaidos. Vienas žingsnis su 64 paveikslėliais:
 # %%
 few, labels = draw(16, 1)
@@ -420,7 +420,7 @@ plt.show()
 # for each class *where* it is. Nobody ever taught the network places, and it has only seen pictures that one thing filled. The numbers are the share
 # of the heat that lies within the right quarter; a quarter of it would be there by chance.
 # %% [markdown] lt
-# Dėl globalaus vidurkinio telkimo tinklui tinka bet kokio dydžio paveikslėliai. Todėl į vieną drobę padedame keturis mokytojui pažįstamus
+# Dėl visuotinio vidurkio telkimo tinklui tinka bet kokio dydžio paveikslėliai. Todėl į vieną drobę padedame keturis mokytojui pažįstamus
 # daiktus ir apie kiekvieną klasę klausiame, *kur* ji. Vietų tinklo niekas nemokė, o matė jis tik paveikslėlius, kuriuos užpildo vienas daiktas.
 # Skaičiai – šilumos dalis teisingame ketvirtyje; atsitiktinai ten jos būtų ketvirtadalis.
 # %%
