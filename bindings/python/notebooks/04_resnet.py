@@ -338,7 +338,7 @@ ax.set_xlabel("epoch")
 ax.set_ylabel("accuracy")
 ax.legend(frameon=False);
 # %% [markdown] en
-# The wide network is at least as good and faster, since wide layers keep the processor's vectors full and there are fewer of them to wait
+# The wide network is at least as good and often faster, since wide layers keep the processor's vectors full and there are fewer of them to wait
 # for. Depth was the way to the shortcut; with the shortcut at hand, width is often the better bargain. torchvision's `wide_resnet50_2` is
 # such a network.
 #
@@ -358,7 +358,7 @@ ax.legend(frameon=False);
 # 4. Multiply all branches by $1/\sqrt{27}$ instead of starting them at 0 (scale `bn2.weight`). Does the network of 56 layers learn as well?
 # 5. `sasuka.plots.gradient_norms(trainer)` draws gradients by layer. Follow them over the first 20 steps: do they even out?
 # %% [markdown] lt
-# Platus tinklas ne blogesnis ir greitesnis, nes platūs sluoksniai užpildo procesoriaus vektorius, o pačių sluoksnių, kurių tenka laukti,
+# Platus tinklas ne blogesnis ir dažnai greitesnis, nes platūs sluoksniai užpildo procesoriaus vektorius, o pačių sluoksnių, kurių tenka laukti,
 # mažiau. Gylis atvedė prie apylankų, bet turint apylankas dažnai labiau apsimoka plotis. Toks tinklas yra torchvision `wide_resnet50_2`.
 #
 # ## Ką įsiminti
