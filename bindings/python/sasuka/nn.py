@@ -162,7 +162,7 @@ class Identity(Module):
 class Lambda(Module):
     """Any layers of a graph: a function of the graph and a value.
 
-    >>> nn.Lambda(lambda graph, x: graph.mean(x, axes=(2, 3)))
+    >>> pooled = nn.Lambda(lambda graph, x: graph.mean(x, axes=(2, 3)))
     """
 
     def __init__(self, function: Callable[[Graph, Value], Value]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import gc
+import importlib
 import os
 import subprocess
 import sys
@@ -169,3 +171,10 @@ def test_a_call_costs_little() -> None:
     # 20 are promised beyond the call in C, which a network as small as this makes next to nothing of.
     assert microseconds(model, x, out) < 20
     assert microseconds(session, x, out) < 20
+
+
+@pytest.mark.parametrize("name", ["graph", "nn", "shapes", "surgery", "zoo"])
+def test_examples_in_docstrings_give_what_they_say(name: str) -> None:
+    module = importlib.import_module(f"sasuka.{name}")
+    found = doctest.testmod(module, extraglobs={"sasuka": sasuka, "nn": nn}, optionflags=doctest.ELLIPSIS)
+    assert found.attempted > 0 and found.failed == 0
