@@ -62,13 +62,13 @@ class Store:
         print("  " + ", ".join(f"{operator} {count}" for operator, count in counts.items()))
 
     def _append(self, name, tensor):
+        """Its numbers go to the end of the blob, so that the JSON needs no offsets."""
         array = tensor.detach().numpy() if isinstance(tensor, torch.Tensor) else numpy.asarray(tensor)
         dtype = "int32" if array.dtype.kind in "iub" else "float32"
         if dtype == "float32" and not numpy.isfinite(array).all():
             raise ValueError(f"{name} is not finite")
-        entry = {"name": name, "dtype": dtype, "shape": list(array.shape), "offset": len(self.blob)}
         self.blob += numpy.ascontiguousarray(array).astype("<i4" if dtype == "int32" else "<f4").tobytes()
-        return entry
+        return [name, *(["int32"] if dtype == "int32" else []), *array.shape]
 
 
 def write_json(path, cases):

@@ -36,8 +36,6 @@ CHOICES = {
 }
 WITH_DROPOUT = ("alexnet", "vgg", "squeezenet", "mobilenet", "mnasnet", "efficientnet")
 AUXILIARY = {"googlenet": 0.3, "inception_v3": 0.4}
-"""Compared in evaluation mode alone: 645 million parameters, whose training takes 16 GB in double precision."""
-LOGITS_ALONE = ("regnet_y_128gf",)
 """How many float32 errors every ReLU's input is to keep from its kink, and the second of a pooling window from the
 first; pictures are drawn until they do. Where two million windows are compared, no draw does."""
 MARGIN, DRAWS = 6, {"": 10, "inception_v3": 1}
@@ -226,8 +224,7 @@ def case(models, name):
                       published_parameters=count(build(models, name)), parameters=count(network),
                       state=len(network.state_dict()), choices=choices_of(name), **SGD)
     tensors = {}
-    if name not in LOGITS_ALONE:
-        add_training(network, name, attributes, tensors)
+    add_training(network, name, attributes, tensors)
     fill.fill(network.float())
     images = pictures(name, size, batch, attributes["draw"])
     tensors["logits"], attributes["float32_error"] = evaluate(network, images)

@@ -39,7 +39,12 @@ enum Golden: String, CaseIterable, Sendable {
       [CaseDescription].self, from: try Data(contentsOf: stem.appendingPathExtension("json")))
     let needsBlob = descriptions.contains { !$0.tensors.isEmpty }
     let blob = needsBlob ? [UInt8](try Data(contentsOf: stem.appendingPathExtension("bin"))) : []
-    return try descriptions.map { try GoldenCase($0, blob: blob) }
+    var reader = BlobReader(blob: blob)
+    let cases = try descriptions.map { try GoldenCase($0, from: &reader) }
+    guard reader.offset == blob.count else {
+      throw GoldenError("\(rawValue).bin is longer than \(rawValue).json says: run Tests/Golden/generate.py again")
+    }
+    return cases
   }
 }
 
@@ -139,38 +144,65 @@ private struct CaseDescription: Decodable {
   let tensors: [TensorDescription]
 }
 
-/// Where a tensor lies in the blob. `offset` is in bytes.
+/// `["input", 2, 3, 7, 5]`: a name and a shape; `["mask", "int32", 2, 3]` where the elements are integers.
 private struct TensorDescription: Decodable {
   let name: String
-  let dtype: String
+  let holdsIntegers: Bool
   let shape: [Int]
-  let offset: Int
+
+  init(from decoder: any Decoder) throws {
+    var list = try decoder.unkeyedContainer()
+    name = try list.decode(String.self)
+    let type = try? list.decode(String.self)
+    guard type == nil || type == "int32" else {
+      throw DecodingError.dataCorruptedError(in: list, debugDescription: "\(name) has elements of type \(type ?? "")")
+    }
+    holdsIntegers = type != nil
+    var sizes: [Int] = []
+    while !list.isAtEnd { sizes.append(try list.decode(Int.self)) }
+    shape = sizes
+  }
+}
+
+/// Hands out the blob's words one after another: the tensors lie there in the order in which the cases list them.
+private struct BlobReader {
+  let blob: [UInt8]
+  /// In bytes.
+  private(set) var offset = 0
+
+  init(blob: [UInt8]) { self.blob = blob }
+
+  mutating func words(_ count: Int, of name: String) throws -> [UInt32] {
+    guard offset + 4 * count <= blob.count else {
+      throw GoldenError("\(name) reaches past the end of the blob: run Tests/Golden/generate.py again")
+    }
+    defer { offset += 4 * count }
+    return blob.withUnsafeBytes { bytes in
+      (0..<count).map { index in
+        UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 4 * index, as: UInt32.self))
+      }
+    }
+  }
 }
 
 extension GoldenCase {
-  fileprivate init(_ description: CaseDescription, blob: [UInt8]) throws {
+  fileprivate init(_ description: CaseDescription, from reader: inout BlobReader) throws {
     name = description.name
     operatorName = description.operator
     attributes = description.attributes
-    tensors = try description.tensors.map { try GoldenTensor($0, blob: blob) }
+    var tensors: [GoldenTensor] = []
+    for tensor in description.tensors { tensors.append(try GoldenTensor(tensor, from: &reader)) }
+    self.tensors = tensors
   }
 }
 
 extension GoldenTensor {
-  fileprivate init(_ description: TensorDescription, blob: [UInt8]) throws {
+  fileprivate init(_ description: TensorDescription, from reader: inout BlobReader) throws {
     name = description.name
     shape = description.shape
-    let count = description.shape.reduce(1, *)
-    guard description.offset >= 0, description.offset + 4 * count <= blob.count else {
-      throw GoldenError("\(description.name) reaches past the end of the blob: run Tests/Golden/generate.py again")
-    }
-    let words = blob.withUnsafeBytes { bytes in
-      (0..<count).map { index in
-        UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: description.offset + 4 * index, as: UInt32.self))
-      }
-    }
-    floats = description.dtype == "float32" ? words.map { Float(bitPattern: $0) } : []
-    integers = description.dtype == "int32" ? words.map { Int32(bitPattern: $0) } : []
+    let words = try reader.words(shape.reduce(1, *), of: name)
+    floats = description.holdsIntegers ? [] : words.map { Float(bitPattern: $0) }
+    integers = description.holdsIntegers ? words.map { Int32(bitPattern: $0) } : []
   }
 }
 
