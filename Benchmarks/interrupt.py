@@ -79,6 +79,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--tries", type=int, default=10)
     tries = parser.parse_args().tries
+    # Shells let what they start in the background ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     random = np.random.default_rng(1)
     print("ms from the signal to KeyboardInterrupt:" + f"{'computed':>18}{'elapsed':>18}\n{'':36}" + "  median     most" * 2)
     for name, work in cases().items():

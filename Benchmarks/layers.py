@@ -42,6 +42,7 @@ PARTS = {
     "permute": "layout",
     "concatenate": "concatenation, slicing, shuffling",
     "slice": "concatenation, slicing, shuffling",
+    "channel_gather": "concatenation, slicing, shuffling",
     "channel_shuffle": "concatenation, slicing, shuffling",
     "read_input": "reading the input, writing the output",
     "write_output": "reading the input, writing the output",

@@ -3,17 +3,19 @@ import CSystem
 
 /// The slot `channel_gather`.
 private func channelGather(
-  _ source: UnsafePointer<Float>?, _ lanePairs: UnsafePointer<Int32>?, _ result: UnsafeMutablePointer<Float>?,
-  _ pixels: Int64, _ keeps: Int32
+  _ first: UnsafePointer<Float>?, _ second: UnsafePointer<Float>?, _ lanePicks: UnsafePointer<Int32>?,
+  _ result: UnsafeMutablePointer<Float>?, _ pixels: Int64, _ keeps: Int32
 ) {
-  guard let source, let lanePairs, let result else { return }
-  let picks = UnsafeRawPointer(lanePairs).loadUnaligned(as: Indices.self)
-  let mask = UnsafeRawPointer(lanePairs + lanes).loadUnaligned(as: Indices.self)
+  guard let first, let second, let lanePicks, let result else { return }
+  let picks = UnsafeRawPointer(lanePicks).loadUnaligned(as: Indices.self)
+  let ofFirst = UnsafeRawPointer(lanePicks + lanes).loadUnaligned(as: Indices.self)
+  let ofSecond = UnsafeRawPointer(lanePicks + 2 &* lanes).loadUnaligned(as: Indices.self)
   let kept = Mask(repeating: keeps == 0 ? 0 : -1)
   var place = 0
   while place < Int(pixels) &* lanes {
     let held = select(kept, loadVector(result + place), Vector())
-    storeVector(select(mask, permute(loadVector(source + place), picks), held), result + place)
+    let other = select(ofSecond, permute(loadVector(second + place), picks), held)
+    storeVector(select(ofFirst, permute(loadVector(first + place), picks), other), result + place)
     place &+= lanes
   }
 }

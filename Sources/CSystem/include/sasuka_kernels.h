@@ -392,8 +392,10 @@ typedef struct sasuka_kernel_table {
   void (*activation_backward)(int32_t function, float parameter, const float *saved, const float *upstream,
                               float *result, ptrdiff_t count);
 
-  /** result[pixel][lane] = source[pixel][lanes[lane]] where lanes[V + lane] is -1; where it is 0, what is there if `keeps`, else 0. */
-  void (*channel_gather)(const float *source, const int32_t *lanes, float *result, int64_t pixels, int32_t keeps);
+  /** result[pixel][lane] = first[pixel][lanes[lane]] where lanes[V + lane] is -1, second[pixel][lanes[lane]] where
+      lanes[2 V + lane] is; elsewhere, where both are 0, what is there if `keeps`, else 0. */
+  void (*channel_gather)(const float *first, const float *second, const int32_t *lanes, float *result, int64_t pixels,
+                         int32_t keeps);
 
   /** result = left; the right operand is not used. */
   void (*grid_copy)(const sasuka_grid *grid, const float *left, float *result);

@@ -5,6 +5,11 @@ package enum DeadBranchPass {
     try run(graph, outputs: [graph.outputs[0]] + values, parameters: Array(graph.parameters.indices))
   }
 
+  /// The network without nodes that its outputs do not depend on.
+  static func dropUnread(_ graph: Graph) throws(SasukaError) -> Graph {
+    try run(graph, outputs: graph.outputs, parameters: Array(graph.parameters.indices))
+  }
+
   /// The part of a network that some values depend on, with some parameters in the order of the list.
   static func run(_ graph: Graph, outputs: [Value], parameters: [Int]) throws(SasukaError) -> Graph {
     let isLive = graph.liveNodes(for: outputs).nodes

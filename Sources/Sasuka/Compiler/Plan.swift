@@ -101,7 +101,8 @@ package struct Plan {
     let specialized = try ModePass.run(observed.specialized(to: inputShapes), mode: mode, evaluated: evaluated)
     var wanted = Array(specialized.outputs.suffix(values.count))
     for place in trainable { wanted.append(specialized.parameters[place].value) }
-    return try FusionPass.run(specialized, wanted: wanted)
+    let fused = try FusionPass.run(specialized, wanted: wanted)
+    return mode == .evaluation ? try ChannelPass.run(fused) : fused
   }
 
   private static func updated(_ graph: Graph, from firstUpdate: Int) -> [Int] {

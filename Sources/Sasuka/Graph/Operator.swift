@@ -39,6 +39,10 @@ package protocol Operator: AnyObject {
   /// copied there, in floats; negative for those that cannot. Nil for operators that do not join their inputs.
   func partOffsets(_ node: Node, _ graph: Graph, layout: Layout) -> [Int]?
 
+  /// For an operator that only moves whole channels of maps of rank 4: where each channel of its output comes from, among its
+  /// inputs. Nil for all others.
+  func channelSources(_ node: Node, _ graph: Graph) -> [ChannelSource]?
+
   /// Whether it changes the model's statistics; such nodes run after everything else.
   var changesModel: Bool { get }
 
@@ -61,6 +65,7 @@ extension Operator {
   package func absorbing(_ follower: Follower, mode: Mode) -> (any Operator)? { nil }
   package func inputToOverwrite(_ node: Node) -> Int? { nil }
   package func partOffsets(_ node: Node, _ graph: Graph, layout: Layout) -> [Int]? { nil }
+  package func channelSources(_ node: Node, _ graph: Graph) -> [ChannelSource]? { nil }
   package var changesModel: Bool { false }
   package func appendUpdates(of node: Node, to graph: inout Graph) throws(SasukaError) {}
   package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int { 0 }

@@ -2,13 +2,44 @@
 import CSystem
 
 /// Where a channel comes from.
-struct ChannelSource {
+package struct ChannelSource: Equatable, Sendable {
   /// Place among the maps that are gathered from.
-  let map: Int
-  let channel: Int
+  package let map: Int
+  package let channel: Int
 }
 
-/// A blocked map that channels are copied from.
+/// A map put together from channels of others: what chains of concatenations, shuffles and slices come to.
+package final class ChannelGather: Operator {
+  package let kind = "channel_gather"
+  package let layoutRule = LayoutRule.alike
+  private let sources: [ChannelSource]
+
+  /// - Parameter sources: where each channel comes from, among the inputs.
+  init(_ sources: [ChannelSource]) { self.sources = sources }
+
+  package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
+    [inputs[0].replacing(axis: 1, with: sources.count)]
+  }
+
+  package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
+    let output = node.outputs[0]
+    let sources = sources
+    var maps: [ChannelMap] = []
+    for input in node.inputs { maps.append(lowering.channelMap(input)) }
+    guard lowering.layout(output) == .plain else {
+      return try lowering.gatherChannels(output, from: maps) { channel in sources[channel] }
+    }
+    let (shape, to) = (lowering.shape(output), lowering.pointer(output))
+    let (channels, area) = (shape[1], shape[2] * shape[3])
+    lowering.step(units: shape[0] * channels) { unit, _ in
+      let source = sources[unit % channels]
+      let from = maps[source.map].floats + unit / channels * maps[source.map].imageStride + source.channel * area
+      memcpy(to + unit * area, from, area * MemoryLayout<Float>.stride)
+    }
+  }
+}
+
+/// A map that channels are copied from.
 struct ChannelMap {
   let floats: UnsafePointer<Float>
   /// Floats from one image to the next.
@@ -18,9 +49,8 @@ struct ChannelMap {
 extension Lowering {
   func channelMap(_ value: Value) -> ChannelMap {
     let shape = shape(value)
-    return ChannelMap(
-      floats: UnsafePointer(pointer(value)),
-      imageStride: Layout.blocks(of: shape[1], lanes: lanes) * lanes * shape[2] * shape[3])
+    let image = layout(value).storageCount(of: shape.replacing(axis: 0, with: 1))
+    return ChannelMap(floats: UnsafePointer(pointer(value)), imageStride: image)
   }
 
   /// Writes every channel of a blocked map from a channel of some other; channels without a source and padding lanes
@@ -39,9 +69,9 @@ extension Lowering {
       table.endBlock()
     }
     let picks = try persistent(floats: table.picks.count)
-    let lanePairs = UnsafeMutableRawPointer(picks).assumingMemoryBound(to: Int32.self)
-    for (place, pick) in table.picks.enumerated() { lanePairs[place] = pick }
-    let (parts, ends) = (table.parts, table.ends)
+    let lanePicks = UnsafeMutableRawPointer(picks).assumingMemoryBound(to: Int32.self)
+    for (place, pick) in table.picks.enumerated() { lanePicks[place] = pick }
+    let (pairs, ends) = (table.pairs, table.ends)
     let to = pointer(destination)
     let kernel = kernels.pointee.channel_gather!
     step(units: shape[0] * blocks) { unit, _ in
@@ -49,25 +79,37 @@ extension Lowering {
       let target = to + unit * area * lanes
       let first = block == 0 ? 0 : ends[block - 1]
       if first == ends[block] { target.clear(count: area * lanes) }
-      for part in first..<ends[block] {
-        let map = maps[parts[2 * part]]
-        let from = map.floats + image * map.imageStride + parts[2 * part + 1]
+      for place in first..<ends[block] {
+        let (one, other) = (pairs[place].first.start(maps, image), pairs[place].second.start(maps, image))
         // A part that lies in place already is its whole block.
-        if from != target { kernel(from, lanePairs + part * 2 * lanes, target, Int64(area), part == first ? 0 : 1) }
+        if one == target { continue }
+        kernel(one, other, lanePicks + place * 3 * lanes, target, Int64(area), place == first ? 0 : 1)
       }
     }
   }
 }
 
-/// Which lanes of which blocks every block of a map is gathered from.
+/// A block of a map that channels are gathered from.
+private struct GatherPart: Equatable {
+  let map: Int
+  /// Where the block begins in an image, in floats.
+  let offset: Int
+
+  func start(_ maps: [ChannelMap], _ image: Int) -> UnsafePointer<Float> {
+    maps[map].floats + image * maps[map].imageStride + offset
+  }
+}
+
+/// Which lanes of which blocks every block of a map is gathered from, two blocks at a time.
 private struct GatherTable {
   private let lanes: Int
   private let blockFloats: Int
-  /// Two numbers for each part: the place of a map, and where in it the block begins that channels are taken from.
-  private(set) var parts: [Int] = []
-  /// Where the parts of each block end.
+  /// The same twice where the number of parts is odd.
+  private(set) var pairs: [(first: GatherPart, second: GatherPart)] = []
+  /// Where the pairs of each block of the map end.
   private(set) var ends: [Int] = []
-  /// For each part and lane of the result the lane that is taken; then -1 where it is taken and 0 elsewhere.
+  /// For each pair and lane of the result the lane that is taken; then -1 where it is taken from the first part and 0 elsewhere,
+  /// and the same for the second.
   private(set) var picks: [Int32] = []
 
   init(lanes: Int, blockFloats: Int) {
@@ -76,16 +118,21 @@ private struct GatherTable {
   }
 
   mutating func take(_ channel: ChannelSource, into lane: Int) {
-    let start = channel.channel / lanes * blockFloats
-    var part = ends.last ?? 0
-    while part < parts.count / 2, parts[2 * part] != channel.map || parts[2 * part + 1] != start { part += 1 }
-    if part == parts.count / 2 {
-      parts += [channel.map, start]
-      picks += [Int32](repeating: 0, count: 2 * lanes)
+    let part = GatherPart(map: channel.map, offset: channel.channel / lanes * blockFloats)
+    let begin = ends.last ?? 0
+    var place = begin
+    while place < pairs.count, pairs[place].first != part, pairs[place].second != part { place += 1 }
+    if place == pairs.count, place > begin, pairs[place - 1].first == pairs[place - 1].second {
+      place -= 1
+      pairs[place].second = part
+    } else if place == pairs.count {
+      pairs.append((part, part))
+      picks += [Int32](repeating: 0, count: 3 * lanes)
     }
-    picks[part * 2 * lanes + lane] = Int32(channel.channel % lanes)
-    picks[part * 2 * lanes + lanes + lane] = -1
+    let row = place * 3 * lanes
+    picks[row + lane] = Int32(channel.channel % lanes)
+    picks[row + (pairs[place].first == part ? lanes : 2 * lanes) + lane] = -1
   }
 
-  mutating func endBlock() { ends.append(parts.count / 2) }
+  mutating func endBlock() { ends.append(pairs.count) }
 }

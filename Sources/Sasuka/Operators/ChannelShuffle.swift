@@ -24,14 +24,22 @@ package final class ChannelShuffle: Operator {
     context.setGradient(ofInput: 0, try context.append(back, [context.outputGradient])[0])
   }
 
+  package func channelSources(_ node: Node, _ graph: Graph) -> [ChannelSource]? {
+    let shape = graph.shape(node.outputs[0])
+    guard shape.rank == 4 else { return nil }
+    return (0..<shape[1]).map { source(of: $0, shape[1] / groups) }
+  }
+
+  private func source(of channel: Int, _ groupSize: Int) -> ChannelSource {
+    ChannelSource(map: 0, channel: channel % groups * groupSize + channel / groups)
+  }
+
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let (input, output) = (node.inputs[0], node.outputs[0])
     let shape = lowering.shape(input)
     let (groups, groupSize) = (groups, shape[1] / groups)
     guard lowering.layout(output) == .plain else {
-      return try lowering.gatherChannels(output, from: [lowering.channelMap(input)]) { channel in
-        ChannelSource(map: 0, channel: channel % groups * groupSize + channel / groups)
-      }
+      return try lowering.gatherChannels(output, from: [lowering.channelMap(input)]) { source(of: $0, groupSize) }
     }
     let area = shape.count / (shape[0] * shape[1])
     let loops = Loops([

@@ -77,16 +77,22 @@ package final class Concatenate: Operator {
   private func joinChannels(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     if lowering.lieInPlace(node, operation: self) { return }
     var maps: [ChannelMap] = []
-    var ends: [Int] = []
-    for input in node.inputs {
-      maps.append(lowering.channelMap(input))
-      ends.append((ends.last ?? 0) + lowering.shape(input)[1])
+    for input in node.inputs { maps.append(lowering.channelMap(input)) }
+    let sources = sources(node, lowering.graph)
+    try lowering.gatherChannels(node.outputs[0], from: maps) { sources[$0] }
+  }
+
+  package func channelSources(_ node: Node, _ graph: Graph) -> [ChannelSource]? {
+    let shape = graph.shape(node.outputs[0])
+    return shape.rank == 4 && (try? shape.axis(axis)) == 1 ? sources(node, graph) : nil
+  }
+
+  private func sources(_ node: Node, _ graph: Graph) -> [ChannelSource] {
+    var sources: [ChannelSource] = []
+    for (place, input) in node.inputs.enumerated() {
+      for channel in 0..<graph.shape(input)[1] { sources.append(ChannelSource(map: place, channel: channel)) }
     }
-    try lowering.gatherChannels(node.outputs[0], from: maps) { channel in
-      var map = 0
-      while channel >= ends[map] { map += 1 }
-      return ChannelSource(map: map, channel: map == 0 ? channel : channel - ends[map - 1])
-    }
+    return sources
   }
 }
 

@@ -47,13 +47,17 @@ package final class Slice: Operator {
     context.setGradient(ofInput: 0, try context.append(operation, [context.outputGradient])[0])
   }
 
+  package func channelSources(_ node: Node, _ graph: Graph) -> [ChannelSource]? {
+    let shape = graph.shape(node.inputs[0])
+    guard shape.rank == 4, let range = try? range(in: shape), range.axis == 1 else { return nil }
+    return (0..<range.count).map { range.source(of: $0) }
+  }
+
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let (input, output) = (node.inputs[0], node.outputs[0])
     let range = try range(in: lowering.shape(input))
     if range.axis == 1, lowering.layout(output) != .plain {
-      try lowering.gatherChannels(output, from: [lowering.channelMap(input)]) { channel in
-        ChannelSource(map: 0, channel: range.first + channel * range.step)
-      }
+      try lowering.gatherChannels(output, from: [lowering.channelMap(input)]) { range.source(of: $0) }
       return
     }
     let source = UnsafePointer(lowering.pointer(input)) + range.first * lowering.axes(input).steps[range.axis]
@@ -100,6 +104,9 @@ private struct SliceRange {
   let first: Int
   let step: Int
   let count: Int
+
+  /// Where a channel comes from in a slice along the channels.
+  func source(of channel: Int) -> ChannelSource { ChannelSource(map: 0, channel: first + channel * step) }
 
   /// Loops over the elements of the slice, from the whole tensor to the part or back.
   func loops(part: MemoryAxes, whole: MemoryAxes, toWhole: Bool) -> Loops {

@@ -28,7 +28,7 @@ struct OperatorRun {
   /// Gradient that arrives at the output; nil computes no gradients.
   var upstream: HostTensor?
   var random = RandomState(seed: 1, iteration: 0)
-  /// Whether operators may do the work of those behind them.
+  /// Whether operators may do the work of those behind them, and channels be taken from where they come from.
   var fuses = false
   var algorithms = AlgorithmChoice.fastest
   let build: (inout Graph, [Value]) throws(SasukaError) -> Value
@@ -121,6 +121,7 @@ extension OperatorRun {
     original.outputs = [try build(&original, values)]
     var graph = try ModePass.run(original, mode: mode)
     if fuses { graph = try FusionPass.run(graph, wanted: upstream == nil ? [] : graph.inputs + graph.learnt) }
+    if fuses, mode == .evaluation, upstream == nil { graph = try ChannelPass.run(graph) }
     let forward = graph.nodes
     var (wanted, gradients): ([Value], [Value?]) = ([], [])
     if let upstream {

@@ -442,12 +442,12 @@ plt.show()
 # %% [markdown] en
 # ## What to see
 #
-# - The wrong normalisation makes good weights worthless, and nothing warns of it: from 95 % down to chance.
+# - The wrong normalisation makes good weights worthless, and nothing warns of it: 95 % of right answers become little more than chance.
 # - From few pictures the borrowed features win: with 5 pictures of each class and with 20, fine-tuning is best in the mean over seeds, and
 #   training from scratch last, though it had twice as many steps and its own optimiser.
 # - A head on cached features is nearly as good, and is trained in hundredths of a second: a step costs less than a hundredth of a
 #   step of the whole network.
-# - With more pictures the lead shrinks: from six points to five here. In the classic experiments it is largest where the new task is like the old one.
+# - With more pictures the lead shrinks. In the classic experiments it is largest where the new task is like the old one.
 # - It must be *like*: a teacher who knows only T-shirts, trousers, pullovers, dresses and coats, asked to tell sandals, shirts,
 #   sneakers, bags and boots apart from 5 pictures each, was no better than training from scratch when we tried it; it has never
 #   seen a shoe.
@@ -464,12 +464,12 @@ plt.show()
 # %% [markdown] lt
 # ## Ką pastebėti
 #
-# - Dėl klaidingo normavimo geri svoriai tampa beverčiai, ir niekas apie tai neįspėja: nuo 95 % iki atsitiktinio spėjimo.
+# - Dėl klaidingo normavimo geri svoriai tampa beverčiai, ir niekas apie tai neįspėja: iš 95 % teisingų atsakymų lieka vos daugiau nei spėjant atsitiktinai.
 # - Kai paveikslėlių mažai, laimi pasiskolinti požymiai: ir su 5, ir su 20 kiekvienos klasės paveikslėlių tikslusis derinimas pagal sėklų vidurkį
 #   geriausias, o mokymas nuo pradžių – paskutinis, nors turėjo dvigubai daugiau žingsnių ir savo optimizatorių.
 # - Galva su įsimintais požymiais beveik tokia pat gera, o išmokoma per šimtąsias sekundės dalis: žingsnis kainuoja mažiau nei šimtąją
 #   viso tinklo žingsnio dalį.
-# - Kuo paveikslėlių daugiau, tuo pranašumas mažesnis: čia nuo šešių procentinių punktų iki penkių. Klasikiniuose bandymuose jis didžiausias ten, kur nauja užduotis panaši į senąją.
+# - Kuo paveikslėlių daugiau, tuo pranašumas mažesnis. Klasikiniuose bandymuose jis didžiausias ten, kur nauja užduotis panaši į senąją.
 # - Panaši ji būti turi: mokytojas, kuris pažįsta tik marškinėlius, kelnes, megztinius, sukneles ir paltus, iš 5 kiekvienos klasės paveikslėlių mokydamasis skirti
 #   basutes, marškinius, sportbačius, rankines ir aulinukus, mūsų bandyme nebuvo geresnis už mokymą nuo pradžių: bato jis nėra matęs.
 # - Grad-CAM drobėje į teisingą daiktą parodo dažniau nei atsitiktinai, bet neryškiai: vienas paskutinio žemėlapio taškas tenka 4 × 4

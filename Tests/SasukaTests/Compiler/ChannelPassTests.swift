@@ -1,0 +1,84 @@
+// Chains of concatenations, shuffles and slices: what the graph looks like, and that the numbers stay.
+import Sasuka
+import Testing
+
+@Suite struct ChannelPassTests {
+  /// Two blocks as ShuffleNet v2 has them: 20 channels are kept, 20 are convolved; channels of a part begin within vectors.
+  private static func blocks(_ graph: inout Graph, _ input: Value) throws(SasukaError) -> Value {
+    let a = try graph.convolution(input, name: "a", outputChannels: 20, kernel: Extent(1))
+    let b = try graph.convolution(input, name: "b", outputChannels: 20, kernel: Extent(1))
+    var x = try graph.channelShuffle(graph.concatenate([a, b], name: "join1"), groups: 2, name: "shuffle1")
+    let kept = try graph.slice(x, axis: 1, start: 0, end: 20, name: "kept")
+    let changed = try graph.slice(x, axis: 1, start: 20, end: 40, name: "changed")
+    let c = try graph.convolution(changed, name: "c", outputChannels: 20, kernel: Extent(1))
+    x = try graph.channelShuffle(graph.concatenate([kept, c], name: "join2"), groups: 2, name: "shuffle2")
+    return try graph.convolution(x, name: "d", outputChannels: 3, kernel: Extent(1))
+  }
+
+  /// Moves channels of the input itself, in the layout of the host; what a slice with a step leaves out is read by nobody.
+  private static func movesOnly(_ graph: inout Graph, _ input: Value) throws(SasukaError) -> Value {
+    let joined = try graph.concatenate([input, input, input], name: "join")
+    let shuffled = try graph.channelShuffle(joined, groups: 7, name: "shuffle")
+    return try graph.slice(shuffled, axis: 1, start: 2, end: 17, step: 3, name: "slice")
+  }
+
+  private func nodes(_ build: (inout Graph, Value) throws(SasukaError) -> Value) throws -> (
+    before: [String], after: [String]
+  ) {
+    var graph = Graph()
+    let input = graph.addInput(name: "input", shape: Shape([1, 7, 5, 3]))
+    graph.outputs = [try build(&graph, input)]
+    func words(_ graph: Graph) -> [String] { graph.nodes.map { "\($0.operation.kind) \($0.name)" } }
+    return (words(graph), words(try ChannelPass.run(graph)))
+  }
+
+  @Test func channelsAreMovedOnce() throws {
+    let nodes = try nodes(Self.blocks)
+    #expect(
+      nodes.before == [
+        "convolution a", "convolution b", "concatenate join1", "channel_shuffle shuffle1", "slice kept",
+        "slice changed",
+        "convolution c", "concatenate join2", "channel_shuffle shuffle2", "convolution d",
+      ])
+    #expect(
+      nodes.after == [
+        "convolution a", "convolution b", "channel_gather kept", "channel_gather changed", "convolution c",
+        "channel_gather shuffle2", "convolution d",
+      ])
+    #expect(try self.nodes(Self.movesOnly).after == ["channel_gather slice"])
+  }
+
+  @Test func whatOthersReadStays() throws {
+    let after = try nodes { (graph, input) throws(SasukaError) in
+      let joined = try graph.concatenate([input, input], name: "join")
+      let half = try graph.slice(joined, axis: 1, start: 3, end: 10, name: "slice")
+      let whole = try graph.convolution(joined, name: "a", outputChannels: 7, kernel: Extent(1))
+      return try graph.append(Add(), name: "add", inputs: [half, whole])[0]
+    }.after
+    #expect(after == ["concatenate join", "channel_gather slice", "convolution a", "add add"])
+  }
+
+  @Test(arguments: [1, 2])
+  func numbersStay(batch: Int) throws {
+    for isPlain in [false, true] {
+      let count = batch * 7 * 5 * 3
+      let numbers = (0..<count).map { Float(($0 * 7919) % 1000) / 500 - 1 }
+      var parameters: [String: [Float]] = [:]
+      for (place, name) in ["a", "b", "c", "d"].enumerated() {
+        let (outputs, inputs) = (name == "d" ? 3 : 20, ["a": 7, "b": 7, "c": 20, "d": 40][name]!)
+        parameters["\(name).weight"] = (0..<outputs * inputs).map { Float(($0 * 37 + place) % 101) / 50 - 1 }
+        parameters["\(name).bias"] = (0..<outputs).map { Float($0) / 8 }
+      }
+      var run = OperatorRun(
+        mode: .evaluation, inputs: [HostTensor([batch, 7, 5, 3], numbers)], parameters: parameters
+      ) { (graph, values) throws(SasukaError) in
+        isPlain ? try Self.movesOnly(&graph, values[0]) : try Self.blocks(&graph, values[0])
+      }
+      let plain = try run.everywhere()
+      run.fuses = true
+      for (one, other) in zip(plain, try run.everywhere()) {
+        #expect(one.result.output == other.result.output, "\(one.kernels)")
+      }
+    }
+  }
+}
