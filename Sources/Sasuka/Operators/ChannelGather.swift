@@ -11,7 +11,7 @@ package struct ChannelSource: Equatable, Sendable {
 /// A map put together from channels of others: what chains of concatenations, shuffles and slices come to.
 package final class ChannelGather: Operator {
   package let kind = "channel_gather"
-  package let layoutRule = LayoutRule.alike
+  package let layoutRule = LayoutRule.blocked
   private let sources: [ChannelSource]
 
   /// - Parameter sources: where each channel comes from, among the inputs.
@@ -22,20 +22,10 @@ package final class ChannelGather: Operator {
   }
 
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    let output = node.outputs[0]
     let sources = sources
     var maps: [ChannelMap] = []
     for input in node.inputs { maps.append(lowering.channelMap(input)) }
-    guard lowering.layout(output) == .plain else {
-      return try lowering.gatherChannels(output, from: maps) { channel in sources[channel] }
-    }
-    let (shape, to) = (lowering.shape(output), lowering.pointer(output))
-    let (channels, area) = (shape[1], shape[2] * shape[3])
-    lowering.step(units: shape[0] * channels) { unit, _ in
-      let source = sources[unit % channels]
-      let from = maps[source.map].floats + unit / channels * maps[source.map].imageStride + source.channel * area
-      memcpy(to + unit * area, from, area * MemoryLayout<Float>.stride)
-    }
+    try lowering.gatherChannels(node.outputs[0], from: maps) { channel in sources[channel] }
   }
 }
 
