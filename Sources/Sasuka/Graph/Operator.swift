@@ -39,8 +39,8 @@ package protocol Operator: AnyObject {
   /// copied there, in floats; negative for those that cannot. Nil for operators that do not join their inputs.
   func partOffsets(_ node: Node, _ graph: Graph, layout: Layout) -> [Int]?
 
-  /// For an operator that only moves whole channels of maps of rank 4: where each channel of its output comes from, among its
-  /// inputs. Nil for all others.
+  /// For an operator that only moves whole channels: where each channel of its output comes from, among its inputs. Nil for all
+  /// others. Asked only where the output has rank 4.
   func channelSources(_ node: Node, _ graph: Graph) -> [ChannelSource]?
 
   /// Whether it changes the model's statistics; such nodes run after everything else.

@@ -25,9 +25,8 @@ package final class ChannelShuffle: Operator {
   }
 
   package func channelSources(_ node: Node, _ graph: Graph) -> [ChannelSource]? {
-    let shape = graph.shape(node.outputs[0])
-    guard shape.rank == 4 else { return nil }
-    return (0..<shape[1]).map { source(of: $0, shape[1] / groups) }
+    let channels = graph.shape(node.outputs[0])[1]
+    return (0..<channels).map { source(of: $0, channels / groups) }
   }
 
   private func source(of channel: Int, _ groupSize: Int) -> ChannelSource {

@@ -83,8 +83,7 @@ package final class Concatenate: Operator {
   }
 
   package func channelSources(_ node: Node, _ graph: Graph) -> [ChannelSource]? {
-    let shape = graph.shape(node.outputs[0])
-    return shape.rank == 4 && (try? shape.axis(axis)) == 1 ? sources(node, graph) : nil
+    (try? graph.shape(node.outputs[0]).axis(axis)) == 1 ? sources(node, graph) : nil
   }
 
   private func sources(_ node: Node, _ graph: Graph) -> [ChannelSource] {

@@ -31,9 +31,14 @@ extension Lowering {
         pass, kernels: kernels, readsPlanes: layout(input) == .plain, input: UnsafePointer(pointer(input)),
         inputShape: shape(input),
         packed: UnsafePointer(packed), bias: bias.map { UnsafePointer($0) }, output: pointer(output),
-        outputShape: shape(output), epilogue: epilogue.flags, threads: threads)
+        outputShape: shape(output), epilogue: epilogue.flags, threads: threads(sharingOneOf: shape(input)[0]))
       convolve(run, pass, images: shape(input)[0])
     }
+  }
+
+  /// Among how many threads each image is divided.
+  private func threads(sharingOneOf images: Int) -> Int {
+    images >= Lowering.imagesForWholeImageUnits ? 1 : threads
   }
 
   private mutating func convolve(_ run: ConvolutionRun, _ pass: ConvolutionPass, images: Int) {

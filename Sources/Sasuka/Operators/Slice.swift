@@ -48,8 +48,7 @@ package final class Slice: Operator {
   }
 
   package func channelSources(_ node: Node, _ graph: Graph) -> [ChannelSource]? {
-    let shape = graph.shape(node.inputs[0])
-    guard shape.rank == 4, let range = try? range(in: shape), range.axis == 1 else { return nil }
+    guard let range = try? range(in: graph.shape(node.inputs[0])), range.axis == 1 else { return nil }
     return (0..<range.count).map { range.source(of: $0) }
   }
 

@@ -122,13 +122,7 @@ package final class Executable {
     let shared = scratch.raw
     let own = workerScratch.raw
     let ownBytes = workerScratchBytes
-    // A host's first worker may be any thread; the callback belongs on the caller's.
-    let asksBetweenUnits = !pool.usesHost
-    pool.run(units: step.units) { unit, worker in
-      if let watch {
-        if watch.isStopped { return }
-        if worker == 0, asksBetweenUnits { watch.ask() }
-      }
+    pool.run(units: step.units, watch: watch) { unit, worker in
       body(unit, StepContext(scratch: shared, workerScratch: own + worker * ownBytes, random: random))
     }
   }

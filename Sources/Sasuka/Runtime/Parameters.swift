@@ -76,17 +76,10 @@ package final class Parameters {
   }
 
   private func draw(_ place: Int, on pool: ThreadPool, _ watch: Watch?) {
-    let (info, seed, numbers) = (infos[place], pendingSeed, storage[place].floats)
-    let chunk = 1 << 14
-    pool.run(units: (info.shape.count + chunk - 1) / chunk) { unit, worker in
-      if let watch {
-        if watch.isStopped { return }
-        // A host's first worker may be any thread; the callback belongs on the caller's.
-        if worker == 0, !pool.usesHost { watch.ask() }
-      }
-      info.initializer.fill(
-        numbers, unit * chunk..<min((unit + 1) * chunk, info.shape.count),
-        random: RandomState(seed: seed, iteration: 0), stream: UInt32(truncatingIfNeeded: place))
+    let (initializer, seed) = (infos[place].initializer, pendingSeed)
+    let chunks = Chunks(of: infos[place].shape.count)
+    pool.run(units: chunks.count, watch: watch) { unit, _ in
+      self.fill(place, chunks[unit], initializer, seed: seed)
     }
   }
 
@@ -117,8 +110,13 @@ package final class Parameters {
       storage[place].raw.assumingMemoryBound(to: Int64.self).pointee = 0
       return
     }
+    fill(place, 0..<infos[place].shape.count, initializer, seed: seed)
+  }
+
+  /// Draws some of a parameter's numbers.
+  private func fill(_ place: Int, _ range: Range<Int>, _ initializer: Initializer, seed: UInt64) {
     initializer.fill(
-      storage[place].floats, 0..<infos[place].shape.count, random: RandomState(seed: seed, iteration: 0),
+      storage[place].floats, range, random: RandomState(seed: seed, iteration: 0),
       stream: UInt32(truncatingIfNeeded: place))
   }
 

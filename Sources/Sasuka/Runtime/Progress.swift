@@ -48,10 +48,25 @@ final class Watch {
     if !tell(Progress(stage: stage, done: done, total: total)) { stopped.store(true, ordering: .relaxed) }
   }
 
+  /// - Throws: `cancelled`, if the caller wants to stop.
   func check() throws(SasukaError) {
     guard !isStopped else {
       throw SasukaError(
         .cancelled, "\(stage): the caller's callback asked to stop; weights and statistics are unchanged")
+    }
+  }
+}
+
+extension ThreadPool {
+  /// Runs `body` for every unit as `run(units:_:)` does; those that have not begun when the watch is told to stop are left out.
+  func run(units: Int, watch: Watch?, _ body: @escaping Body) {
+    guard let watch else { return run(units: units, body) }
+    // A host's first worker may be any thread; the callback belongs on the caller's.
+    let asksBetweenUnits = !usesHost
+    run(units: units) { unit, worker in
+      if watch.isStopped { return }
+      if worker == 0, asksBetweenUnits { watch.ask() }
+      body(unit, worker)
     }
   }
 }

@@ -38,7 +38,7 @@ from .inspection import Inspection
 from .pictures import Preprocessing
 from .profile import Profile, ProfileRow
 from .surgery import Surgery
-from .tensors import Borrowed, TensorLike, as_array, borrow_input, borrow_output
+from .tensors import Borrowed, TensorLike, as_array, borrow_input, borrow_output, read_feature
 
 Out = TypeVar("Out")
 #: Names of several modules.
@@ -696,10 +696,7 @@ class Session(Owner):
         return self._feature(lib.sasuka_session_feature_gradient, name)
 
     def _feature(self, function: Callable[..., Any], name: str) -> np.ndarray:
-        shape = shape_of(lib.sasuka_session_feature_shape, self._handle, name.encode())
-        value = np.empty(shape, dtype=np.float32)
-        function(self._handle, name.encode(), borrow_output(value).pointer)
-        return value
+        return read_feature(lib.sasuka_session_feature_shape, function, self._handle, name)
 
     def profile(self, x: TensorLike, *, runs: int = 10, least: bool = False) -> Profile:
         """Runs the network some times; the median of each row's times, or the least, which other programs disturb less.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._dlpack import from_dlpack, pointer_of
-from ._library import MAX_RANK, Tensor
+from ._library import MAX_RANK, Tensor, shape_of
 from .errors import InvalidArgumentError
 
 _DTYPES = {np.dtype(kind): number for number, kind in enumerate(["f4", "f8", "u1", "i4", "i8"])}
@@ -113,3 +113,10 @@ def borrow_output(out: Any) -> Borrowed:
             "is expected"
         )
     return Borrowed(array)
+
+
+def read_feature(shape_function: Any, function: Any, handle: Any, name: str) -> np.ndarray:
+    """What `function` writes of a module, whose shape `shape_function` knows."""
+    value = np.empty(shape_of(shape_function, handle, name.encode()), dtype=np.float32)
+    function(handle, name.encode(), borrow_output(value).pointer)
+    return value

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._library import Evaluation as _Evaluation
-from ._library import Owner, ScheduleOptions, TrainOptions, defaults, lib, name_list, read_bytes, shape_of, sizes
+from ._library import Owner, ScheduleOptions, TrainOptions, defaults, lib, name_list, read_bytes, sizes
 from .errors import InvalidArgumentError, NotFoundError
 from .model import Interruptible, Model, PathOrBytes, hinted
-from .tensors import TensorLike, borrow_input, borrow_labels, borrow_output
+from .tensors import TensorLike, borrow_input, borrow_labels, borrow_output, read_feature
 
 OPTIMIZERS = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
 LOSSES = {"cross_entropy": 0, "mean_squared_error": 1, "binary_cross_entropy_with_logits": 2}
@@ -164,9 +164,7 @@ class Trainer(Owner):
         return self._feature(lib.sasuka_trainer_feature_gradient, name)
 
     def _feature(self, function: Any, name: str) -> np.ndarray:
-        value = np.empty(shape_of(lib.sasuka_trainer_feature_shape, self._handle, name.encode()), dtype=np.float32)
-        function(self._handle, name.encode(), borrow_output(value).pointer)
-        return value
+        return read_feature(lib.sasuka_trainer_feature_shape, function, self._handle, name)
 
     def zero_gradients(self) -> None:
         """Sets all gradients to 0."""

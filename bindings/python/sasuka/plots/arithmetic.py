@@ -43,9 +43,10 @@ class _Paper(NamedTuple):
     kernel: tuple[int, int]
     stride: tuple[int, int]
     dilation: tuple[int, int]
+    input: tuple[int, int]
     output: tuple[int, int]
-    #: Above the cells, above the output and below both.
-    captions: tuple[str, str, str]
+    #: Below both.
+    caption: str
 
 
 def convolution_arithmetic(
@@ -78,8 +79,7 @@ def convolution_arithmetic(
     sides = f"{word('padding')} {top}, {bottom}, {left}, {right}"
     if spread != (1, 1):
         sides += f", {word('dilation')} {spread[0]}, {spread[1]}"
-    captions = f"{word('input')} {sizes[0]} x {sizes[1]}", f"{word('output')} {rows} x {columns}", f"{shape}\n{sides}"
-    return _draw(_Paper(real, kernel, steps, spread, (rows, columns), captions), at, ax)
+    return _draw(_Paper(real, kernel, steps, spread, sizes, (rows, columns), f"{shape}\n{sides}"), at, ax)
 
 
 def transposed_arithmetic(
@@ -118,8 +118,7 @@ def transposed_arithmetic(
     sides = f"{word('padding')} {cut[0]}, {cut[1]}"
     if more != (0, 0):
         sides += f", {word('output padding')} {more[0]}, {more[1]}"
-    captions = f"{word('input')} {sizes[0]} x {sizes[1]}", f"{word('output')} {rows} x {columns}", f"{shape}\n{sides}"
-    return _draw(_Paper(real, kernel, (1, 1), (1, 1), (rows, columns), captions), at, ax)
+    return _draw(_Paper(real, kernel, (1, 1), (1, 1), sizes, (rows, columns), f"{shape}\n{sides}"), at, ax)
 
 
 def _draw(paper: _Paper, at: tuple[int, int], ax: Any) -> Any:
@@ -136,10 +135,10 @@ def _draw(paper: _Paper, at: tuple[int, int], ax: Any) -> Any:
     ax.annotate(
         "", (begin - 0.3, height / 2), (width + 0.3, height / 2), arrowprops={"arrowstyle": "-|>", "color": "#333333"}
     )
-    source, result, below = paper.captions
+    source = f"{word('input')} {paper.input[0]} x {paper.input[1]}"
     ax.text(width / 2, -0.3, source, ha="center", va="bottom")
-    ax.text(begin + columns / 2, above - 0.3, result, ha="center", va="bottom")
-    ax.text((begin + columns) / 2, max(height, above + rows) + 0.25, below, ha="center", va="top", color="#555555")
+    ax.text(begin + columns / 2, above - 0.3, f"{word('output')} {rows} x {columns}", ha="center", va="bottom")
+    ax.text((begin + columns) / 2, max(height, above + rows) + 0.25, paper.caption, ha="center", va="top", color="#555555")
     ax.set_xlim(-0.3, begin + columns + 0.3)
     ax.set_ylim(max(height, rows) + 1.9, min(0, above) - 1.1)
     ax.set_aspect("equal")
