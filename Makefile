@@ -9,8 +9,8 @@ CC := clang
 SCRATCH := .build-embedded
 OBJECTS := $(SCRATCH)/release
 TARGETS := Sasuka KernelsAVX512 KernelsAVX2 KernelsBaseline
-# What Embedded Swift asks of its surroundings, in C.
-EMBEDDED := random unicode
+# In C: what Embedded Swift asks of its surroundings, and what runs when the library is loaded.
+EMBEDDED := random relocate unicode
 
 LIBRARY := $(BUILD)/libsasuka.so
 # The same library with its symbols: what the gates look at, and what a debugger wants.
@@ -18,7 +18,8 @@ UNSTRIPPED := $(BUILD)/libsasuka.debug.so
 EXPORTS := $(BUILD)/exports.map
 
 LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
-  -Wl,-T,Sources/Embedded/discard.ld -Wl,--gc-sections,--icf=all,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro -Wl,-Map=$(BUILD)/libsasuka.map
+  -Wl,-T,Sources/Embedded/discard.ld -Wl,--gc-sections,--icf=all,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro \
+  -Wl,--pack-dyn-relocs=relr,--use-android-relr-tags,-init=sasuka_relocate -Wl,-Map=$(BUILD)/libsasuka.map
 
 HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude
 

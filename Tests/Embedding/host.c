@@ -4,6 +4,8 @@
 #include "sasuka.h"
 
 #include <dlfcn.h>
+#include <inttypes.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -94,6 +96,32 @@ static int threads_of_process(void) {
   while (status != NULL && fgets(line, sizeof line, status) != NULL) sscanf(line, "Threads: %d", &count);
   if (status != NULL) fclose(status);
   return count;
+}
+
+/* ---- Loading ----------------------------------------------------------------------------------------------------- */
+
+/* The first page that the library asks to be read-only once the addresses in it are known. */
+static int find_protected_page(struct dl_phdr_info *object, size_t size, void *page) {
+  (void)size;
+  if (strstr(object->dlpi_name, "libsasuka") == NULL) return 0;
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    if (object->dlpi_phdr[i].p_type == PT_GNU_RELRO)
+      *(uintptr_t *)page = object->dlpi_addr + object->dlpi_phdr[i].p_vaddr;
+  }
+  return 1;
+}
+
+/* The library writes its own addresses when it is loaded, and leaves them read-only. */
+static void protects_its_addresses(void) {
+  uintptr_t page = 0, start, end;
+  char line[4096], permissions[5] = "";
+  if (dl_iterate_phdr(find_protected_page, &page) == 0 || page == 0) fail("loading", "no pages are to be protected");
+  FILE *maps = fopen("/proc/self/maps", "r");
+  while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s", &start, &end, permissions) == 3 && page >= start && page < end) break;
+  }
+  if (maps != NULL) fclose(maps);
+  if (strcmp(permissions, "r--p") != 0) fail("loading: pages of addresses are not read-only", permissions);
 }
 
 /* ---- Unloading --------------------------------------------------------------------------------------------------- */
@@ -279,6 +307,7 @@ int main(int count, char **arguments) {
   unloads_without_a_trace(arguments[1]);
   two_copies_live_together(arguments[1], arguments[2]);
   library l = load(arguments[1]);
+  protects_its_addresses();
   goes_on_after_a_fork(&l);
   borrows_the_hosts_threads(&l);
   stops_when_asked(&l);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the shipped library must be, checked on the files that `make` left: needs, size, instructions.
+"""What the shipped library must be, checked on the files that `make` left: needs, size, relocations, instructions.
 
 Usage: library.py BUILD OBJECTS
 BUILD holds libsasuka.so, libsasuka.debug.so and libsasuka.map; OBJECTS holds the targets' object folders.
@@ -45,6 +45,14 @@ def check_size(library):
     if size >= SIZE_LIMIT:
         yield f"{library} has {size} bytes; the limit is {SIZE_LIMIT}"
     print(f"size: {size} bytes of {SIZE_LIMIT}")
+
+
+def check_relocations(library):
+    """The library unpacks its own addresses: none is left to the loader, and no tag that glibc before 2.36 lacks."""
+    if "R_X86_64_RELATIVE" in output_of("readelf", "-rW", str(library)):
+        yield f"{library} has relative relocations that are not packed"
+    if "(RELR" in output_of("readelf", "-dW", str(library)):
+        yield f"{library} leaves packed relocations to the loader, which older systems do not know"
 
 
 def check_kernel_objects(objects):
@@ -111,6 +119,7 @@ def main():
     failures = [
         *check_needs(library),
         *check_size(library),
+        *check_relocations(library),
         *check_kernel_objects(objects),
         *check_instructions(unstripped, build / "libsasuka.map"),
     ]
