@@ -19,8 +19,13 @@
 # largest difference = didžiausias skirtumas
 # kernel = branduolys
 # zeros = nuliai
+# contributions = indėliai
 # mirrored = atspindys
 # edge repeated = kartojamas kraštas
+# [1, 1, height, width]: a photograph in grey, 0 to 1, every second pixel. = [1, 1, aukštis, plotis]: pilka nuotrauka, nuo 0 iki 1, kas antras taškas.
+# x: [height, width], w: [k, k]; no padding. = x: [aukštis, plotis], w: [k, k]; be užpildymo.
+# What a layer of Sasuka makes of x with the given kernel. = Ką su nurodytu branduoliu iš x padaro Sasuka sluoksnis.
+# 31 - 1 pixels are lost, 15 on each side were added = 31 - 1 taškų prarasta, po 15 iš kiekvienos pusės pridėta
 # %% [markdown] en
 # # Convolution arithmetic
 #
@@ -34,8 +39,8 @@
 # %% [markdown] lt
 # # Sąsūkos aritmetika
 #
-# Sąsūkų tinklas yra žemėlapių grandinė, ir kiekvienas sluoksnis turi perduoti tokio dydžio žemėlapį, kokį gali priimti
-# kitas. Ar tinklo dalys dera, kiek reikia atminties ir kurią paveikslo dalį mato kiekviena reikšmė, lemia penki skaičiai
+# Sąsūkų (konvoliucinis, angl. *convolutional*) tinklas yra žemėlapių grandinė, ir kiekvienas sluoksnis turi perduoti tokio dydžio žemėlapį, kokį gali priimti
+# kitas. Ar tinklo dalys dera, kiek reikia atminties ir kurią vaizdo dalį mato kiekviena reikšmė, lemia penki skaičiai
 # kiekvienai ašiai: įvesties dydis $i$, branduolio dydis $k$, užpildymas $p$, žingsnis $s$ ir išplėtimas $d$.
 #
 # Šiame sąsiuvinyje sąsūką apskaičiuosime ranka, rasime jos rezultato dydžio formulę, jos atmainas nubraižysime languotame
@@ -68,7 +73,7 @@ photo.shape
 # %% [markdown] lt
 # ## Viena sąsūka, apskaičiuota ranka
 #
-# Tai, kas tinkluose vadinama sąsūka, griežtai kalbant yra kryžminė koreliacija: branduolys $w$ uždedamas ant paveikslo
+# Tai, kas tinkluose vadinama sąsūka, griežtai kalbant yra kryžminė koreliacija: sąsūkos branduolys (angl. *kernel*) $w$ uždedamas ant vaizdo
 # $x$, reikšmės poromis sudauginamos, ir jų suma yra vienas rezultato taškas:
 #
 # $$y[r, c] = b + \sum_{m} \sum_{u=0}^{k-1} \sum_{v=0}^{k-1} w[m, u, v] \; x[m,\; r s + u d,\; c s + v d],$$
@@ -101,11 +106,12 @@ theirs = layer_result(nn.Conv2d(1, 1, 3, bias=False), photo, sobel[None, None])[
 figure, axes = plt.subplots(1, 3, figsize=(13, 3.4), layout="constrained")
 axes[0].imshow(photo[0, 0], cmap="gray")
 axes[0].set_title("photograph")
-axes[1].imshow(theirs, cmap="RdBu_r", vmin=-2, vmax=2)
+edges = axes[1].imshow(theirs, cmap="RdBu_r", vmin=-2, vmax=2)
 axes[1].set_title("horizontal edges")
 shown = axes[2].imshow(ours - theirs, cmap="RdBu_r")
 axes[2].set_title("by hand minus by Sasuka")
-figure.colorbar(shown, ax=axes[2])
+figure.colorbar(edges, ax=axes[1], shrink=0.8)
+figure.colorbar(shown, ax=axes[2], shrink=0.8)
 for ax in axes:
     ax.set_axis_off()
 print("largest difference", np.abs(ours - theirs).max())
@@ -127,15 +133,15 @@ assert np.abs(ours - theirs).max() < 1e-5
 # | same | $p = (k - 1) / 2$ | $i$ |
 # | full | $p = k - 1$ | $i + k - 1$ |
 # %% [markdown] lt
-# Sobelio branduolys parodo, kur iš viršaus į apačią paveikslas tamsėja ar šviesėja: stogai ir krantai nubrėžti, o
+# Sobelio branduolys parodo, kur iš viršaus į apačią vaizdas tamsėja ar šviesėja: stogai ir krantai nubrėžti, o
 # vertikalios briaunos ne. Tinklas tokius branduolius išmoksta pats.
 #
-# Rezultatas kiekviena kryptimi dviem taškais mažesnis už nuotrauką: visas branduolys turi tilpti paveiksle, tad išilgai
+# Rezultatas kiekviena kryptimi dviem taškais mažesnis už nuotrauką: visas branduolys turi tilpti vaizde, tad išilgai
 # kiekvienos ašies jam yra tik $i - k + 1$ vieta.
 #
 # ## Užpildymas: valid, same, full
 #
-# **Užpildymas** (angl. *padding*) apjuosia paveikslą nuliais. Trys jo rūšys turi vardus:
+# **Užpildymas** (angl. *padding*) apjuosia vaizdą nuliais. Trys jo rūšys turi vardus:
 #
 # | vardas | užpildymas kiekvienoje pusėje, kai $s = 1$, o $k$ nelyginis | rezultato dydis |
 # |---|---|---|
@@ -152,7 +158,7 @@ for ax, padding, title in zip(axes, (0, 1, 2), ("valid: padding 0", "same: paddi
 # takes in zeros, and the photograph gets a dark rim. Padding that mirrors the picture or repeats its edge leaves none.
 # %% [markdown] lt
 # Nuliai nėra neutralūs: tinklui tai juodi rėmai. Tai parodo suliejantis branduolys – prie krašto į vidurkį patenka nuliai,
-# ir nuotrauka įgauna tamsų apvadą. Jei užpildoma paveikslo atspindžiu arba kartojant jo kraštą, apvado nelieka.
+# ir nuotrauka įgauna tamsų apvadą. Jei užpildoma vaizdo atspindžiu arba kartojant jo kraštą, apvado nelieka.
 # %%
 size = 31
 blur = np.full((1, 1, size, size), 1 / size**2, dtype=np.float32)
@@ -246,7 +252,7 @@ for ax, mode, title in zip(
 # ## Išplėtimas
 #
 # Kai **išplėtimas** (angl. *dilation*) yra $d$, branduolio elementai stovi kas $d$ taškų, tad jis aprėpia $d(k-1)+1$ taškų,
-# nors svorių ir daugybų nepadaugėja (Yu ir Koltun, 2016). Rezultato dydis toks, koks būtų branduolio, lygaus aprėpiamam
+# nors svorių ir daugybos veiksmų nepadaugėja (Yu ir Koltun, 2016). Rezultato dydis toks, koks būtų branduolio, lygaus aprėpiamam
 # plotui.
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.8), layout="constrained")
@@ -306,8 +312,8 @@ except sasuka.SasukaError as error:
 #
 # $$o = (i - 1)\,s - p_\text{prieš} - p_\text{po} + d\,(k - 1) + 1 + p_\text{išvesties}.$$
 #
-# Ją galima nubraižyti kaip paprastą sąsūką: tarp įvesties taškų stovi po $s - 1$ nulį, aplink juos po $k - 1 - p$, o puse
-# apskritimo pasuktas branduolys slenka žingsniu 1. *Išvesties užpildymas* grąžina tai, ką prarado apvalinimas žemyn: kai
+# Ją galima nubraižyti kaip paprastą sąsūką: tarp įvesties taškų stovi po $s - 1$ nulį, aplink juos po $k - 1 - p$, o 180°
+# kampu pasuktas branduolys slenka žingsniu 1. *Išvesties užpildymas* grąžina tai, ką prarado apvalinimas žemyn: kai
 # $k = 3$, $s = 2$, $p = 1$, ir 5, ir 6 taškai virsta 3, tad grįžtant reikia pasakyti, kuris iš jų norimas.
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(13, 4.8), layout="constrained")
@@ -334,7 +340,7 @@ assert transposed.shape == (1, 1, 5, 5) and np.allclose(transposed, gradient, at
 # Žemėlapio $y$ transponuotoji sąsūka ir sąsūkos gradientas, pradėtas nuo $y$, yra tie patys skaičiai.
 #
 # Kadangi indėliai persidengia, jie gali persidengti *netolygiai*. Vienetų branduolys vienetų žemėlapyje suskaičiuoja, kiek
-# indėlių gauna kiekvienas taškas: kai $k = 3$, $s = 2$, pakaitomis 1, 2 arba 4 – tai iš generuotų paveikslų žinoma šachmatų
+# indėlių gauna kiekvienas taškas: kai $k = 3$, $s = 2$, pakaitomis 1, 2 arba 4 – tai iš generuotų vaizdų žinoma šachmatų
 # lenta (Odena, Dumoulin ir Olah, 2016). Kai $k = 4$, žingsnio kartotinis, visi taškai atokiau nuo krašto gauna po lygiai.
 # %%
 ones = np.ones((1, 1, 8, 8), dtype=np.float32)
@@ -344,7 +350,7 @@ for ax, k in zip(axes, (3, 4)):
     shown = ax.imshow(counts[0, 0], cmap="viridis", vmin=0, vmax=4)
     ax.set_title(f"kernel {k} x {k}")
     ax.set_axis_off()
-figure.colorbar(shown, ax=axes)
+figure.colorbar(shown, ax=axes, ticks=range(5), label="contributions")
 inner = counts[0, 0, 2:-2, 2:-2]
 assert inner.min() == inner.max() == 4
 # %% [markdown] en
@@ -370,16 +376,16 @@ assert inner.min() == inner.max() == 4
 # - Visus dydžius duoda viena formulė; transponavimas yra ta pati formulė, skaitoma atgal, tik reikia nurodyti liekaną.
 # - „Same“ išlaiko dydį, kai branduolys nelyginis, o žingsnis 1; kitais atvejais jis nesimetriškas, ir programų bibliotekos
 #   skiriasi vienu tašku.
-# - Nuliai aplink paveikslą yra juodi rėmai, kuriuos tinklas mato.
+# - Nuliai aplink vaizdą yra juodi rėmai, kuriuos tinklas mato.
 # - Išplėtimas nemokamai praplečia matymo lauką; transponuotoji sąsūka tolygi tik tada, kai $k$ yra $s$ kartotinis.
 #
 # ## Klausimai ir užduotys
 #
-# 1. $224 \times 224$ paveikslas pereina sluoksnį, kurio $k = 7$, $s = 2$, $p = 3$, paskui telkimą, kurio $k = 3$, $s = 2$,
+# 1. $224 \times 224$ vaizdas pereina sluoksnį, kurio $k = 7$, $s = 2$, $p = 3$, paskui sutelkimą, kurio $k = 3$, $s = 2$,
 #    $p = 1$: kokio dydžio žemėlapis? Patikrinkite su `sasuka.window_output_size` ir su
 #    `sasuka.create_model("resnet18").layers()`.
 # 2. Koks užpildymas išlaiko dydį, kai $k = 5$, $d = 3$, $s = 1$?
 # 3. Kokio dydžio įvestį sluoksnis, kurio $k = 3$, $s = 2$, $p = 1$, sumažina lygiai perpus?
 # 4. Kiek $3 \times 3$ sluoksnių mato taip toli, kaip vienas $11 \times 11$? Pasinaudokite `sasuka.receptive_field`.
-# 5. Pasukite Sobelio branduolį ketvirčiu apskritimo; kas dabar nubrėžta? Ką rodo abiejų rezultatų kvadratų suma?
+# 5. Pasukite Sobelio branduolį 90° kampu; kas dabar nubrėžta? Ką rodo abiejų rezultatų kvadratų suma?
 # 6. Parašykite `convolve` keturių skaičių užpildymui ir palyginkite ją su biblioteka, kaip padaryta aukščiau.

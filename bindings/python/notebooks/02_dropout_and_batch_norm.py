@@ -16,6 +16,8 @@
 # accuracy = tikslumas
 # before BatchNorm = prieš BatchNorm
 # after BatchNorm = po BatchNorm
+# value = reikšmė
+# density = tankis
 # largest difference of means and variances = didžiausias vidurkių ir dispersijų skirtumas
 # pictures in the batch = vaizdų pakete
 # spread of the batch's mean = paketo vidurkio sklaida
@@ -31,6 +33,11 @@
 # without = be jo
 # largest difference of the logits = didžiausias logitų skirtumas
 # layers; these are run: = sluoksniai; vykdomi šie:
+# Fashion-MNIST where it is found, else handwritten digits: [count, 1, 28, 28] and ten classes. See sasuka.samples. = Fashion-MNIST, jei yra, kitaip ranka rašyti skaitmenys: [kiekis, 1, 28, 28] ir dešimt klasių. Žr. sasuka.samples.
+# Two convolutions; `drop` is nn.Dropout, nn.Dropout2d or nothing, behind each pooling. = Dvi sąsūkos; `drop` yra nn.Dropout, nn.Dropout2d arba nieko – po kiekvieno sutelkimo.
+# maps: [channels, height, width], as a training step sees them behind a dropout. = maps: [kanalai, aukštis, plotis], kokius juos po išmetimo mato mokymo žingsnis.
+# R² of a linear regression; target [n], known [n, variables]. = Tiesinės regresijos R²; target [n], known [n, kintamieji].
+# [pictures, channels] = [vaizdai, kanalai]
 # %% [markdown] en
 # # Spatial dropout and BatchNorm
 #
@@ -134,10 +141,11 @@ for row, (shown, title) in enumerate(
     [(maps, "feature maps"), (single, "Dropout: single values"), (whole, "Dropout2d: whole maps")]
 ):
     for number, ax in enumerate(axes[row]):
-        ax.imshow(shown[number], cmap="RdBu_r", vmin=-4, vmax=4)
+        drawn = ax.imshow(shown[number], cmap="RdBu_r", vmin=-4, vmax=4)
         ax.set_xticks([])
         ax.set_yticks([])
     axes[row, 0].set_title(title, loc="left", fontsize=11)
+figure.colorbar(drawn, ax=axes, shrink=0.6)
 for dropped in (single, whole):
     kept = dropped != 0
     print(f"{1 - kept.mean():.2f} of the values were dropped, {(~kept.any(axis=(1, 2))).mean():.2f} of the maps wholly")
@@ -200,9 +208,10 @@ learners["Dropout: single values"] = trained(network(nn.Dropout))
 learners["Dropout2d: whole maps"] = trained(network(nn.Dropout2d))
 
 figure, axes = plt.subplots(1, 2, figsize=(12, 3.6), layout="constrained")
-for title, learner in learners.items():
-    axes[0].plot(learner.history.column("train_loss"), linestyle="--", color=f"C{len(axes[0].lines) // 2}")
-    axes[0].plot(learner.history.column("valid_loss"), color=f"C{len(axes[0].lines) // 2}", label=title)
+epochs = np.arange(1, 13)
+for colour, (title, learner) in zip(("C0", "C1", "C2"), learners.items()):
+    axes[0].plot(epochs, learner.history.column("train_loss"), linestyle="--", color=colour)
+    axes[0].plot(epochs, learner.history.column("valid_loss"), color=colour, label=title)
 axes[0].set_xlabel("epoch")
 axes[0].set_ylabel("loss")
 axes[0].set_yscale("log")
@@ -274,7 +283,9 @@ for ax, values, title in zip(axes, (before, features["bn1"]), ("before BatchNorm
     for channel in range(5):
         ax.hist(values[:, channel].ravel(), bins=80, histtype="step", density=True, label=f"map {channel}")
     ax.set_title(title)
+    ax.set_xlabel("value")
     ax.set_yscale("log")
+axes[0].set_ylabel("density")
 axes[0].legend(frameon=False, fontsize=8);
 # %% [markdown] en
 # ## The batch is part of the computation
@@ -304,7 +315,8 @@ ax.set_xlabel("pictures in the batch")
 ax.set_xticks(sizes, sizes)
 ax.legend(frameon=False);
 # %% [markdown] en
-# A few pictures in a batch make BatchNorm noisy. This noise regularises, but below about eight pictures it hurts.
+# A few pictures in a batch make BatchNorm noisy. This noise regularises, but with very few pictures it hurts
+# (Wu and He, 2018).
 #
 # ## Training and evaluation
 #
@@ -316,7 +328,8 @@ ax.legend(frameon=False);
 # They begin at mean 0 and variance 1 and follow the weights, which move. Below is the loss of *the same batch with the same
 # weights*, computed in both ways while the network learns.
 # %% [markdown] lt
-# Kai pakete vaizdų keli, BatchNorm triukšmauja. Šis triukšmas reguliarizuoja, bet kai jų mažiau nei maždaug aštuoni, kenkia.
+# Kai pakete vaizdų keli, BatchNorm elgiasi triukšmingai. Šis triukšmas reguliarizuoja, bet kai vaizdų vos
+# keli, kenkia (Wu ir He, 2018).
 #
 # ## Mokymas ir vertinimas
 #
@@ -356,7 +369,7 @@ axes[0].legend(frameon=False);
 # %% [markdown] lt
 # Kai momentas 0,1, slenkančios statistikos pasiveja maždaug per keturiasdešimt žingsnių. Kai 0,01, vertinamas tinklas atrodo
 # neišmokytas, nors mokėsi: kas vertina anksti, moko trumpai ar pakeičia duomenis, mato nuostolį, kurio iš tikrųjų nėra. Taip pat
-# nutinka derinant jau išmokytą tinklą, kai užšaldytų sluoksnių statistikos juda toliau – prie to grįšime 8 sąsiuvinyje.
+# nutinka tiksliai derinant jau išmokytą tinklą, kai įšaldytų sluoksnių statistikos juda toliau – prie to grįšime 8 sąsiuvinyje.
 #
 # ## Kam jo reikia: didesnis mokymosi greitis
 # %%

@@ -2,9 +2,9 @@
 # %% [labels]
 # en = lt
 # parameters = parametrai
-# multiply-adds = daugybos ir sudėtys
-# G multiply-adds = mlrd. daugybų ir sudėčių
-# M multiply-adds = mln. daugybų ir sudėčių,
+# multiply-adds = daugybos ir sudėties veiksmai
+# G multiply-adds = mlrd. daugybos ir sudėties veiksmų
+# M multiply-adds = mln. daugybos ir sudėties veiksmų,
 # activations, MB = aktyvacijos, MB
 # millions = milijonai
 # linear layers = tiesiniai sluoksniai
@@ -14,22 +14,26 @@
 # field = laukas
 # in the linear layers, = tiesiniuose sluoksniuose,
 # in fc6 alone = vien pirmajame iš jų
-# of the multiply-adds in the convolutions = daugybų ir sudėčių sąsūkose
+# of the multiply-adds in the convolutions = daugybos ir sudėties veiksmų sąsūkose
 # receptive field, pixels = matymo laukas, taškais
-# the whole picture = visas paveikslas
+# the whole picture = visas vaizdas
 # two layers of 3 x 3 = du 3 x 3 sluoksniai
 # one layer of 5 x 5 = vienas 5 x 5 sluoksnis
 # three layers of 3 x 3 = trys 3 x 3 sluoksniai
 # one layer of 7 x 7 = vienas 7 x 7 sluoksnis
 # sees = mato
 # C² weights = C² svorių
-# stacks of 3 x 3 = 3 x 3 rietuvės
+# stacks of 3 x 3 = 3 x 3 sekos
 # single 7 x 7 = pavieniai 7 x 7
+# kernels of the first layer = pirmojo sluoksnio branduoliai
 # accuracy = tikslumas
 # epoch = epocha
 # MB of weights, = MB svorių,
 # MB of activations, = MB aktyvacijų,
 # MB to train it with Adam = MB mokant su Adam
+# Adam keeps two numbers beside each weight and its gradient. = Prie kiekvieno svorio ir jo gradiento Adam saugo dar du skaičius.
+# Fashion-MNIST where it is found, else handwritten digits; see sasuka.samples. = Fashion-MNIST, jei yra, kitaip ranka rašyti skaitmenys; žr. sasuka.samples.
+# stages: (channels, convolutions) of each; a pooling behind each stage, and a small classifier. = stages: kiekvienos pakopos (kanalai, sąsūkos); po kiekvienos pakopos – sutelkimas, gale – mažas klasifikatorius.
 # %% [markdown] en
 # # VGG16: one idea, sixteen layers
 #
@@ -61,7 +65,7 @@ plots.set_language("en")
 vgg = sasuka.create_model("vgg16")
 layers = vgg.layers()
 print(f"{sum(layer.parameters for layer in layers):,}")
-row = "{:14} {:>14} {:>13} {:>20} {:>7}"
+row = "{:14} {:>14} {:>13} {:>29} {:>7}"
 print(row.format("layer", "output", "parameters", "multiply-adds", "field"))
 for layer in layers:
     if layer.parameters or layer.kind == "max_pool":
@@ -80,13 +84,13 @@ for layer in layers:
 # each weight is used $H W$ times. A weight of a fully connected layer is used once. That is why parameters and work sit at
 # opposite ends of the network.
 # %% [markdown] lt
-# Skaitykime lentelę iš viršaus žemyn: penkis kartus „kelios $3 \times 3$ sąsūkos su užpildymu 1, paskui telkimas, perpus sumažinantis
+# Skaitykime lentelę iš viršaus žemyn: penkis kartus „kelios $3 \times 3$ sąsūkos su užpildymu 1, paskui sutelkimas, perpus sumažinantis
 # žemėlapį, kanalams padvigubėjant“. Apie dydį galvoti niekada nereikia. Gale $512 \times 7 \times 7 = 25\,088$ skaičių žemėlapis
 # ištiesinamas, ir eina trys visiškai sujungti sluoksniai.
 #
 # Sąsūka iš $C_\text{in}$ į $C_\text{out}$ kanalų su $k \times k$ branduoliu ir $H \times W$ žemėlapiu turi
 #
-# $$k^2 C_\text{in} C_\text{out} + C_\text{out} \text{ parametrų ir } H W k^2 C_\text{in} C_\text{out} \text{ daugybų ir sudėčių:}$$
+# $$k^2 C_\text{in} C_\text{out} + C_\text{out} \text{ parametrų ir } H W k^2 C_\text{in} C_\text{out} \text{ daugybos ir sudėties veiksmų:}$$
 #
 # kiekvienas svoris panaudojamas $H W$ kartų. Visiškai sujungto sluoksnio svoris panaudojamas vieną kartą. Todėl parametrai ir darbas
 # susitelkę priešinguose tinklo galuose.
@@ -105,6 +109,7 @@ for ax, (title, values) in zip(axes, quantities):
     bars = ax.bar(place, values, color=colours)
     ax.bar_label(bars, [f"{value:,.0f}" if value >= 100 else f"{value:.2g}" for value in values], fontsize=8)
     ax.set_title(title)
+    ax.margins(y=0.15)
     ax.spines[["top", "right"]].set_visible(False)
 for ax in axes[:2]:
     ax.set_ylabel("millions")
@@ -153,12 +158,12 @@ print(f"{work / 1e9:.1f} G multiply-adds")
 #
 # ## Kaip toli jis mato
 #
-# Reikšmės **matymo laukas** (angl. *receptive field*) yra paveikslo dalis, nuo kurios ji gali priklausyti. Sluoksnis, kurio branduolys
+# Reikšmės **matymo laukas** (angl. *receptive field*) yra vaizdo dalis, nuo kurios ji gali priklausyti. Sluoksnis, kurio branduolys
 # $k$, lauką praplečia per $(k - 1) \cdot j$, kur $j$ – visų ankstesnių žingsnių sandauga:
 #
 # $$r_l = r_{l-1} + (k_l - 1)\, j_{l-1}, \qquad j_l = j_{l-1} s_l .$$
 #
-# Iš pradžių jis auga lėtai, o po dviejų telkimų – keturis kartus greičiau.
+# Iš pradžių jis auga lėtai, o po dviejų sutelkimų – keturis kartus greičiau.
 # %%
 photo = load_sample_image("china.jpg")[100:324, 60:284]
 windows = [layer for layer in layers if layer.kind in ("convolution", "max_pool")]
@@ -168,6 +173,7 @@ axes[0].step(range(1, len(fields) + 1), fields, where="mid", color="C0")
 pools = [number for number, layer in enumerate(windows) if layer.kind == "max_pool"]
 axes[0].plot([number + 1 for number in pools], [fields[number] for number in pools], "o", color="C1", label="max_pool")
 axes[0].axhline(224, color="grey", linestyle=":", label="the whole picture")
+axes[0].set_xticks(range(2, len(fields) + 1, 2))
 axes[0].set_xlabel("layer")
 axes[0].set_ylabel("receptive field, pixels")
 axes[0].legend(frameon=False)
@@ -179,8 +185,10 @@ for colour, number in zip(("#FFE000", "#FF8C00", "#FF3030", "#D000D0"), pools):
     middle = layer.output_shape[2] // 2
     field = layer.receptive_field[0]
     start = field.start + middle * field.step
-    axes[1].add_patch(plt.Rectangle((start, start), field.size, field.size, fill=False, edgecolor=colour, linewidth=2))
-    axes[1].text(start + 2, start + 2, f"{field.size}", color=colour, va="top", weight="bold")
+    square = plt.Rectangle((start, start), field.size, field.size, fill=False, edgecolor=colour, linewidth=2)
+    square.set_label(f"{field.size} x {field.size}")
+    axes[1].add_patch(square)
+axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 # %% [markdown] en
 # What one value of the maps behind the first four poolings sees of the photograph: 6 and 16 pixels are a piece of a window's frame,
 # 44 a window, 100 a storey of the pagoda. Behind the last pooling, 212 pixels are nearly the whole picture. (What lies in the middle of
@@ -190,8 +198,8 @@ for colour, number in zip(("#FFE000", "#FF8C00", "#FF3030", "#D000D0"), pools):
 #
 # Two layers of $3 \times 3$ see as far as one of $5 \times 5$, three as far as one of $7 \times 7$. With $C$ channels throughout:
 # %% [markdown] lt
-# Ką nuotraukoje mato viena žemėlapių už pirmųjų keturių telkimų reikšmė: 6 ir 16 taškų – lango rėmo gabalėlis, 44 – langas, 100 –
-# pagodos aukštas. Už paskutinio telkimo 212 taškų – beveik visas paveikslas. (Svarbiausias lauko vidurys: iš ten per tinklą veda
+# Ką nuotraukoje mato viena žemėlapių už pirmųjų keturių sutelkimų reikšmė: 6 ir 16 taškų – lango rėmo gabalėlis, 44 – langas, 100 –
+# pagodos aukštas. Už paskutinio sutelkimo 212 taškų – beveik visas vaizdas. (Svarbiausias lauko vidurys: iš ten per tinklą veda
 # daugiausia kelių; Luo ir kt., 2016.)
 #
 # ## Kodėl $3 \times 3$?
@@ -214,14 +222,14 @@ for kernel, depth, title in (
 # $3 \times 3$, one with single layers of $7 \times 7$. BatchNorm stands behind each convolution (torchvision's `vgg16_bn`): without
 # it, in 2014, deep VGGs had to be started from shallower ones already trained.
 # %% [markdown] lt
-# $18\,C^2$ prieš $25\,C^2$, $27\,C^2$ prieš $49\,C^2$: rietuvė pigesnė, o tarp jos sluoksnių yra ReLU, tad kiekvienu svoriu ji gali
+# $18\,C^2$ prieš $25\,C^2$, $27\,C^2$ prieš $49\,C^2$: seka pigesnė, o tarp jos sluoksnių yra ReLU, tad kiekvienu svoriu ji gali
 # pasakyti daugiau. Ar ji ir *geresnė*? Vienodai mokykime du vienodai toli matančius tinklus: vieną su trijų $3 \times 3$ sluoksnių
-# rietuvėmis, kitą su pavieniais $7 \times 7$ sluoksniais. Už kiekvienos sąsūkos stovi BatchNorm (torchvision `vgg16_bn`): be jo 2014 m.
+# sekomis, kitą su pavieniais $7 \times 7$ sluoksniais. Už kiekvienos sąsūkos stovi BatchNorm (torchvision `vgg16_bn`): be jo 2014 m.
 # gilius VGG tekdavo pradėti nuo jau išmokytų seklesnių.
 # %%
 # Fashion-MNIST where it is found, else handwritten digits; see sasuka.samples.
-training = samples.pictures(count=2000)
-validation = samples.pictures(train=False, count=1000)
+training = samples.pictures(count=2000, language="en")
+validation = samples.pictures(train=False, count=1000, language="en")
 
 
 def narrow_vgg(stages, kernel=3):
@@ -253,15 +261,16 @@ ax.set_xlabel("epoch")
 ax.set_ylabel("accuracy")
 ax.legend(frameon=False);
 # %% [markdown] en
-# Here the stack widens from 1 to 12 channels in its first layer already, so that both networks have about as many weights. They end
-# close together — a few pictures of a thousand are chance — but the stack is ahead while they learn. With many channels and equal
-# accuracy it has the lower price, $27\,C^2$ against $49\,C^2$, and that is the argument that made $3 \times 3$ the standard.
+# Here the stack widens from 1 to 12 channels in its first layer already, so that both networks have about as many weights and the
+# stack even does more work. They learn and end side by side — a few pictures of a thousand are chance — so at this width neither is
+# better. With many channels and equal accuracy the stack has the lower price, $27\,C^2$ against $49\,C^2$, and that is the argument
+# that made $3 \times 3$ the standard.
 #
 # What does the narrow VGG take for what, and what has its first layer learnt?
 # %% [markdown] lt
-# Čia jau pirmasis rietuvės sluoksnis 1 kanalą paverčia 12, todėl svorių abu tinklai turi apylygiai. Jie baigia greta – keli vaizdai iš
-# tūkstančio yra atsitiktinumas, – bet besimokydama rietuvė pirmauja. Kai kanalų daug, o tikslumas toks pat, ji pigesnė,
-# $27\,C^2$ prieš $49\,C^2$, ir būtent todėl $3 \times 3$ tapo įprastu dydžiu.
+# Čia jau pirmasis sekos sluoksnis 1 kanalą paverčia 12, todėl svorių abu tinklai turi apylygiai, o veiksmų seka atlieka net daugiau.
+# Jie mokosi ir baigia greta – keli vaizdai iš tūkstančio yra atsitiktinumas, – tad esant tokiam pločiui nė vienas ne geresnis. Kai
+# kanalų daug, o tikslumas toks pat, seka pigesnė, $27\,C^2$ prieš $49\,C^2$, ir būtent todėl $3 \times 3$ tapo įprastu dydžiu.
 #
 # Ką su kuo painioja siaurasis VGG ir ko išmoko jo pirmasis sluoksnis?
 # %%
@@ -269,6 +278,7 @@ learner = learners["stacks of 3 x 3"]
 figure, axes = plt.subplots(1, 2, figsize=(13, 5.6), layout="constrained")
 plots.confusion_matrix(validation.targets(), learner.predict(), axes[0], classes=validation.classes)
 plots.filters(learner.model, ax=axes[1])
+axes[1].set_title("kernels of the first layer")
 
 plots.top_losses(learner, 8);
 # %% [markdown] en
@@ -298,11 +308,11 @@ plots.top_losses(learner, 8);
 # - Sąsūkos turi mažai svorių, bet dirba darbą; visiškai sujungti sluoksniai turi svorius, bet dirba mažai.
 # - Atminties reikia žemėlapiams prie įvesties.
 # - Matymo laukas auga nuo branduolių ir nuo žingsnių prieš juos.
-# - $3 \times 3$ rietuvės mato taip toli, kaip dideli branduoliai, bet turi mažiau svorių ir daugiau ReLU.
+# - $3 \times 3$ sekos mato taip toli, kaip dideli branduoliai, bet turi mažiau svorių ir daugiau ReLU.
 #
 # ## Klausimai ir užduotys
 #
-# 1. Kiek parametrų turi VGG16, kai klasių 10 (`num_classes=10`)? O su visuotiniu vidurkio telkimu (`vgg.pool_globally()`)?
+# 1. Kiek parametrų turi VGG16, kai klasių 10 (`num_classes=10`)? O su visuotiniu vidurkio sutelkimu (`vgg.pool_globally()`)?
 # 2. Pateikite `vgg.layers((1, 3, 448, 448))`: kas išauga keturis kartus, o kas lieka? Kodėl didesnis žemėlapis netrukdo
 #    sluoksniui `classifier.0`?
 # 3. Išspausdinkite tokią pat lentelę tinklams `vgg11` ir `vgg19`. Kur įdėti papildomi sluoksniai ir kodėl ten?

@@ -27,9 +27,16 @@
 # all shortcuts taken away = išimtos visos apylankos
 # deep and narrow = gilus ir siauras
 # shallow and wide = seklus ir platus
-# M multiply-adds, = mln. daugybų ir sudėčių,
+# M multiply-adds, = mln. daugybos ir sudėties veiksmų,
 # parameters, = parametrų,
 # ms for a batch = ms paketui
+# Fashion-MNIST where it is found, else handwritten digits (see sasuka.samples), every second pixel: [count, 1, 14, 14]. = Fashion-MNIST, jei yra, kitaip ranka rašyti skaitmenys (žr. sasuka.samples), kas antras taškas: [kiekis, 1, 14, 14].
+# Two convolutions and a shortcut: the input itself, or where the shape changes a projection by a 1 x 1 convolution. = Dvi sąsūkos ir apylanka: pati įvestis arba, kur keičiasi forma, projekcija 1 x 1 sąsūka.
+# Three stages of `blocks` blocks; the last block is dropped with probability `drop`, the others in proportion. = Trys pakopos po `blocks` blokų; paskutinis blokas išmetamas su tikimybe `drop`, kiti – proporcingai.
+# For each 3 x 3 convolution, from the input on: norm of the gradient over norm of the weights. = Kiekvienos 3 x 3 sąsūkos, pradedant nuo įvesties, gradiento ir svorių normų santykis.
+# In float64: the squares of vanished gradients are below what float32 holds. = Float64 tipu: išnykusių gradientų kvadratai mažesni, nei telpa į float32.
+# Layers as small as these are not worth dividing between threads. = Tokių mažų sluoksnių gijoms dalyti neverta.
+# PyTorch's own: a sixth of He's variance = kaip PyTorch: šeštadalis He dispersijos
 # %% [markdown] en
 # # Residual networks
 #
@@ -66,6 +73,8 @@ plots.set_language("en")
 
 # Fashion-MNIST where it is found, else handwritten digits (see sasuka.samples), every second pixel: [count, 1, 14, 14].
 MEAN, DEVIATION = 0.286, 0.353
+# Layers as small as these are not worth dividing between threads.
+THREADS = 1
 
 
 def small(dataset):
@@ -104,7 +113,7 @@ def resnet(blocks=3, width=8, drop=0.0, seed=0):
             before = channels
         parts[f"layer{stage + 1}"] = nn.Sequential(*inside)
     return nn.Sequential({**parts, "pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(before, 10)}).model(
-        (1, 14, 14), seed=seed
+        (1, 14, 14), seed=seed, threads=THREADS
     )
 
 
@@ -120,7 +129,7 @@ plots.network(resnet(blocks=1), depth=3);
 # the plain network. BatchNorm can be passed over likewise. For each convolution we look at the norm of its gradient in proportion to that of
 # its weights — how much a step of learning rate 1 would change it.
 # %% [markdown] lt
-# Liekamasis tinklas, kurio kiekviena pakopa turi po vieną bloką; `body` yra šaka $F$. Bloko `layer1.0` **apylanka tapati**: rodyklė pro šaką. Blokai
+# Liekamasis tinklas, kurio kiekviena pakopa turi po vieną bloką; `body` yra šaka $F$. Bloko `layer1.0` apylanka (angl. *shortcut*) yra **tapatybė**: rodyklė pro šaką. Blokai
 # `layer2.0` ir `layer3.0` žemėlapį sumažina perpus ir padvigubina kanalus; suma ten netiktų, todėl apylankoje stovi **projekcija** –
 # $1 \times 1$ sąsūka, kurios žingsnis 2.
 #
@@ -133,7 +142,7 @@ plots.network(resnet(blocks=1), depth=3);
 def relative_gradients(model, count=32):
     """For each 3 x 3 convolution, from the input on: norm of the gradient over norm of the weights."""
     weights = model.state_dict()
-    with sasuka.Trainer(model) as trainer:
+    with sasuka.Trainer(model, threads=THREADS) as trainer:
         trainer.zero_gradients()
         trainer.forward_backward(training[0][:count], training[1][:count])
         found = trainer.gradients()
@@ -202,7 +211,7 @@ ax.grid(alpha=0.3);
 # gilus tinklas – kaip seklus (Goyal ir kt., 2017).
 # %%
 def first_losses(model, steps=45, batch=24):
-    with sasuka.Trainer(model, "sgd", lr=0.05, momentum=0.9) as trainer:
+    with sasuka.Trainer(model, "sgd", lr=0.05, momentum=0.9, threads=THREADS) as trainer:
         parts = [np.arange(step * batch, (step + 1) * batch) % len(training[0]) for step in range(steps)]
         return np.array([trainer.step(training[0][part], training[1][part]) for part in parts])
 
@@ -264,7 +273,7 @@ assert changes[0] == 0 < changes[1]
 # vaizdas atsitiktinai apeina kai kuriuos blokus, vėlesnius dažniau. Prie praradimų jis pripratęs.
 # %%
 def trained(model, epochs=6, lr=0.02):
-    learner = sasuka.Learner(model, training, valid=validation, batch_size=50, progress=False)
+    learner = sasuka.Learner(model, training, valid=validation, batch_size=50, threads=THREADS, progress=False)
     learner.fit_one_cycle(epochs, lr)
     return model
 
@@ -284,8 +293,8 @@ for number, (title, model) in enumerate(networks.items()):
     axes[0].bar(np.arange(9) + 0.4 * number - 0.2, lost, 0.4, label=title)
     left = [whole] + [accuracy(model.ablate(list(order[:count]))) for count in range(1, 7)]
     axes[1].plot(left, "o-", label=title)
-    axes[1].plot([7], [accuracy(model.ablate("", "shortcut"))], "x", color=f"C{number}", markersize=9, clip_on=False)
-axes[0].set_xticks(np.arange(9), blocks, rotation=45)
+    axes[1].plot([6.9 + 0.2 * number], [accuracy(model.ablate("", "shortcut"))], "x", color=f"C{number}", markersize=9)
+axes[0].set_xticks(np.arange(9), blocks, rotation=45, ha="right", rotation_mode="anchor")
 axes[0].set_xlabel("block taken away")
 axes[0].set_ylabel("points lost")
 axes[0].legend(frameon=False)
@@ -295,36 +304,37 @@ axes[1].set_xlabel("blocks taken away")
 axes[1].set_ylabel("accuracy")
 axes[1].set_ylim(0, 1);
 # %% [markdown] en
-# Look at the left picture first. The blocks that change the size (`layer1.0` follows the first convolution; `layer2.0` and `layer3.0`
-# keep only their projection) are missed most. The others can go, one at a time, for a few points. On the right several identity blocks
-# are taken away one after the other: the usual network breaks down after two or three, the one trained with stochastic depth loses little. It
-# begins some points lower, for it learns more slowly and had only a few epochs. And the cross: without its shortcuts each network guesses. The shortcuts are the network, the
-# branches are corrections to it.
+# Look at the left picture first. In the usual network the blocks at the beginning of a stage (`layer1.0` follows the first convolution;
+# `layer2.0` and `layer3.0` keep only their projection) are missed most; of the others some hardly count, and others are worth ten
+# points and more. On the right several identity blocks are taken away one after the other: the usual network loses about ten points
+# with each, the one trained with stochastic depth next to nothing. It begins some points lower, for it learns more slowly and had only
+# a few epochs. And the crosses: without its shortcuts each network guesses. The shortcuts are the network, the branches are corrections
+# to it.
 #
 # ## Wide instead of deep
 #
 # If the blocks are corrections, need there be many? Zagoruyko and Komodakis (2016) made residual networks shallower and wider. The two below
 # have as many parameters and cost as many multiply-adds.
 # %% [markdown] lt
-# Pirmiausia pažvelkite į kairįjį brėžinį. Labiausiai pasigendama blokų, keičiančių dydį (`layer1.0` eina po pirmosios sąsūkos; iš
-# `layer2.0` ir `layer3.0` lieka tik projekcija). Kitus po vieną išimti galima, prarandant kelis punktus. Dešinėje vienas po kito išimami
-# keli tapačių apylankų blokai: įprastai mokytas tinklas sugriūva po dviejų ar trijų, o mokytas su atsitiktiniu gyliu praranda nedaug.
-# Pradžioje jo tikslumas keliais punktais mažesnis, nes jis mokosi lėčiau, o epochų buvo nedaug. O kryžiukas rodo: be apylankų abu tinklai tik spėlioja. Tinklas yra apylankos, o
-# šakos – jų pataisos.
+# Pirmiausia pažvelkite į kairįjį brėžinį. Įprastai mokytame tinkle labiausiai pasigendama pakopos pradžios blokų (`layer1.0` eina po
+# pirmosios sąsūkos; iš `layer2.0` ir `layer3.0` lieka tik projekcija); iš kitų vieni beveik nieko nereiškia, o kiti verti dešimties ir
+# daugiau procentinių punktų. Dešinėje vienas po kito išimami keli blokai, kurių apylanka – tapatybė: įprastai mokytas tinklas su kiekvienu
+# praranda maždaug dešimt punktų, o mokytas su atsitiktiniu gyliu – beveik nieko. Pradžioje jo tikslumas keliais punktais mažesnis, nes jis
+# mokosi lėčiau, o epochų buvo nedaug. O kryžiukai rodo: be apylankų abu tinklai tik spėlioja. Tinklas yra apylankos, o šakos – jų pataisos.
 #
 # ## Platus vietoj gilaus
 #
 # Jei blokai yra pataisos, ar jų reikia daug? Zagoruyko ir Komodakis (2016) liekamuosius tinklus padarė seklesnius ir platesnius. Du žemiau
-# pateikti tinklai turi apylygiai parametrų ir reikalauja tiek pat daugybų bei sudėčių.
+# pateikti tinklai turi apylygiai parametrų ir reikalauja tiek pat daugybos bei sudėties veiksmų.
 # %%
 shapes = {"deep and narrow": (5, 8), "shallow and wide": (1, 20)}
 figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
 for title, (count, width) in shapes.items():
     model = resnet(count, width)
-    learner = sasuka.Learner(model, training, valid=validation, batch_size=50, progress=False)
+    learner = sasuka.Learner(model, training, valid=validation, batch_size=50, threads=THREADS, progress=False)
     learner.fit_one_cycle(4, 0.02)
     layers = model.layers()
-    session, batch = model.session((50, 1, 14, 14), threads=1), validation[0][:50]
+    session, batch = model.session((50, 1, 14, 14), threads=THREADS), validation[0][:50]
     times = []
     for _ in range(20):
         begun = time.thread_time()
@@ -338,9 +348,10 @@ ax.set_xlabel("epoch")
 ax.set_ylabel("accuracy")
 ax.legend(frameon=False);
 # %% [markdown] en
-# The wide network is at least as good and often faster, since wide layers keep the processor's vectors full and there are fewer of them to wait
-# for. Depth was the way to the shortcut; with the shortcut at hand, width is often the better bargain. torchvision's `wide_resnet50_2` is
-# such a network.
+# The wide network is ahead after as many epochs, and a batch takes it about as long as the deep one. Its work lies in fewer and larger
+# layers, which suits processors that do many things at once: Zagoruyko and Komodakis report that on a graphics processor their wide
+# network of 40 layers trained eight times as fast as a thin one of 1001 that was as accurate. Depth was the way to the shortcut; with the
+# shortcut at hand, width is often the better bargain. torchvision's `wide_resnet50_2` is such a network.
 #
 # ## What to take along
 #
@@ -358,20 +369,22 @@ ax.legend(frameon=False);
 # 4. Multiply all branches by $1/\sqrt{27}$ instead of starting them at 0 (scale `bn2.weight`). Does the network of 56 layers learn as well?
 # 5. `sasuka.plots.gradient_norms(trainer)` draws gradients by layer. Follow them over the first 20 steps: do they even out?
 # %% [markdown] lt
-# Platus tinklas ne blogesnis ir dažnai greitesnis, nes platūs sluoksniai užpildo procesoriaus vektorius, o pačių sluoksnių, kurių tenka laukti,
-# mažiau. Gylis atvedė prie apylankų, bet turint apylankas dažnai labiau apsimoka plotis. Toks tinklas yra torchvision `wide_resnet50_2`.
+# Po tiek pat epochų platus tinklas pirmauja, o paketas jam trunka maždaug tiek pat, kiek giliajam. Jo darbas sutelktas į mažiau, bet didesnių
+# sluoksnių, o tai tinka procesoriams, vienu metu atliekantiems daug veiksmų: Zagoruyko ir Komodakis rašo, kad grafikos procesoriuje jų
+# platus 40 sluoksnių tinklas mokėsi aštuonis kartus greičiau už tokio pat tikslumo siaurą 1001 sluoksnio tinklą. Gylis atvedė prie
+# apylankų, bet turint apylankas dažnai labiau apsimoka plotis. Toks tinklas yra torchvision `wide_resnet50_2`.
 #
 # ## Ką įsiminti
 #
 # - Paprastas gilus tinklas nepavyksta dėl optimizavimo, ne dėl talpos stokos.
 # - Apylanka signalui ir gradientui duoda kelią, kuriame nieko nedauginama; BatchNorm neleidžia sumai išaugti.
-# - Tapati apylanka nekainuoja nieko; projekcijos stovi tik ten, kur keičiasi forma.
+# - Tapatybės apylanka nekainuoja nieko; projekcijos stovi tik ten, kur keičiasi forma.
 # - Išmokytas liekamasis tinklas pakelia bloko praradimą, o mokytas su atsitiktiniu gyliu – daugelio blokų.
 #
 # ## Klausimai ir užduotys
 #
 # 1. Kodėl `sasuka.create_model("resnet50")` blokus sudaro $1 \times 1$, $3 \times 3$, $1 \times 1$? Palyginkite jo parametrus ir
-#    daugybas su `resnet34`.
+#    daugybos ir sudėties veiksmus su `resnet34`.
 # 2. ReLU ir BatchNorm padėkite prieš kiekvieną sąsūką (*pre-activation*; He ir kt., 2016): kas dabar yra apylankoje?
 # 3. Imkite `drop` = 0,2 ir 0,8: kiek atsparumas kainuoja tikslumo?
 # 4. Užuot pradėję šakas nuo 0, padauginkite jas iš $1/\sqrt{27}$ (`bn2.weight`). Ar 56 sluoksnių tinklas mokosi taip pat gerai?

@@ -7,20 +7,25 @@
 # average = vidurkis
 # pixels moved = pastumta taškų
 # relative change of the result = santykinis rezultato pokytis
-# largest difference from average pooling = didžiausias skirtumas nuo vidurkio telkimo
-# maximum pooling = didžiausios reikšmės telkimas
+# largest difference from average pooling = didžiausias skirtumas nuo vidurkio sutelkimo
+# maximum pooling = didžiausios reikšmės sutelkimas
 # convolution for it = vietoj jo sąsūka
 # depthwise convolution for it = vietoj jo kanalinė sąsūka
 # stride in the convolution before = žingsnis ankstesnėje sąsūkoje
 # maximum, global average = didžiausia reikšmė, visuotinis vidurkis
 # all convolutional = vien sąsūkos
 # parameters, = parametrų,
-# M multiply-adds = mln. daugybų ir sudėčių
+# M multiply-adds = mln. daugybos ir sudėties veiksmų
 # accuracy = tikslumas
 # parameters = parametrai
 # begins as the average = pradžia: vidurkis
 # after training = po mokymo
 # the class's map and Grad-CAM differ by = klasės žemėlapis ir Grad-CAM skiriasi
+# [1, 1, height, width]: a part of a photograph in grey, 0 to 1. = [1, 1, aukštis, plotis]: pilkos nuotraukos dalis, nuo 0 iki 1.
+# Fashion-MNIST where it is found, else handwritten digits: [count, 1, 28, 28]. See sasuka.samples. = Fashion-MNIST, jei yra, kitaip ranka rašyti skaitmenys: [kiekis, 1, 28, 28]. Žr. sasuka.samples.
+# As VGG: four convolutions, two poolings, and a classifier of two linear layers. = Kaip VGG: keturios sąsūkos, du sutelkimai ir dviejų tiesinių sluoksnių klasifikatorius.
+# The channel itself stands on the diagonal: [out, in] blocks of 2 x 2 for the first ten channels. = Pats kanalas yra įstrižainėje: pirmųjų dešimties kanalų [išvestis, įvestis] langeliai po 2 x 2.
+# One picture of each of four classes that the network knows: [1, 1, 56, 56]. = Po vieną keturių tinklui pažįstamų klasių vaizdą: [1, 1, 56, 56].
 # %% [markdown] en
 # # Pooling, and how to do without it
 #
@@ -29,10 +34,10 @@
 # each place with weights of its own, or an average over all places. In *Striving for Simplicity: The All Convolutional Net* (Springenberg,
 # Dosovitskiy, Brox and Riedmiller, 2014) everything but the convolutions was thrown out. What is lost by that?
 # %% [markdown] lt
-# # Telkimas ir kaip be jo apsieiti
+# # Sutelkimas ir kaip be jo apsieiti
 #
 # Eidami per tinklą žemėlapiai turi mažėti: dėl darbo, dėl atminties ir tam, kad vėlesni sluoksniai matytų toli. Įprastas būdas –
-# **didžiausios reikšmės telkimas** (angl. *max pooling*). Žemėlapį sumažina ir sąsūka, kurios žingsnis 2. O tinklo gale stovi arba
+# **didžiausios reikšmės sutelkimas** (angl. *max pooling*). Žemėlapį sumažina ir sąsūka, kurios žingsnis 2. O tinklo gale stovi arba
 # klasifikatorius, į kiekvieną vietą žiūrintis su atskirais svoriais, arba visų vietų vidurkis. Darbe *Striving for Simplicity: The All
 # Convolutional Net* (Springenberg, Dosovitskiy, Brox ir Riedmiller, 2014) išmesta viskas, išskyrus sąsūkas. Kas taip prarandama?
 # %%
@@ -83,7 +88,7 @@ for ax in axes:
 # %% [markdown] lt
 # Nuotrauka, tris kartus sumažinta. Didžiausia reikšmė išlaiko tai, kas šviesu, ir leidžia jam išaugti – o požymių žemėlapyje: *ar* požymis
 # buvo, bet ne kur. Vidurkis išlaiko šviesumą, bet praranda smulkmenas. Imant kas antrą tašką – kaip tik tai žingsnis daro žemėlapiui, –
-# briaunos lieka ryškios, bet dantytos: kurie taškai išliks, priklauso nuo to, kaip pasitaikė gulėti paveikslui.
+# briaunos lieka ryškios, bet dantytos: kurie taškai išliks, priklauso nuo to, kaip pasitaikė gulėti vaizdui.
 #
 # Pastarąjį dalyką galima išmatuoti. Pastumkime nuotrauką per vieną–keturis taškus ir palyginkime sumažintus rezultatus: mažinimo būdas
 # pastovus, jei nedidelis poslinkis keičia nedaug. Mažinsime du kartus; žiūrima dalis yra nuotraukos viduje, tad kraštas nepatenka.
@@ -120,11 +125,11 @@ ax.legend(frameon=False);
 # %% [markdown] lt
 # Pastūmus per 4 taškus, kiekvienas rezultatas pasislinko lygiai per vieną savo tašką, tad paskutiniai taškai rodo vien poslinkio įtaką. Iki
 # jų pastoviausias vidurkis. Didžiausia reikšmė nėra tokia pastovi, kaip apie ją kalbama, o kas antras taškas – blogiausias: vieno taško
-# poslinkis rezultatą pakeičia beveik tiek, kiek keturių. Už jo stovintis tinklas mato kitą paveikslą (Zhang, 2019, *Making Convolutional Networks Shift-Invariant Again*).
+# poslinkis rezultatą pakeičia beveik tiek, kiek keturių. Už jo stovintis tinklas mato kitą vaizdą (Zhang, 2019, *Making Convolutional Networks Shift-Invariant Again*).
 #
 # ## Trys pakaitalai
 #
-# `replace_max_pool` sudaro naują tinklą su išmoktais senojo svoriais, o kiekvieno telkimo vietoje – kuo kitu:
+# `replace_max_pool` sudaro naują tinklą su išmoktais senojo svoriais, o kiekvieno sutelkimo vietoje – kuo kitu:
 #
 # | pakaitalas | kas ten stovi | naujų svorių, kai kanalų $C$, o branduolys 2 |
 # |---|---|---|
@@ -135,8 +140,8 @@ ax.legend(frameon=False);
 # Pirmieji du prasideda kaip kiekvieno lango vidurkis; patikrinkime.
 # %%
 # Fashion-MNIST where it is found, else handwritten digits: [count, 1, 28, 28]. See sasuka.samples.
-training = samples.pictures(count=1200)
-validation = samples.pictures(train=False, count=1000)
+training = samples.pictures(count=1200, language="en")
+validation = samples.pictures(train=False, count=1000, language="en")
 
 
 def network():
@@ -170,14 +175,14 @@ assert np.allclose(found["pool0.relu"], average, atol=1e-6)
 # There are 24 numbers left, one linear layer is enough, and the network takes pictures of any size. With strides for the poolings it is
 # all convolutional, for the linear layer is a convolution of $1 \times 1$. We train six variants from the same first weights.
 # %% [markdown] lt
-# ## Visuotinis vidurkio telkimas
+# ## Visuotinis vidurkio sutelkimas
 #
 # Šiame mažame tinkle, kaip ir VGG16, daugiausia svorių yra pirmajame tiesiniame sluoksnyje: $24 \cdot 7 \cdot 7 \cdot 64 = 75\,264$.
-# **Visuotinis vidurkio telkimas** (angl. *global average pooling*; Lin, Chen ir Yan, 2013) kiekvieną žemėlapį pakeičia jo vidurkiu:
+# **Visuotinis vidurkio sutelkimas** (angl. *global average pooling*; Lin, Chen ir Yan, 2013) kiekvieną žemėlapį pakeičia jo vidurkiu:
 #
 # $$z_c = \frac{1}{H W} \sum_{h, w} x_{c h w}, \qquad \text{logitai} = W z + b .$$
 #
-# Lieka 24 skaičiai, pakanka vieno tiesinio sluoksnio, ir tinklas priima bet kokio dydžio paveikslus. Telkimus pakeitus žingsniais, tinkle
+# Lieka 24 skaičiai, pakanka vieno tiesinio sluoksnio, ir tinklas priima bet kokio dydžio vaizdus. Sutelkimus pakeitus žingsniais, tinkle
 # lieka vien sąsūkos, nes tiesinis sluoksnis yra $1 \times 1$ sąsūka. Iš tų pačių pradinių svorių išmokykime šešias atmainas.
 # %%
 variants = {
@@ -208,8 +213,9 @@ for ax, values, title, text in zip(axes, (shares, counts), ("accuracy", "paramet
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].set_yticks(place, list(variants))
 axes[0].invert_yaxis()
+axes[1].locator_params(axis="x", nbins=4)
 # %% [markdown] en
-# Four ways to shrink, and the accuracies lie within a point or two of each other, which with a thousand pictures is chance: this network does not
+# Four ways to shrink, and the accuracies lie within two or three points of each other, which with a thousand pictures is chance: this network does not
 # need the maximum. The stride in the convolution before is by far the cheapest, for that convolution then computes a quarter of its map.
 #
 # With the global average nine tenths of the weights are gone. It has its price here: 24 averages must tell what 1176 values told before, and
@@ -218,14 +224,14 @@ axes[0].invert_yaxis()
 #
 # What have the convolutions that replaced the poolings learnt?
 # %% [markdown] lt
-# Keturi mažinimo būdai, o tikslumai skiriasi punktu ar dviem – kai vaizdų tūkstantis, tai atsitiktinumas: didžiausios reikšmės šiam tinklui
+# Keturi mažinimo būdai, o tikslumai skiriasi dviem ar trimis procentiniais punktais – kai vaizdų tūkstantis, tai atsitiktinumas: didžiausios reikšmės šiam tinklui
 # nereikia. Pigiausias yra žingsnis ankstesnėje sąsūkoje, nes tada ji skaičiuoja tik ketvirtadalį savo žemėlapio.
 #
 # Su visuotiniu vidurkiu dingsta devyni dešimtadaliai svorių. Čia tai turi kainą: 24 vidurkiai turi pasakyti tai, ką anksčiau sakė 1176
 # reikšmės, ir po šešių trumpų epochų šie tinklai atsilieka. Dideliuose tinkluose, kur kanalų šimtai, tai nekainuoja nieko ir tapo taisykle:
 # taip baigiasi ResNet, Inception ir visi vėlesni.
 #
-# Ko išmoko telkimus pakeitusios sąsūkos?
+# Ko išmoko sutelkimus pakeitusios sąsūkos?
 # %%
 kernels["after training"] = variants["all convolutional"].state_dict()["pool1.weight"]
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
@@ -262,7 +268,7 @@ figure.colorbar(shown, ax=axes);
 # $$\text{logitas}_k - b_k = \frac{1}{H W}\sum_{h, w} \underbrace{\sum_c W_{k c}\, x_{c h w}}_{M_k(h, w)} .$$
 #
 # Grad-CAM tą patį žemėlapį (jo teigiamą dalį) gauna diferencijuodamas, nė nežinodamas, kad gale yra vidurkis. O kadangi tinka bet koks
-# dydis, padėkime greta keturis drabužių paveikslus ir pasiteiraukime dviejų iš jų klasių.
+# dydis, padėkime greta keturis drabužių vaizdus ir pasiteiraukime dviejų iš jų klasių.
 # %%
 model = variants["all convolutional"]
 labels = validation.targets()
@@ -308,15 +314,15 @@ for ax, number in zip(axes[1:], (7, 8)):
 # ## Ką įsiminti
 #
 # - Didžiausia reikšmė pasako, ar požymis yra; žingsnis tris reikšmes iš keturių išmeta nepažiūrėjęs; pastoviausias vidurkis.
-# - Sąsūka, kurios žingsnis 2, gali išmokti to, ką daro telkimas, ir daugiau; mažiausiai kainuoja žingsnis ankstesnėje sąsūkoje.
-# - Visuotinis vidurkio telkimas pašalina daugumą svorių, priima bet kokį dydį ir parodo, kur matoma klasė.
+# - Sąsūka, kurios žingsnis 2, gali išmokti to, ką daro sutelkimas, ir daugiau; mažiausiai kainuoja žingsnis ankstesnėje sąsūkoje.
+# - Visuotinis vidurkio sutelkimas pašalina daugumą svorių, priima bet kokį dydį ir parodo, kur matoma klasė.
 #
 # ## Klausimai ir užduotys
 #
 # 1. Du tinklus su visuotiniu vidurkiu mokykite 20 epochų, paskui – su dvigubai daugiau kanalų. Ar jie pasiveja?
-# 2. Tegul telkimus pakeitusios sąsūkos prasideda atsitiktinai: `model.initialize("pool*.weight", "kaiming_normal", 2**0.5)`. Ar vidurkis –
+# 2. Tegul sutelkimus pakeitusios sąsūkos prasideda atsitiktinai: `model.initialize("pool*.weight", "kaiming_normal", 2**0.5)`. Ar vidurkis –
 #    gera pradžia?
 # 3. Suliekite prieš žingsnį: prieš „kas antrą tašką“ įterpkite `AvgPool2d(2, stride=1)`. Kur poslinkių brėžinyje atsiduria jo kreivė?
-# 4. Paimkite išmokytą tinklą su didžiausios reikšmės telkimu, telkimus pakeiskite ir įvertinkite nemokydami. Kiek prarandama ir kaip greitai
+# 4. Paimkite išmokytą tinklą su didžiausios reikšmės sutelkimu, sutelkimus pakeiskite ir įvertinkite nemokydami. Kiek prarandama ir kaip greitai
 #    tai atgaunama?
-# 5. Koliaže pasiteiraukite *trousers* (kelnių) ir *dress* (suknelės) žemėlapių. Kas juos klaidina?
+# 5. Koliaže pasiteiraukite kelnių ir suknelės žemėlapių. Kas juos klaidina?

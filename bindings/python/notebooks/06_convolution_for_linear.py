@@ -1,14 +1,16 @@
 # A fully connected layer turned into a convolution: one run over a large picture in place of one for each window.
 # %% [labels]
+# en = lt
 # digit windows = langai su skaitmenimis
 # a scene it has not seen = tinklo nematyta scena
 # map of digits = skaitmenų žemėlapis
 # found digits = rasti skaitmenys
 # all windows, one by one = visi langai po vieną
 # all windows, one batch = visi langai vienu paketu
-# one run over the picture = vienas perėjimas per paveikslėlį
+# one run over the picture = vienas perėjimas per vaizdą
 # milliseconds = milisekundės
 # million multiply-adds = milijonai daugybos ir sudėties veiksmų
+# probability = tikimybė
 # sky = dangus
 # water = vanduo
 # trees = medžiai
@@ -27,6 +29,14 @@
 # without padding = be užpildymo
 # with padding = su užpildymu
 # windows where both name the same class: = langai, kuriuose klasė sutampa:
+# Sizes along the way: 34 -> 32 -> 16 -> 14 -> 7, without any padding. = Dydžiai pakeliui: 34 -> 32 -> 16 -> 14 -> 7, be jokio užpildymo.
+# A canvas with digits that do not overlap, and (row, column, digit) of each. = Drobė su nepersidengiančiais skaitmenimis ir kiekvieno jų (eilutė, stulpelis, skaitmuo).
+# Windows of canvases and their classes. = Drobių langai ir jų klasės.
+# The second window looks past the digit, unless it happens to meet it or another one. = Antrasis langas žiūri pro skaitmenį, nebent atsitiktinai pataikytų į jį ar į kitą.
+# (row, column, digit, probability) of each top, the surest first. = Kiekvienos viršūnės (eilutė, stulpelis, skaitmuo, tikimybė), pradedant labiausiai tikėtina.
+# Draws a map over a picture, each of its pixels around the middle of the window that it belongs to. = Ant vaizdo nubraižo žemėlapį, kiekvieną jo tašką – aplink jį atitinkančio lango vidurį.
+# The largest difference of window and map as a share of the largest score, and how often both name the same class. = Didžiausias lango ir žemėlapio skirtumas, palyginti su didžiausiu įverčiu, ir kaip dažnai sutampa klasė.
+# (top, bottom, left, right) in pixels. = (viršus, apačia, kairė, dešinė) taškais.
 # %% [markdown] en
 # # Convolution in place of fully connected layers
 #
@@ -45,7 +55,7 @@
 # %% [markdown] lt
 # # Sąsūka vietoj visiškai sujungtų sluoksnių
 #
-# Klasifikatorius atsako į vieną klausimą apie vieno dydžio paveikslėlį: *kuri tai klasė?* Dažnai norime to klausti visur:
+# Klasifikatorius atsako į vieną klausimą apie vieno dydžio vaizdą: *kuri tai klasė?* Dažnai norime to klausti visur:
 # kurioje puslapio vietoje yra skaitmenys, kuri nuotraukos dalis yra medis? Akivaizdus būdas – iškirpti langą, paklausti,
 # pasislinkti per kelis taškus ir paklausti vėl. Langai persidengia, todėl beveik viskas skaičiuojama daug kartų.
 #
@@ -55,7 +65,7 @@
 #
 # 1. išmokysime nedidelį skaitmenų klasifikatorių,
 # 2. jo visiškai sujungtus sluoksnius paversime 7 × 7 ir 1 × 1 sąsūkomis su tais pačiais svoriais,
-# 3. patikrinsime, ar vienas perėjimas per didelį paveikslėlį duoda tą patį, ką visi langai po vieną, ir palyginsime laiką,
+# 3. patikrinsime, ar vienas perėjimas per didelį vaizdą duoda tą patį, ką visi langai po vieną, ir palyginsime laiką,
 # 4. rasime skaitmenis drobėje ir nuspalvinsime nuotraukoje tai, ką mato tinklas.
 # %%
 import time
@@ -67,6 +77,8 @@ from sklearn.datasets import load_digits, load_sample_image
 
 import sasuka
 from sasuka import nn, plots
+
+plots.set_language("en")
 # %% [markdown] en
 # ## The theory in three lines
 #
@@ -85,7 +97,7 @@ from sasuka import nn, plots
 # %% [markdown] lt
 # ## Teorija trimis eilutėmis
 #
-# Visiškai sujungtas sluoksnis skaito ištiesintą požymių žemėlapį $x$ iš $C \times 7 \times 7$ skaičių ir kiekvienam išėjimui $k$ skaičiuoja
+# Visiškai sujungtas sluoksnis skaito ištiesintą požymių žemėlapį $x$ iš $C \times 7 \times 7$ skaičių ir kiekvienai išvesčiai $k$ apskaičiuoja
 #
 # $$y_k = b_k + \sum_{n=1}^{49\,C} W_{k,n}\, x_n = b_k + \sum_{c=1}^{C}\sum_{i=1}^{7}\sum_{j=1}^{7} W_{k,c,i,j}\; x_{c,i,j}.$$
 #
@@ -94,9 +106,9 @@ from sasuka import nn, plots
 # yra $1 \times 1$ žemėlapio $K$ kanalų: tai $1 \times 1$ sąsūka. Tinkle VGG16 vien pirmajame tokiame sluoksnyje yra
 # $7 \cdot 7 \cdot 512 \cdot 4096 = 102\,760\,448$ svorių.
 #
-# Jei paveikslėlis didesnis, didesnis ir žemėlapis, $7 \times 7$ branduolys jame telpa daugiau kartų, ir gauname įverčių
+# Jei vaizdas didesnis, didesnis ir žemėlapis, $7 \times 7$ branduolys jame telpa daugiau kartų, ir gauname įverčių
 # *žemėlapį*. Gretimi jo taškai atitinka langus, kurie vienas nuo kito nutolę per tiek įvesties taškų, kiek gauname sudauginę
-# visus žingsnius; jei yra du telkimo sluoksniai, kurių žingsnis 2, tai $2 \cdot 2 = 4$.
+# visus žingsnius; jei yra du sutelkimo sluoksniai, kurių žingsnis 2, tai $2 \cdot 2 = 4$.
 # %%
 # Sizes along the way: 34 -> 32 -> 16 -> 14 -> 7, without any padding.
 WINDOW = 34
@@ -261,7 +273,7 @@ plt.show()
 # %% [markdown] lt
 # ## Skaitmenys drobėje
 #
-# Įverčių softmax funkcija kas ketvirtam taškui pasako, kiek tinklas įsitikinęs, kad ten yra skaitmuo. Kurioje paveikslėlio
+# Įverčių softmax funkcija kas ketvirtam taškui pasako, kiek tinklas įsitikinęs, kad ten yra skaitmuo. Kurioje vaizdo
 # vietoje yra žemėlapio taškas? Tai pasako paskutinio sluoksnio matymo laukas: jo dydis, žingsnis ir pirmojo lauko pradžia.
 # Iš kiekvienos kalvos paliekame viršūnę: pirma ta vieta, kuria tinklas labiausiai įsitikinęs, paskui labiausiai tikėtina iš
 # tų, kurios nuo jau paimtų nutolusios bent per 16 taškų, ir taip toliau. Nė vieno iš šių skaitmenų tinklas nėra matęs.
@@ -349,7 +361,7 @@ print("found where there is nothing:", extra)
 # ## Ką čia keičia užpildymas
 #
 # Mūsų tinkle užpildymo nėra, todėl langas mato tuos pačius skaičius ir iškirptas, ir neiškirptas. Dauguma tinklų užpildo:
-# VGG *kiekvienos* sąsūkos įvestį apjuosia nuliais. Tada iškirpto lango pakraštys mato nulius, o ta pati vieta visame paveikslėlyje –
+# VGG *kiekvienos* sąsūkos įvestį apjuosia nuliais. Tada iškirpto lango pakraštys mato nulius, o ta pati vieta visame vaizde –
 # savo kaimynus. Žemėlapis nebesutampa su atskirais langais, kad ir kaip skaičiuotume; jis yra tai, ką klasifikatorius sako apie
 # dalį *požymių*. Išmokykime tą patį tinklą su užpildymu, naudodami tuos pačius langus, apkirptus iki 28 × 28, ir suskaičiuokime,
 # kaip dažnai klasė sutampa.
@@ -441,8 +453,9 @@ axes[1, 0].set_ylim(photograph.shape[0], 0)
 axes[1, 0].set_title("what it sees")
 axes[1, 0].set_axis_off()
 for ax, name, values_ in zip(axes[:, 1:].ravel(), classes, probabilities):
-    over(ax, photograph, values_, *place, cmap="inferno", alpha=0.65, vmin=0, vmax=1)
+    drawn = over(ax, photograph, values_, *place, cmap="inferno", alpha=0.65, vmin=0, vmax=1)
     ax.set_title(name)
+figure.colorbar(drawn, ax=axes[:, 2], shrink=0.6, label="probability")
 plt.show()
 # %% [markdown] en
 # ## What to see
@@ -481,12 +494,12 @@ plt.show()
 # - Aplink pagodą driekiasi *vandens* juosta: lango, kuriame pusė dangaus ir pusė stogo, tinklas nesimokė, bet vieną iš keturių klasių
 #   įvardyti privalo. Skaitmenų tinklas tam turi 10 klasę.
 #
-# ## Pratimai
+# ## Užduotys
 #
-# 1. Abu telkimo sluoksnius pakeiskite sąsūkomis, kurių žingsnis 2 (`model.replace_max_pool()`), ir pakartokite patikrą. Ar ji tebegalioja?
-# 2. Su trimis telkimo sluoksniais vienas žemėlapio taškas tenka 8 × 8 taškams. Leiskite tinklą ir per paveikslėlį, pastumtą per
+# 1. Abu sutelkimo sluoksnius pakeiskite sąsūkomis, kurių žingsnis 2 (`model.replace_max_pool()`), ir pakartokite patikrą. Ar ji tebegalioja?
+# 2. Su trimis sutelkimo sluoksniais vienas žemėlapio taškas tenka 8 × 8 taškams. Leiskite tinklą ir per vaizdą, pastumtą per
 #    4 taškus, ir abu žemėlapius supinkite: tai OverFeat gudrybė. Kelių perėjimų reikia, kad žingsnis abiem kryptimis vėl būtų 4?
-# 3. Padidinkite skaitmenis iki 36 taškų ir leiskite detektorių per paveikslėlį, sumažintą iki ⅔. Kurie įverčiai didesni ir kodėl?
+# 3. Padidinkite skaitmenis iki 36 taškų ir leiskite detektorių per vaizdą, sumažintą iki ⅔. Kurie įverčiai didesni ir kodėl?
 # 4. Mokydami nenaudokite 10 klasės. Kas nutinka skaitmenų žemėlapiui?
-# 5. Apskaičiuokite naudą tinklui VGG16 ir 448 × 448 paveikslėliui iš `sasuka.create_model("vgg16")` ir jo sąsūkinės formos
+# 5. Apskaičiuokite naudą tinklui VGG16 ir 448 × 448 vaizdui iš `sasuka.create_model("vgg16")` ir jo sąsūkinės formos
 #    `layers()`, neleisdami nė vieno iš jų.

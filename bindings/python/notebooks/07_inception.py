@@ -1,5 +1,6 @@
 # Inception: kernels of several sizes side by side, 1 x 1 bottlenecks, and auxiliary classifiers that help a deep net begin.
 # %% [labels]
+# en = lt
 # direct = tiesiogiai
 # bottleneck = su siaurinimu
 # million multiply-adds = milijonai daugybos ir sudėties veiksmų
@@ -25,7 +26,10 @@
 # accuracy = tikslumas
 # without BatchNorm = be BatchNorm
 # with BatchNorm = su BatchNorm
-# the picture = paveikslėlis
+# the picture = vaizdas
+# 64 channels out: 16 + 32 + 8 + 8. = Išvestyje 64 kanalai: 16 + 32 + 8 + 8.
+# With an auxiliary head half way whose loss counts `weight`, or with None without one. = Su pagalbine galva pusiaukelėje, kurios nuostolio svoris `weight`; jei None – be jos.
+# Of the stem's convolution and of those of 3 x 3, from the input to the output. = Pradinės ir 3 x 3 sąsūkų gradientų normos nuo įvesties iki išvesties.
 # %% [markdown] en
 # # Inception
 #
@@ -44,7 +48,7 @@
 # # Inception
 #
 # Kokio dydžio turi būti branduolys? Maži mato smulkmenas, dideli – formas; drabužis turi ir viena, ir kita. Szegedy su
-# bendraautoriais 2014 m. atsakė: *visų*. Inception blokas 1 × 1, 3 × 3 ir 5 × 5 sąsūkas bei telkimą tam pačiam žemėlapiui
+# bendraautoriais 2014 m. atsakė: *visų*. Inception blokas 1 × 1, 3 × 3 ir 5 × 5 sąsūkas bei sutelkimą tam pačiam žemėlapiui
 # taiko lygiagrečiai ir rezultatus sujungia kanalų kryptimi. Iš devynių tokių blokų sudarytas GoogLeNet tais metais laimėjo
 # ImageNet konkursą turėdamas 7 milijonus parametrų – dvidešimtadalį VGG16 parametrų.
 #
@@ -60,6 +64,8 @@ import numpy as np
 
 import sasuka
 from sasuka import nn, plots, samples
+
+plots.set_language("en")
 # %% [markdown] en
 # ## What a bottleneck saves
 #
@@ -86,7 +92,7 @@ from sasuka import nn, plots, samples
 #
 # $$28^2 \cdot 25 \cdot 192 \cdot 32 = 120\ \text{mln.} \qquad\text{ir}\qquad 28^2 \,(192 \cdot 16 + 25 \cdot 16 \cdot 32) = 12{,}4\ \text{mln.}$$
 #
-# Biblioteka tą patį suskaičiuoja iš pačių tinklų. Ketvirtoji šaka – telkimas, kurio žingsnis 1; jo 192 kanalus 1 × 1 sąsūka
+# Biblioteka tą patį suskaičiuoja iš pačių tinklų. Ketvirtoji šaka – sutelkimas, kurio žingsnis 1; jo 192 kanalus 1 × 1 sąsūka
 # sumažina iki 32: be jos kiekvienas blokas žemėlapį vis platintų.
 # %%
 def convolution(channels, kernel):
@@ -145,7 +151,7 @@ names = [name for name, _ in modules]
 millions = [module.parameters / 1e6 for _, module in modules]
 ax.bar(names, millions, color=["#D55E00" if name.startswith("aux") else "#0072B2" for name in names])
 ax.set_ylabel("parameters, millions")
-ax.tick_params(axis="x", rotation=45)
+ax.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
 ax.spines[["top", "right"]].set_visible(False)
 plt.show()
 auxiliary = sum(module.parameters for name, module in modules if name.startswith("aux"))
@@ -180,8 +186,8 @@ print("largest difference of the logits:", np.abs(googlenet(noise) - headless(no
 # %% [markdown] lt
 # ## Mažas Inception tinklas
 #
-# Mūsiškis skirtas 28 × 28 drabužių paveikslėliams (Fashion-MNIST; Xiao, Rasul ir Vollgraf 2017). Po sąsūkos, kurios žingsnis 2, ir
-# telkimo žemėlapis yra 7 × 7; toliau – keturi Inception blokai ir, kaip tinkle GoogLeNet, visuotinis vidurkio telkimas su vienu tiesiniu
+# Mūsiškis skirtas 28 × 28 drabužių vaizdams (Fashion-MNIST; Xiao, Rasul ir Vollgraf 2017). Po sąsūkos, kurios žingsnis 2, ir
+# sutelkimo žemėlapis yra 7 × 7; toliau – keturi Inception blokai ir, kaip tinkle GoogLeNet, visuotinis vidurkio sutelkimas su vienu tiesiniu
 # sluoksniu. Tarp antrojo ir trečiojo bloko stovi `nn.Auxiliary`: jis perduoda žemėlapį tokį, koks yra, o klases iš jo dar
 # spėja savo maža galva. Mokymo nuostolis yra
 #
@@ -224,7 +230,7 @@ def normalised(dataset):
     return ((dataset.pictures / np.float32(255) - 0.286) / 0.353).astype(np.float32), dataset.targets()
 
 
-training, testing = samples.pictures(count=2000), samples.pictures(train=False, count=1000)
+training, testing = samples.pictures(count=2000, language="en"), samples.pictures(train=False, count=1000, language="en")
 train, test = normalised(training), normalised(testing)
 plots.pictures(training.pictures[:16], titles=[training.classes[number] for number in training.targets()[:16]], columns=8)
 plt.show()
@@ -284,7 +290,7 @@ for ax, blocks, title in zip(axes, (4, 8), ("four blocks", "eight blocks")):
     ax.set_title(title)
     ax.set_yscale("log")
     ax.set_xlabel("layer, from the input")
-    ax.tick_params(axis="x", rotation=45)
+    ax.set_xticks(range(len(found[0])), list(found[0]), rotation=45, ha="right", rotation_mode="anchor")
     ax.grid(color="#E5E5E5")
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].set_ylabel("norm of the gradient")
@@ -299,9 +305,9 @@ plt.show()
 # %% [markdown] lt
 # ## Mokymas su galva ir be jos
 #
-# 2 000 paveikslėlių, gradientinis nusileidimas su inercija, kaip straipsnyje, ir kelios sėklos, nes vienas bandymas gali pasisekti
+# 2 000 vaizdų, gradientinis nusileidimas su momentu (angl. *momentum*), kaip straipsnyje, ir kelios sėklos, nes vienas bandymas gali pasisekti
 # atsitiktinai. Mokymo nuostolių lyginti negalima: į vieną jų įeina 0,3 galvos nuostolio. Todėl lyginame tikslumą, kurį tinklas
-# pasiekia su 1 000 kitų paveikslėlių; juos spėjant galva nedalyvauja.
+# pasiekia su 1 000 kitų vaizdų; juos spėjant galva nedalyvauja.
 # %%
 def fit(weight, norm, seed, epochs):
     network = inception(weight, norm, seed)
@@ -336,13 +342,13 @@ plt.show()
 #
 # The first block of the network with BatchNorm, for one picture: the strongest maps of each branch. A 1 × 1 convolution can only weigh
 # the channels of the stem at each place; 3 × 3 and 5 × 5 see ever larger surroundings; the pooling's branch keeps the largest
-# values of the neighbourhood.
+# values of the neighbourhood. Each map has its own colours, from its least value (dark) to its largest (yellow).
 # %% [markdown] lt
 # ## Ką mato šakos
 #
-# Pirmasis tinklo su BatchNorm blokas ir vienas paveikslėlis: stipriausi kiekvienos šakos žemėlapiai. 1 × 1 sąsūka gali tik pasverti
-# pradinio sluoksnio kanalus kiekvienoje vietoje; 3 × 3 ir 5 × 5 mato vis didesnę aplinką; telkimo šaka išlaiko didžiausias
-# kaimynystės reikšmes.
+# Pirmasis tinklo su BatchNorm blokas ir vienas vaizdas: stipriausi kiekvienos šakos žemėlapiai. 1 × 1 sąsūka gali tik pasverti
+# pradinio sluoksnio kanalus kiekvienoje vietoje; 3 × 3 ir 5 × 5 mato vis didesnę aplinką; sutelkimo šaka išlaiko didžiausias
+# kaimynystės reikšmes. Kiekvieno žemėlapio spalvos savos: nuo mažiausios jo reikšmės (tamsi) iki didžiausios (geltona).
 # %%
 network = normal[0.3][0][0]
 outputs = {"1x1": "a.1x1", "3x3": "a.3x3", "5x5": "a.5x5", "pool": "a.pool"}
@@ -393,9 +399,9 @@ plt.show()
 # - Keturių blokų tinklas su galva pradeda mokytis keliomis epochomis anksčiau. Sėklos labai skiriasi (viena iš trijų anksti pajuda
 #   ir be galvos), bet su kiekviena iš jų tinklas su galva pirmauja.
 # - Su BatchNorm gradientai nenyksta, ir galva nieko tokio nepakeičia, ką būtų galima įrodyti dviem sėklomis. Tą patį apie Inception
-#   v3 sako Szegedy su bendraautoriais (2015): mokymo pradžioje galvos nieko nekeičia; jie spėja, kad galvos veikia kaip reguliarizacija.
+#   v3 sako Szegedy su bendraautoriais (2015): mokymo pradžioje galvos nieko nekeičia; jie spėja, kad galvos reguliarizuoja.
 #
-# ## Pratimai
+# ## Užduotys
 #
 # 1. 5 × 5 branduolį pakeiskite dviem 3 × 3 branduoliais vienas po kito, kaip tinkle Inception v3. Kiek veiksmų tai sutaupo ir koks
 #    matymo laukas? (`sasuka.receptive_field([(3,), (3,)])`)

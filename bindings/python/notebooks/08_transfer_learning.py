@@ -1,5 +1,6 @@
 # Transfer learning: a trained network's features for new classes; freezing, cached features, fine-tuning, Grad-CAM.
 # %% [labels]
+# en = lt
 # the photograph = nuotrauka
 # resized and cut = pakeistas dydis ir iškirpta
 # red, normalised = raudonas kanalas, normuotas
@@ -16,7 +17,7 @@
 # head only = tik galva
 # fine-tuned = tiksliai suderinta
 # from scratch = nuo pradžių
-# pictures of each class = paveikslėlių iš klasės
+# pictures of each class = vaizdų iš klasės
 # accuracy = tikslumas
 # seconds of training = mokymo sekundės
 # all layers = visi sluoksniai
@@ -24,6 +25,12 @@
 # cached features = įsiminti požymiai
 # changed parameters: = pasikeitę parametrai:
 # canvas = drobė
+# uint8 pictures of some classes, which are numbered from 0 in the order of `kinds`. = Kai kurių klasių uint8 vaizdai; klasės numeruojamos nuo 0 ta tvarka, kuria surašytos `kinds`.
+# As the teacher saw them: its preprocessing, not that of the new pictures. = Kaip juos matė mokytojas: su jo, o ne naujų vaizdų pirminiu apdorojimu.
+# Steps of a one-cycle schedule; epoch after epoch, each in a new order. = Vieno ciklo tvarkaraščio žingsniai; epocha po epochos, kiekviena vis kita tvarka.
+# `count` pictures of each new class. = Po `count` kiekvienos naujos klasės vaizdų.
+# BatchNorm keeps the teacher's statistics = BatchNorm lieka mokytojo statistikos
+# A picture of a class that the model names rightly. = Tos klasės vaizdas, kurią modelis įvardija teisingai.
 # %% [markdown] en
 # # Transfer learning
 #
@@ -39,17 +46,17 @@
 # 4. measure what frozen layers and cached features save,
 # 5. ask the network with Grad-CAM where it looks.
 # %% [markdown] lt
-# # Perkeliamasis mokymas
+# # Žinių perkėlimas
 #
-# Daug paveikslėlių matęs tinklas moka daugiau nei tas klases, kurių jis buvo mokytas: pirmieji jo sluoksniai mato briaunas ir
-# tekstūras, viduriniai – dalis, o tai tinka ir kitoms klasėms. Kas turi tik kelis paveikslėlius, pasiskolina tokį tinklą, nuima
+# Daug vaizdų matęs tinklas moka daugiau nei tas klases, kurių jis buvo mokytas: pirmieji jo sluoksniai mato briaunas ir
+# tekstūras, viduriniai – dalis, o tai tinka ir kitoms klasėms. Kas turi tik kelis vaizdus, pasiskolina tokį tinklą, nuima
 # paskutinį sluoksnį ir uždeda naują (Donahue ir kt. 2013; Yosinski ir kt. 2014, *How Transferable Are Features in Deep Neural
-# Networks?*). Toks mokymas vadinamas perkeliamuoju (angl. *transfer learning*). Paprastai skolintojas kelias dienas mokytas su 1,2 milijono
-# ImageNet paveikslėlių. Čia mažą tinklą per kelias sekundes išmokysime šešių rūšių drabužių, kad viską būtų galima pamatyti ir pakartoti. Mes
+# Networks?*). Tai vadinama žinių perkėlimu arba perkeltiniu mokymu (angl. *transfer learning*). Paprastai skolintojas kelias dienas mokytas su 1,2 milijono
+# ImageNet vaizdų. Čia mažą tinklą per kelias sekundes išmokysime šešių rūšių drabužių, kad viską būtų galima pamatyti ir pakartoti. Mes
 #
-# 1. pažiūrėsime į pirminį paveikslėlių apdorojimą, kuris yra tokia pat išmokyto tinklo dalis kaip ir svoriai,
+# 1. pažiūrėsime į pirminį vaizdų apdorojimą, kuris yra tokia pat išmokyto tinklo dalis kaip ir svoriai,
 # 2. išmokysime mokytoją,
-# 3. iš 5 ir iš 20 kiekvienos klasės paveikslėlių trimis būdais mokysime keturių naujų klasių: tik nauja galva, tikslusis derinimas, nuo pradžių,
+# 3. iš 5 ir iš 20 kiekvienos klasės vaizdų trimis būdais mokysime keturių naujų klasių: tik nauja galva, tikslusis derinimas, nuo pradžių,
 # 4. išmatuosime, ką sutaupo įšaldyti sluoksniai ir įsiminti požymiai,
 # 5. su Grad-CAM paklausime tinklo, kur jis žiūri.
 # %%
@@ -61,6 +68,8 @@ from sklearn.datasets import load_sample_image
 
 import sasuka
 from sasuka import nn, plots, samples
+
+plots.set_language("en")
 # %% [markdown] en
 # ## The authors' preprocessing
 #
@@ -73,12 +82,12 @@ from sasuka import nn, plots, samples
 # %% [markdown] lt
 # ## Autorių taikytas pirminis apdorojimas
 #
-# Svoriai tikisi tokių paveikslėlių, kokie buvo mokant: taip pat pakeisto dydžio ir iškirptų, pervestų į skalę nuo 0 iki 1 ir
+# Svoriai tikisi tokių vaizdų, kokie buvo mokant: taip pat pakeisto dydžio ir iškirptų, pervestų į skalę nuo 0 iki 1 ir
 # normuotų *autorių* naudotu kiekvieno kanalo vidurkiu ir standartiniu nuokrypiu,
 #
 # $$x_c \leftarrow \frac{x_c / 255 - \mu_c}{\sigma_c}.$$
 #
-# Šie skaičiai priklauso skolintojui, o ne jūsų paveikslėliams. Biblioteka juos saugo kaip kiekvienos architektūros duomenis:
+# Šie skaičiai priklauso skolintojui, o ne jūsų vaizdams. Biblioteka juos saugo kaip kiekvienos architektūros duomenis:
 # %%
 for name in ("resnet18", "inception_v3", "efficientnet_b3"):
     print(f"{name:<16} {sasuka.preprocessing(name)}")
@@ -108,8 +117,8 @@ plt.show()
 # ## Mokytojas
 #
 # Jis mokosi šešių Fashion-MNIST klasių: marškinėlių, megztinio, suknelės, basutės, rankinės ir aulinuko. Keturių jis nepamatys:
-# kelnių, palto, marškinių ir sportbačio. Tai nedidelis liekamasis tinklas: trys liekamieji blokai ir visuotinis vidurkio telkimas; vieta
-# prieš galvą vadinasi `flatten`, joje paveikslėlis jau tapęs 64 skaičiais – *požymiais*.
+# kelnių, palto, marškinių ir sportbačio. Tai nedidelis liekamasis tinklas: trys liekamieji blokai ir visuotinis vidurkio sutelkimas; vieta
+# prieš galvą vadinasi `flatten`, joje vaizdas jau tapęs 64 skaičiais – *požymiais*.
 # %%
 KNOWN, NEW = [0, 2, 3, 5, 8, 9], [1, 4, 6, 7]
 
@@ -143,7 +152,7 @@ def select(dataset, kinds, count=None):
     return dataset.pictures[chosen], np.searchsorted(kinds, dataset.targets()[chosen])
 
 
-everything, testing = samples.pictures(count=21000), samples.pictures(train=False, count=5000)
+everything, testing = samples.pictures(count=21000, language="en"), samples.pictures(train=False, count=5000, language="en")
 names = np.array(everything.classes)
 old, old_test = select(everything, KNOWN, 12000), select(testing, KNOWN, 1000)
 new, new_test = select(everything, NEW), select(testing, NEW, 1500)
@@ -198,11 +207,11 @@ for name, pictures in inputs.items():
 # Each picture of a *new* class becomes a point in 64 dimensions; the two directions of the largest variance can be drawn. On the
 # right the same for a network with random weights: the classes overlap more, for its features are only mixtures of pixels.
 # %% [markdown] lt
-# Paskutinės dvi eilutės – klasikinė klaida: tie patys svoriai, tie patys paveikslėliai, kitas normavimas ir jokio klaidos pranešimo.
+# Paskutinės dvi eilutės – klasikinė klaida: tie patys svoriai, tie patys vaizdai, kitas normavimas ir jokio klaidos pranešimo.
 #
 # ## Ko jo požymiai verti kitoms klasėms?
 #
-# Kiekvienas *naujos* klasės paveikslėlis tampa tašku 64 matmenų erdvėje; dvi didžiausios dispersijos kryptis galima nubraižyti.
+# Kiekvienas *naujos* klasės vaizdas tampa tašku 64 matmenų erdvėje; dvi didžiausios dispersijos kryptis galima nubraižyti.
 # Dešinėje – tas pats tinklui su atsitiktiniais svoriais: klasės persidengia labiau, nes jo požymiai tėra taškų mišiniai.
 # %%
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -237,14 +246,14 @@ plt.show()
 # %% [markdown] lt
 # ## Trys būdai
 #
-# - **Tik galva.** Visi sluoksniai įšaldyti. Tada jų rezultatai tam pačiam paveikslėliui niekada nesikeičia, todėl `features` juos
+# - **Tik galva.** Visi sluoksniai įšaldyti. Tada jų rezultatai tam pačiam vaizdui niekada nesikeičia, todėl `features` juos
 #   suskaičiuoja *vieną kartą*, o `Trainer(from_module="flatten")` su jais moko galvą.
 # - **Tikslusis derinimas** (angl. *fine-tuning*). Su jau išmokyta galva mokoma viskas, bet švelniai: kuo ankstesnis sluoksnis, tuo mažesnis jo
 #   mokymosi greitis, nes tai, ką mato ankstyvieji sluoksniai, praverčia viskam (Howard ir Ruder 2018). Su daugikliais $f_l$,
 #   $$\theta_l \leftarrow \theta_l - \eta\, f_l\, \nabla_{\theta_l} L, \qquad f = 0{,}03;\ 0{,}1;\ 0{,}3;\ 1 \text{ nuo įvesties iki galvos.}$$
 # - **Nuo pradžių.** Nauji svoriai, dvigubai daugiau žingsnių ir optimizatorius, kuris iš išbandytų pasirodė geriausias.
 #
-# Trys sėklos lemia, kurie paveikslėliai ištraukiami, jų tvarką ir naujus svorius.
+# Trys sėklos lemia, kurie vaizdai ištraukiami, jų tvarką ir naujus svorius.
 # %%
 def fit(trainer, pictures, labels, steps, rate, seed, batch_size=16):
     """Steps of a one-cycle schedule; epoch after epoch, each in a new order."""
@@ -308,14 +317,15 @@ for place, (name, colour) in enumerate(zip(ways, ("#8C8C8C", "#D55E00", "#0072B2
     values = np.array([found[name, count] for count in counts])
     axes[0].bar(where, values.mean(axis=1), 0.25, color=colour, label=name)
     axes[0].plot(where[:, np.newaxis].repeat(3, axis=1), values, "o", color="black", markersize=3)
-    axes[1].bar(where, [min(times[name, count]) for count in counts], 0.25, color=colour)
+    bars = axes[1].bar(where, [min(times[name, count]) for count in counts], 0.25, color=colour)
+    axes[1].bar_label(bars, fmt="%.2f", fontsize=8)
 for ax in axes:
     ax.set_xticks(np.arange(len(counts)), [str(count) for count in counts])
     ax.set_xlabel("pictures of each class")
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].set_ylim(0.5, 0.95)
 axes[0].set_ylabel("accuracy")
-axes[0].legend(frameon=False, loc="upper left")
+axes[0].legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
 axes[1].set_ylabel("seconds of training")
 plt.show()
 # %% [markdown] en
@@ -327,9 +337,9 @@ plt.show()
 # %% [markdown] lt
 # ## Ką sutaupo įšaldymas
 #
-# Įšaldytam sluoksniui nereikia svorių gradiento, o jei įšaldyta ir viskas prieš jį, nereikia nei atgalinės sklaidos, nei
+# Įšaldytam sluoksniui nereikia svorių gradiento, o jei įšaldyta ir viskas prieš jį, nereikia nei atgalinio sklidimo, nei
 # atminties jo aktyvacijoms. Visiems būsimiems `Trainer` ir `Learner` objektams tai pasako `model.freeze().unfreeze("fc.*")`. Su įsimintais požymiais
-# nebelieka net tiesioginės sklaidos. Vienas žingsnis su 64 paveikslėliais:
+# nebelieka net tiesioginio sklidimo. Vienas žingsnis su 64 vaizdais:
 # %%
 few, labels = draw(16, 1)
 model = teacher.replace_head(len(NEW), seed=1)
@@ -400,7 +410,7 @@ plt.show()
 # $$\alpha_k^c = \frac{1}{H W} \sum_{i,j} \frac{\partial y_c}{\partial A^k_{ij}}, \qquad
 # \text{šiluma} = \max\Big(0,\ \sum_k \alpha_k^c A^k\Big).$$
 #
-# Pirmiausia – tiksliai suderintas tinklas ir po vieną kiekvienos naujos klasės paveikslėlį.
+# Pirmiausia – tiksliai suderintas tinklas ir po vieną kiekvienos naujos klasės vaizdą.
 # %%
 def first_right(model, pictures, labels, label):
     """A picture of a class that the model names rightly."""
@@ -420,8 +430,8 @@ plt.show()
 # for each class *where* it is. Nobody ever taught the network places, and it has only seen pictures that one thing filled. The numbers are the share
 # of the heat that lies within the right quarter; a quarter of it would be there by chance.
 # %% [markdown] lt
-# Dėl visuotinio vidurkio telkimo tinklui tinka bet kokio dydžio paveikslėliai. Todėl į vieną drobę padedame keturis mokytojui pažįstamus
-# daiktus ir apie kiekvieną klasę klausiame, *kur* ji. Vietų tinklo niekas nemokė, o matė jis tik paveikslėlius, kuriuos užpildo vienas daiktas.
+# Dėl visuotinio vidurkio sutelkimo tinklui tinka bet kokio dydžio vaizdai. Todėl į vieną drobę padedame keturis mokytojui pažįstamus
+# daiktus ir apie kiekvieną klasę klausiame, *kur* ji. Vietų tinklo niekas nemokė, o matė jis tik vaizdus, kuriuos užpildo vienas daiktas.
 # Skaičiai – šilumos dalis teisingame ketvirtyje; atsitiktinai ten jos būtų ketvirtadalis.
 # %%
 SIDE = 64
@@ -449,8 +459,8 @@ plt.show()
 #   step of the whole network.
 # - With more pictures the lead shrinks. In the classic experiments it is largest where the new task is like the old one.
 # - It must be *like*: a teacher who knows only T-shirts, trousers, pullovers, dresses and coats, asked to tell sandals, shirts,
-#   sneakers, bags and boots apart from 5 pictures each, was no better than training from scratch when we tried it; it has never
-#   seen a shoe.
+#   sneakers, bags and boots apart from 5 pictures each, was no better than training from scratch when we tried it (exercise 2);
+#   it has never seen a shoe.
 # - Grad-CAM points at the right thing on the canvas more often than by chance, but not sharply: the last map has one pixel for 4 × 4
 #   of the picture, and edges between things, which no training picture had, draw heat, too.
 #
@@ -465,20 +475,20 @@ plt.show()
 # ## Ką pastebėti
 #
 # - Dėl klaidingo normavimo geri svoriai tampa beverčiai, ir niekas apie tai neįspėja: iš 95 % teisingų atsakymų lieka vos daugiau nei spėjant atsitiktinai.
-# - Kai paveikslėlių mažai, laimi pasiskolinti požymiai: ir su 5, ir su 20 kiekvienos klasės paveikslėlių tikslusis derinimas pagal sėklų vidurkį
+# - Kai vaizdų mažai, laimi pasiskolinti požymiai: ir su 5, ir su 20 kiekvienos klasės vaizdų tikslusis derinimas pagal sėklų vidurkį
 #   geriausias, o mokymas nuo pradžių – paskutinis, nors turėjo dvigubai daugiau žingsnių ir savo optimizatorių.
 # - Galva su įsimintais požymiais beveik tokia pat gera, o išmokoma per šimtąsias sekundės dalis: žingsnis kainuoja mažiau nei šimtąją
 #   viso tinklo žingsnio dalį.
-# - Kuo paveikslėlių daugiau, tuo pranašumas mažesnis. Klasikiniuose bandymuose jis didžiausias ten, kur nauja užduotis panaši į senąją.
-# - Panaši ji būti turi: mokytojas, kuris pažįsta tik marškinėlius, kelnes, megztinius, sukneles ir paltus, iš 5 kiekvienos klasės paveikslėlių mokydamasis skirti
-#   basutes, marškinius, sportbačius, rankines ir aulinukus, mūsų bandyme nebuvo geresnis už mokymą nuo pradžių: bato jis nėra matęs.
+# - Kuo vaizdų daugiau, tuo pranašumas mažesnis. Klasikiniuose bandymuose jis didžiausias ten, kur nauja užduotis panaši į senąją.
+# - Panaši ji būti turi: mokytojas, kuris pažįsta tik marškinėlius, kelnes, megztinius, sukneles ir paltus, iš 5 kiekvienos klasės vaizdų mokydamasis skirti
+#   basutes, marškinius, sportbačius, rankines ir aulinukus, mūsų bandyme (2 užduotis) nebuvo geresnis už mokymą nuo pradžių: bato jis nėra matęs.
 # - Grad-CAM drobėje į teisingą daiktą parodo dažniau nei atsitiktinai, bet neryškiai: vienas paskutinio žemėlapio taškas tenka 4 × 4
-#   paveikslėlio taškams, o šilumą traukia ir daiktų sandūros, kurių mokymo paveikslėliuose nebuvo.
+#   vaizdo taškams, o šilumą traukia ir daiktų sandūros, kurių mokymo vaizduose nebuvo.
 #
-# ## Pratimai
+# ## Užduotys
 #
-# 1. Pakartokite bandymą su 50 ir 200 kiekvienos klasės paveikslėlių. Kur mokymas nuo pradžių pasiveja?
+# 1. Pakartokite bandymą su 50 ir 200 kiekvienos klasės vaizdų. Kur mokymas nuo pradžių pasiveja?
 # 2. Imkite `KNOWN = [0, 1, 2, 3, 4]` ir `NEW = [5, 6, 7, 8, 9]`. Kuris iš trijų būdų nukenčia labiausiai?
 # 3. Pjaukite anksčiau: mokykite nuo `from_module="layer2"` su įsimintais žemėlapiais, palikę laisvus `layer3` ir galvą. Palyginkite tikslumą ir žingsnio laiką.
-# 4. Vietoj mokytojo vidurkio ir nuokrypio imkite naujų paveikslėlių. Kiek tai kainuoja?
+# 4. Vietoj mokytojo vidurkio ir nuokrypio imkite naujų vaizdų. Kiek tai kainuoja?
 # 5. Derinkite visus sluoksnius tuo pačiu mokymosi greičiu, 0,03 ir 0,3. Kas nutinka mokytojo požymiams?

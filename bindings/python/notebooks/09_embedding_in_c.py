@@ -1,10 +1,11 @@
 # From the notebook to a C program: a network trained here, its weights inside an executable, compiled and compared bit for bit.
 # %% [labels]
+# en = lt
 # accuracy on digits by other hands: = tikslumas su kitų žmonių rašytais skaitmenimis:
 # epoch = epocha
 # loss = nuostolis
 # training = mokymas
-# validation = patikra
+# validation = tikrinimas
 # header: = antraštė:
 # library: = biblioteka:
 # lines of C: = C eilučių:
@@ -19,6 +20,7 @@
 # C starts and predicts = C programa paleidžiama ir spėja
 # a damaged file: = sugadintas failas:
 # a missing file: = nesantis failas:
+# [count, 1, 28, 28] of bytes -> [count, 1, 32, 32] as the network takes it. = Baitų [kiekis, 1, 28, 28] -> [kiekis, 1, 32, 32], kokių reikia tinklui.
 # %% [markdown] en
 # # From the notebook to a C program
 #
@@ -36,13 +38,13 @@
 # # Iš sąsiuvinio į C programą
 #
 # Sąsiuvinyje tinklą patogu mokyti, bet nepatogu naudoti. Galiausiai jį dažnai naudoja programa, kuri Python nemoka: skaitytuvo
-# programinė įranga, matavimo prietaisas, C++ serveris. Sasuka yra viena mažesnė nei megabaito dalijamoji biblioteka su viena C antrašte,
+# programinė įranga, matavimo prietaisas, C++ serveris. Sasuka yra viena mažesnė nei megabaito dinaminė biblioteka su viena C antrašte,
 # o Python paketas ją tik kviečia, todėl programa gauna *tą patį* tinklą: skaičiuoja tas pats kodas, ir turi sutapti
 # kiekvienas rezultato bitas. Šiame sąsiuvinyje
 #
 # 1. išmokysime LeNet-5 (LeCun ir kt. 1998) atpažinti ranka rašytus skaitmenis ir įrašysime svorius,
 # 2. svorius paversime C programos masyvu,
-# 3. parašysime C programą, kuri skaito paveikslėlius, paruošia juos taip, kaip darė autoriai, ir įvardija skaitmenis,
+# 3. parašysime C programą, kuri skaito vaizdus, paruošia juos taip, kaip darė autoriai, ir įvardija skaitmenis,
 # 4. sukompiliuosime ją su antrašte ir biblioteka, kurias atsineša paketas,
 # 5. jos logitus po bitą palyginsime su Python logitais, o jos paleidimą – su Python paleidimu.
 # %%
@@ -57,6 +59,8 @@ import numpy as np
 
 import sasuka
 from sasuka import plots, samples
+
+plots.set_language("en")
 # %% [markdown] en
 # ## The network
 #
@@ -69,9 +73,9 @@ from sasuka import plots, samples
 # %% [markdown] lt
 # ## Tinklas
 #
-# LeNet-5 tinka 32 × 32 paveikslėliams. Pirminis apdorojimas yra architektūros duomenys: 28 × 28 skaitmenys gauna rėmelį, o jų ryškumas
+# LeNet-5 tinka 32 × 32 vaizdams. Pirminis apdorojimas yra architektūros duomenys: 28 × 28 skaitmenys gauna rėmelį, o jų ryškumas
 # pervedamas į tokią skalę, kad balta būtų −0,1, o juoda 1,175, kaip 1998 m. darė LeCun su bendraautoriais; tada vidurkis maždaug 0, o
-# dispersija maždaug 1. Dvi 5 × 5 sąsūkos, du telkimo sluoksniai, trys visiškai sujungti sluoksniai:
+# dispersija maždaug 1. Dvi 5 × 5 sąsūkos, du sutelkimo sluoksniai, trys visiškai sujungti sluoksniai:
 #
 # $$61\,706 = \underbrace{6 \cdot 26}_{\text{conv1}} + \underbrace{16 \cdot 151}_{\text{conv2}} + \underbrace{120 \cdot 401}_{\text{fc1}}
 # + \underbrace{84 \cdot 121}_{\text{fc2}} + \underbrace{10 \cdot 85}_{\text{fc3}}\ \text{ svoriai.}$$
@@ -141,8 +145,8 @@ print("bytes of weights:", f"{len(weights):,}")
 # %% [markdown] lt
 # ## Programa
 #
-# Ji iš failo skaito 28 × 28 baitų paveikslėlius, tokius, kokius duoda skaitytuvas, ir į kitą failą kiekvienam rašo dešimt logitų; ekrane
-# parodo pirmąjį paveikslėlį ir visų vardus. Štai viskas, ko jai reikia iš Sasuka:
+# Ji iš failo skaito 28 × 28 baitų vaizdus, tokius, kokius duoda skaitytuvas, ir į kitą failą kiekvienam rašo dešimt logitų; ekrane
+# parodo pirmąjį vaizdą ir visų pavadinimus. Štai viskas, ko jai reikia iš Sasuka:
 #
 # | | |
 # |---|---|
@@ -278,11 +282,11 @@ plt.show()
 # A program that is called for each picture pays for its start. Here is the whole of a run on 360 pictures, from the call of the process to its end,
 # for the C program and for a Python script that does the same; the least of five.
 # %% [markdown] lt
-# Virš kiekvieno paveikslėlio – ką pasakė C programa, o skliaustuose – ką turėjo omenyje rašiusysis. Klaidos rodomos pirmos.
+# Virš kiekvieno vaizdo – ką pasakė C programa, o skliaustuose – ką turėjo omenyje rašiusysis. Klaidos rodomos pirmos.
 #
 # ## Nuo pradžios iki pabaigos
 #
-# Programa, kuri kviečiama kiekvienam paveikslėliui, moka už savo paleidimą. Štai visas 360 paveikslėlių apdorojimas nuo proceso paleidimo iki jo
+# Programa, kuri kviečiama kiekvienam vaizdui, moka už savo paleidimą. Štai visas 360 vaizdų apdorojimas nuo proceso paleidimo iki jo
 # pabaigos C programai ir tą patį darančiam Python scenarijui; mažiausias iš penkių laikų.
 # %%
 model.save_weights("digits.safetensors")
@@ -360,13 +364,13 @@ for name, file in (("a damaged file:", "pictures.bin"), ("a missing file:", "now
 # - Programa baigia darbą anksčiau, nei Python spėja pasileisti: jis pirma turi įkelti save, savo modulius ir NumPy.
 # - Klaidos yra būsenos su tekstu. Bibliotekai, kuri dėl sugadinto failo nutrauktų šeimininko darbą, prietaise ne vieta.
 #
-# ## Pratimai
+# ## Užduotys
 #
 # 1. Tegu programa svorius skaito iš failo, nurodyto komandų eilutėje (`sasuka_model_load_weights`), ir įkelia `.pth` failą, kurį
 #    įrašė `model.save_weights("digits.pth")`.
-# 2. Funkcijai `sasuka_model_create` duokite nuostatas, kuriose `threads = 1` (pirma `sasuka_model_options_init`). Ar pasikeičia bent vienas logitų bitas?
-# 3. Skaičiuokite po vieną paveikslėlį su sesija (`sasuka_session_create`) ir išmatuokite, kiek mikrosekundžių trunka `sasuka_session_run`.
-# 4. Tegu C programa mokosi toliau: `sasuka_model_train_step` su paveikslėliais, kuriuos atpažino klaidingai, ir
+# 2. Funkcijai `sasuka_model_create` perduokite parinktis, kuriose `threads = 1` (pirma `sasuka_model_options_init`). Ar pasikeičia bent vienas logitų bitas?
+# 3. Skaičiuokite po vieną vaizdą seansu (`sasuka_session_create`) ir išmatuokite, kiek mikrosekundžių trunka `sasuka_session_run`.
+# 4. Tegu C programa mokosi toliau: `sasuka_model_train_step` su vaizdais, kuriuos atpažino klaidingai, ir
 #    `sasuka_model_save_weights`. Ką ji įrašė, įkelkite Python programoje ir įvertinkite.
 # 5. Su `sasuka_graph_…` C kalba sudarykite savo tinklą, jo sluoksnius pavadinkite taip, kaip `sasuka.nn` („0.weight“ ir t. t.), ir įkelkite
 #    čia išmokytus svorius.

@@ -12,8 +12,8 @@ A source is Python in cells, as editors know it ("percent format"):
     # %%
     print("Loss")
 
-Each text stands in English and then in Lithuanian; code is written once. In the Lithuanian notebook texts of the code that
-equal a label, and parts of f-strings between their fields, become its translation; nothing else differs.
+Each text stands in English and then in Lithuanian; code is written once. In the Lithuanian notebook strings, docstrings and
+comments that equal a label, and parts of f-strings between their fields, become its translation; nothing else differs.
 
     python build.py [--output build/notebooks] [--languages en lt] [--execute] [NAME ...]
 """
@@ -36,6 +36,7 @@ from typing import Any, NamedTuple
 
 import nbformat
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 FOLDER = Path(__file__).resolve().parent
 LANGUAGES = ("en", "lt")
@@ -154,7 +155,7 @@ def _check_labels(path: Path, source: Source) -> None:
 
 
 def translated(code: str, labels: dict[str, str]) -> str:
-    """Code with the translations of the texts that equal a label."""
+    """Code with the translations of the strings and comments that equal a label."""
     for start, end, _, replacement in reversed(list(_uses(code, labels))):
         code = code[:start] + replacement + code[end:]
     return code
@@ -162,13 +163,18 @@ def translated(code: str, labels: dict[str, str]) -> str:
 
 def _uses(code: str, labels: dict[str, str]) -> Iterator[tuple[int, int, str, str]]:
     """Where labels stand in code: begin, end, the label, and what replaces code[begin:end]."""
-    for start, end in _string_literals(code):
+    for start, end in _literals_and_comments(code):
         literal = code[start:end]
+        if literal.startswith("#"):
+            if literal[2:] in labels:
+                yield start + 2, end, literal[2:], labels[literal[2:]]
+            continue
         prefix, quote, body = _parts(literal)
         if "f" not in prefix:
             value = ast.literal_eval(literal)
             if isinstance(value, str) and value in labels:
-                yield start, end, value, json.dumps(labels[value], ensure_ascii=False)
+                text = json.dumps(labels[value], ensure_ascii=False)
+                yield start, end, value, f'""{text}""' if quote == '"""' else text
             continue
         # Simple f-strings only: nothing escaped or raw, and no braces within braces.
         if "r" in prefix or "\\" in body or re.search(r"\{\{|\}\}|\{[^{}]*\{", body):
@@ -191,8 +197,8 @@ def _parts(literal: str) -> tuple[str, str, str]:
     return prefix.lower(), quote, literal[found.end() : len(literal) - len(quote)]
 
 
-def _string_literals(code: str) -> Iterator[tuple[int, int]]:
-    """Begin and end of each literal, an f-string as one, as Python before 3.12 reads it."""
+def _literals_and_comments(code: str) -> Iterator[tuple[int, int]]:
+    """Begin and end of each comment and of each string, an f-string as one, as Python before 3.12 reads it."""
     offsets = [0]
     for line in code.splitlines(keepends=True):
         offsets.append(offsets[-1] + len(line))
@@ -207,7 +213,7 @@ def _string_literals(code: str) -> Iterator[tuple[int, int]]:
             begin = open_at.pop()
             if not open_at:
                 yield begin, end
-        elif name == "STRING" and not open_at:
+        elif name in ("STRING", "COMMENT") and not open_at:
             yield start, end
 
 
@@ -233,8 +239,11 @@ def execute(made: Any, folder: Path) -> None:
     """Runs a notebook in a kernel of its own that starts in `folder`; what the cells show is put into it."""
     # What is relative there is meant from here.
     paths = [os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    client = NotebookClient(made, timeout=CELL_TIMEOUT, resources={"metadata": {"path": str(folder)}})
-    client.execute(env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    with tempfile.TemporaryDirectory() as sockets:
+        # Over TCP, where others could listen, kernels warn. Both sides must find the sockets, wherever they start.
+        private = Config({"KernelManager": {"transport": "ipc", "ip": os.path.join(sockets, "kernel")}})
+        client = NotebookClient(made, timeout=CELL_TIMEOUT, resources={"metadata": {"path": str(folder)}}, config=private)
+        client.execute(env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
 
 
 def build(path: Path, language: str, output: Path, run: bool) -> Path:

@@ -16,6 +16,13 @@ from .errors import FileError, InvalidArgumentError
 FASHION_CLASSES = (
     "T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
+#: The same in each language that `plots.set_language` knows.
+FASHION_CLASSES_IN = {
+    "en": FASHION_CLASSES,
+    "lt": (
+        "marškinėliai", "kelnės", "megztinis", "suknelė", "paltas", "basutė", "marškiniai", "sportbatis", "rankinė", "aulinukas",
+    ),
+}  # fmt: skip
 #: Of the 1797 digits, the last fifth is for validation.
 _FIRST_VALIDATION_DIGIT = 1437
 
@@ -30,7 +37,9 @@ def fashion_mnist_folder() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "sasuka" / "fashion-mnist"
 
 
-def fashion_mnist(train: bool = True, *, count: int | None = None, folder: PathLike | None = None) -> ArrayDataset:
+def fashion_mnist(
+    train: bool = True, *, count: int | None = None, folder: PathLike | None = None, language: str = "en"
+) -> ArrayDataset:
     """Fashion-MNIST: pictures of ten kinds of clothes, uint8 [count, 1, 28, 28]; 60,000 to train on or 10,000 to validate on.
 
     Parameters
@@ -39,10 +48,14 @@ def fashion_mnist(train: bool = True, *, count: int | None = None, folder: PathL
         The first ones only.
     folder : path, optional
         With the four IDX files, packed by gzip or not; by default `fashion_mnist_folder()`. Nothing is downloaded.
+    language : "en" or "lt"
+        Of the classes' names.
     """
+    if language not in FASHION_CLASSES_IN:
+        raise InvalidArgumentError(f"language {language!r}; one of {', '.join(map(repr, FASHION_CLASSES_IN))} is expected")
     place = fashion_mnist_folder() if folder is None else Path(folder)
     try:
-        found = idx_dataset(place, train, FASHION_CLASSES)
+        found = idx_dataset(place, train, FASHION_CLASSES_IN[language])
     except FileError as reason:
         raise FileError(
             f"{reason}; put Fashion-MNIST's four IDX files there or name their folder by SASUKA_FASHION_MNIST "
@@ -66,16 +79,18 @@ def digits(train: bool = True, *, count: int | None = None) -> ArrayDataset:
     return _first(ArrayDataset(large[part], targets, [str(number) for number in range(10)]), count)
 
 
-def pictures(train: bool = True, *, count: int | None = None) -> ArrayDataset:
+def pictures(train: bool = True, *, count: int | None = None, language: str = "en") -> ArrayDataset:
     """Ten classes of pictures, uint8 [count, 1, 28, 28]: `fashion_mnist` where its files are, else `digits`.
 
     Parameters
     ----------
     count : int, optional
         The first ones only; all where there are fewer.
+    language : "en" or "lt"
+        Of the names of clothes.
     """
     if fashion_mnist_folder().is_dir():
-        return fashion_mnist(train, count=count)
+        return fashion_mnist(train, count=count, language=language)
     whole = digits(train)
     return _first(whole, None if count is None else min(count, len(whole)))
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import io
+import re
 import sys
+import tokenize
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,11 +29,13 @@ def _builder() -> ModuleType:
 build = _builder()
 SOURCES = build.sources()
 
-GOOD = """# About the loss.
+GOOD = '''# About the loss.
 
 # %% [labels]
 # Loss = Nuostolis
-# of all pictures = visų paveikslų
+# of all pictures = visų vaizdų
+# Of one. = Vieno.
+# not translated in "it" = neverčiama
 # %% [markdown] en
 # # Loss
 #
@@ -40,10 +45,12 @@ GOOD = """# About the loss.
 #
 # Tekstas.
 # %%
-# Loss stays in comments, and in "Loss of one".
-x = {"Loss": 'Loss', b"Loss": f"Loss"}
+def f():
+    """Of one."""
+# Loss stays within a comment, and in "Loss of one".
+x = {"Loss": 'Loss', b"Loss": f"Loss"}  # not translated in "it"
 print(f"{x['Loss']!r} of all pictures", "Loss of one", f"{{Loss}}", "Nuo" "Loss")
-"""
+'''
 
 
 def written(folder: Path, text: str) -> Path:
@@ -60,9 +67,10 @@ def test_both_languages_come_from_one_source(tmp_path: Path) -> None:
     assert english.cells[0].source == "# Loss\n\nA text." and lithuanian.cells[0].source == "# Nuostolis\n\nTekstas."
     assert english.cells[1].source == GOOD.partition("# %%\n")[2].strip()
     assert lithuanian.cells[1].source == (
-        '# Loss stays in comments, and in "Loss of one".\n'
-        'x = {"Nuostolis": "Nuostolis", b"Loss": f"Nuostolis"}\n'
-        'print(f"{x[\'Loss\']!r} visų paveikslų", "Loss of one", f"{{Loss}}", "Nuo" "Nuostolis")'
+        'def f():\n    """Vieno."""\n'
+        '# Loss stays within a comment, and in "Loss of one".\n'
+        'x = {"Nuostolis": "Nuostolis", b"Loss": f"Nuostolis"}  # neverčiama\n'
+        'print(f"{x[\'Loss\']!r} visų vaizdų", "Loss of one", f"{{Loss}}", "Nuo" "Nuostolis")'
     )
 
 
@@ -70,15 +78,15 @@ def test_both_languages_come_from_one_source(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("# About the loss.\n", "import numpy\n", "one line of comment"),
-        ("# %% [markdown] lt\n# # Nuostolis\n#\n# Tekstas.\n", "", r"01_loss.py:6: .* no Lithuanian counterpart"),
-        ("# %% [markdown] en\n# # Loss\n#\n# A text.\n", "", r"01_loss.py:6: .* no English counterpart"),
-        ("# %% [markdown] en\n", "# %% [markdown] de\n", r"01_loss.py:6: cell '\[markdown\] de'; one of '', '\[labels\]'"),
-        ("# A text.\n", "A text.\n", "01_loss.py:9: 'A text.'; a comment is expected"),
+        ("# %% [markdown] lt\n# # Nuostolis\n#\n# Tekstas.\n", "", r"01_loss.py:8: .* no Lithuanian counterpart"),
+        ("# %% [markdown] en\n# # Loss\n#\n# A text.\n", "", r"01_loss.py:8: .* no English counterpart"),
+        ("# %% [markdown] en\n", "# %% [markdown] de\n", r"01_loss.py:8: cell '\[markdown\] de'; one of '', '\[labels\]'"),
+        ("# A text.\n", "A text.\n", "01_loss.py:11: 'A text.'; a comment is expected"),
         ("# Loss = Nuostolis\n", "# Loss\n", "01_loss.py:4: 'Loss'; 'English = Lithuanian' is expected"),
         ("# Loss = Nuostolis\n", "# Loss = a\n# Loss = b\n", "01_loss.py:5: 'Loss = b'; .* each English text once"),
         ("# Loss = Nuostolis\n", "# Gain = Pelnas\n# Loss = Nuostolis\n", "the label 'Gain' equals no text in the code"),
-        ("print(", "print((", "01_loss.py:17: .* a code cell is plain Python"),
-        ("# # Nuostolis\n#\n# Tekstas.\n", "", "01_loss.py:10: the cell is empty"),
+        ("print(", "print((", "01_loss.py:21: .* a code cell is plain Python"),
+        ("# # Nuostolis\n#\n# Tekstas.\n", "", "01_loss.py:12: the cell is empty"),
     ],
 )
 def test_what_is_missing_or_wrong_is_said(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -87,7 +95,7 @@ def test_what_is_missing_or_wrong_is_said(tmp_path: Path, old: str, new: str, me
         build.read(written(tmp_path, GOOD.replace(old, new)))
 
 
-def test_what_a_cell_shows_and_how_it_fails_is_kept(tmp_path: Path) -> None:
+def test_what_a_cell_shows_and_how_it_fails_is_kept(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, "# A sum.\n# %%\nimport os\n(os.listdir(), 1 + 2)\n# %%\n")
     with pytest.raises(build.SourceError, match="01_loss.py:5: the cell is empty"):
         build.read(path)
@@ -96,6 +104,8 @@ def test_what_a_cell_shows_and_how_it_fails_is_kept(tmp_path: Path) -> None:
     empty.mkdir()
     build.execute(made, empty)
     assert made.cells[0].outputs[0].data["text/plain"] == "([], 3)"
+    # A kernel has nothing to warn of.
+    assert capfd.readouterr().err == ""
     with pytest.raises(Exception, match="ZeroDivisionError"):
         build.execute(build.notebook(build.read(written(tmp_path, "# Fails.\n# %%\n1 / 0\n")), "en"), empty)
 
@@ -114,6 +124,16 @@ class _Untranslated(ast.NodeTransformer):
         return node
 
 
+def comments(code: str) -> list[str]:
+    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+    return [token.string[2:] for token in tokens if token.type == tokenize.COMMENT]
+
+
+def docstrings(code: str) -> list[str]:
+    functions = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.FunctionDef)]
+    return [text for text in map(ast.get_docstring, functions) if text]
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_code_is_the_same_in_both_languages(path: Path) -> None:
     source = build.read(path)
@@ -126,10 +146,10 @@ def test_code_is_the_same_in_both_languages(path: Path) -> None:
     for english, lithuanian in zip(*cells):
         restored = _Untranslated(source.labels).visit(ast.parse(lithuanian))
         assert ast.dump(restored) == ast.dump(ast.parse(english))
-        # Comments too: what is not a label is left alone.
-        assert [line for line in english.split("\n") if line.lstrip().startswith("#")] == [
-            line for line in lithuanian.split("\n") if line.lstrip().startswith("#")
-        ]
+        # Comments too: each is a label, or has no words.
+        assert comments(lithuanian) == [source.labels.get(comment, comment) for comment in comments(english)]
+        for text in comments(english) + docstrings(english):
+            assert text in source.labels or not re.search("[A-Za-z]{2}", text)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)

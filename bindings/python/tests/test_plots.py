@@ -191,3 +191,72 @@ def test_what_cannot_be_drawn_is_said(trained: sasuka.Learner) -> None:
         plots.feature_maps(trained.model, picture(trained), "fc")
     with pytest.raises(sasuka.InvalidArgumentError, match=r"a picture has shape \[2, 4, 4\]"):
         plots.pictures(np.zeros((1, 2, 4, 4)))
+
+
+def test_one_epoch_and_one_step_are_points_above_a_whole_number() -> None:
+    pictures, classes = np.zeros((4, 1, 8, 8), dtype=np.float32), np.array([0, 1, 2, 0])
+    model = sasuka.nn.Sequential(sasuka.nn.Flatten(), sasuka.nn.Linear(64, 3)).model((1, 8, 8))
+    ours = sasuka.Learner(model, (pictures, classes), batch_size=4, progress=False)
+    for draw in (plots.history, plots.losses, plots.learning_rates):
+        with pytest.raises(sasuka.WrongStateError, match="train first"):
+            draw(ours)
+    ours.fit(1)
+    for draw in (plots.history, plots.losses, plots.learning_rates):
+        ax = draw(ours)
+        assert list(ax.get_xticks()) == [1] and any(line.get_marker() == "o" for line in ax.lines)
+    with pytest.raises(sasuka.InvalidArgumentError, match="metric 'f1'; the history holds 'loss'"):
+        plots.history(ours, metric="f1")
+
+
+def test_the_average_goes_on_behind_a_loss_that_is_no_number(trained: sasuka.Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trained, "losses", [2.0, float("nan"), 4.0])
+    each, average = plots.losses(trained, smoothing=0.5).lines
+    np.testing.assert_array_equal(each.get_ydata(), [2, np.nan, 4])
+    np.testing.assert_allclose(average.get_ydata(), [2, 2, (0.25 * 2 + 0.5 * 4) / 0.75])
+
+
+@pytest.mark.parametrize("count", [1, 12, 30, 31, 100])
+def test_a_confusion_matrix_of_any_size_can_be_read(count: int) -> None:
+    names = [f"a class with a long name {number}" for number in range(count)]
+    ax = plots.confusion_matrix(np.arange(count), np.arange(count), classes=names)
+    assert max(ax.figure.get_size_inches()) < 18
+    # Of many classes, only the colours are there, and what they mean.
+    assert (len(ax.texts), len(ax.figure.axes)) == ((count, 1) if count <= 30 else (0, 2))
+    ax.figure.canvas.draw()
+    labels = [label.get_window_extent() for label in ax.get_yticklabels()]
+    assert all(upper.y0 >= lower.y1 - 1 for upper, lower in zip(labels, labels[1:]))
+    assert all(box.x0 >= 0 for box in labels)
+    cell = ax.get_window_extent().width / count
+    assert all(text.get_window_extent().width < cell for text in ax.texts)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_long_titles_stay_above_their_picture(alone: bool) -> None:
+    ax = None if alone else pyplot.subplots(figsize=(8, 5), layout="constrained")[1]
+    ax = plots.pictures(np.ones((6, 1, 28, 28)), ax, titles=["an ankle boot / a pullover\n12.34"] * 6, columns=3)
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(one.overlaps(other) for number, one in enumerate(boxes) for other in boxes[:number])
+    # Nor over the picture above, whose lower edge lies a gap below the title's room.
+    upper_edge = [ax.transData.transform((0, text.get_position()[1]))[1] for text in ax.texts]
+    pixels = 28 * (ax.transData.transform((1, 0)) - ax.transData.transform((0, 0)))[0]
+    assert all(box.height < upper_edge[0] - upper_edge[3] - pixels for box in boxes)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "titles", "message"),
+    [((0, 1, 4, 4), [], "no picture to draw"), ((3, 1, 4, 4), ["a"], "1 titles for 3 pictures; one for each is expected")],
+)
+def test_pictures_that_are_not_there(pictures: tuple[int, ...], titles: list[str], message: str) -> None:
+    with pytest.raises(sasuka.InvalidArgumentError, match=message):
+        plots.pictures(np.zeros(pictures), titles=titles)
+
+
+def test_no_heat_is_drawn_as_none() -> None:
+    heat = plots.grad_cam(np.zeros((1, 4, 4)), np.zeros((2, 2))).images[1]
+    assert heat.get_clim() == (0, 1)
+
+
+def test_gradients_without_weights_are_said() -> None:
+    with pytest.raises(sasuka.InvalidArgumentError, match="none of 1 gradients is of a convolution or a linear layer"):
+        plots.gradient_norms({"bn.weight": np.ones(3)})

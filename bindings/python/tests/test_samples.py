@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import sasuka
-from sasuka import samples
+from sasuka import plots, samples
 
 
 @pytest.fixture
@@ -35,6 +35,9 @@ def test_fashion_mnist_is_found_by_argument_variable_and_cache(folder: Path, mon
     assert found.pictures.shape == (2, 1, 28, 28) and found.pictures.dtype == np.uint8
     assert [found.classes[number] for number in found.targets()] == ["ankle boot", "T-shirt"]
     assert len(samples.pictures(count=3)) == 3
+    assert samples.pictures(language="lt").classes[9] == "aulinukas"
+    with pytest.raises(sasuka.InvalidArgumentError, match="language 'xx'; one of 'en', 'lt' is expected"):
+        samples.fashion_mnist(language="xx")
     monkeypatch.delenv("SASUKA_FASHION_MNIST")
     cache = samples.fashion_mnist_folder()
     cache.parent.mkdir(parents=True)
@@ -57,3 +60,9 @@ def test_digits_take_the_place_of_fashion_mnist(folder: Path) -> None:
     np.testing.assert_allclose(validation.pictures[:, 0, 3:26:3, 3:26:3] * (16 / 255), small[1437:], atol=0.04)
     np.testing.assert_array_equal(training.targets(), datasets.load_digits().target[:1437])
     assert not training.pictures[:, :, [0, 1, 26, 27]].any() and validation.classes == tuple("0123456789")
+
+
+def test_classes_have_a_name_in_every_language_of_the_plots() -> None:
+    assert set(samples.FASHION_CLASSES_IN) == set(plots._words.LANGUAGES)
+    for names in samples.FASHION_CLASSES_IN.values():
+        assert len(set(names)) == 10

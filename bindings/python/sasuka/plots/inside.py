@@ -13,6 +13,10 @@ from ._canvas import axes, mosaic, mosaic_axes, shown
 from ._words import word
 
 
+#: Inches that a title and a scale of colours need.
+CAPTIONED = 3.2
+
+
 def filters(model: Model, name: str | None = None, ax: Any = None, *, count: int = 64) -> Any:
     """The kernels of a convolution: in colour where it reads pictures of three channels, else each kernel's first channel.
 
@@ -29,7 +33,7 @@ def filters(model: Model, name: str | None = None, ax: Any = None, *, count: int
     if key not in kernels:
         raise InvalidArgumentError(f"{name!r} is no convolution; {', '.join(k[:-7] for k in kernels) or 'none'} are")
     weights = kernels[key][:count]
-    ax = mosaic_axes(ax, len(weights))
+    ax = mosaic_axes(ax, list(weights[:, 0]), least=CAPTIONED)
     if weights.shape[1] == 3:
         # One scale for all, grey for 0, so that kernels can be compared.
         high = float(np.abs(weights).max()) or 1.0
@@ -59,7 +63,7 @@ def feature_maps(model: Model, picture: TensorLike, name: str, ax: Any = None, *
     maps = model.extract_features(batch, [name])[name][0]
     if maps.ndim != 3:
         raise InvalidArgumentError(f"{name!r} makes {list(maps.shape)} of a picture; maps are expected")
-    ax = mosaic_axes(ax, min(count, len(maps)))
+    ax = mosaic_axes(ax, list(maps[:count]), least=CAPTIONED)
     drawn = mosaic(ax, list(maps[:count]), cmap="viridis")
     shape = f"{maps.shape[1]} x {maps.shape[2]}"
     ax.set_title(f"{name}: {min(count, len(maps))} {word('of')} {len(maps)} {word('maps')}, {shape}", fontsize=10)
@@ -86,7 +90,10 @@ def grad_cam(picture: Any, heat: Any, ax: Any = None, *, alpha: float = 0.5) -> 
     height, width = image.shape[:2]
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     ax.imshow(image, extent=extent)
-    drawn = ax.imshow(values, cmap="inferno", alpha=alpha, extent=extent, interpolation="bilinear", vmin=0)
+    finite = values[np.isfinite(values)]
+    # Where there is no heat at all, none is shown.
+    high = float(finite.max(initial=0)) or 1.0
+    drawn = ax.imshow(values, cmap="inferno", alpha=alpha, extent=extent, interpolation="bilinear", vmin=0, vmax=high)
     ax.figure.colorbar(drawn, ax=ax, shrink=0.8)
     ax.set_axis_off()
     return ax

@@ -10,12 +10,37 @@ import numpy as np
 from ..data import DataLoader, Dataset
 from ..errors import InvalidArgumentError, WrongStateError
 from ..learner import Learner
-from ._canvas import axes, mosaic, mosaic_axes, shown
+from ._canvas import axes, inches, mosaic, mosaic_axes, shown
 from ._words import word
 
 
 def _names(classes: Sequence[str], count: int) -> list[str]:
     return list(classes) if len(classes) == count else [str(number) for number in range(count)]
+
+
+#: Of so many classes at most, a confusion matrix has numbers in its cells; of more, colours only.
+MOST_NUMBERS = 30
+
+
+def _matrix_axes(ax: Any, names: Sequence[str]) -> Any:
+    """`ax`, or axes for a square of as many rows as there are names, which stand on two sides of it."""
+    size, longest = len(names), max(map(len, names))
+    side = size * (0.55 if size <= 12 else 0.42) if size <= MOST_NUMBERS else max(12.6, 0.09 * size)
+    # Inches of a letter, along its line and across a line that is turned by 45 degrees.
+    return axes(ax, side + 1.7 + 0.075 * longest, side + 1.1 + 0.055 * longest)
+
+
+def _write_numbers(ax: Any, shares: np.ndarray, numbers: np.ndarray, digits: int) -> None:
+    """In each cell that has one and on the diagonal, as large as the longest of them may be."""
+    texts = {
+        place: f"{number:.{digits}f}" for place, number in np.ndenumerate(numbers) if number or place[0] == place[1]
+    }
+    # In points; a digit is about 0.65 as wide as it is high.
+    cell = 72 * min(inches(ax)) / len(shares)
+    size = min(9.0, max(4.0, 0.9 * cell / (0.65 * max(map(len, texts.values())))))
+    for (row, column), text in texts.items():
+        colour = "white" if shares[row, column] > 0.5 else "#333333"
+        ax.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
 
 
 def confusion_matrix(
@@ -47,17 +72,14 @@ def confusion_matrix(
     counts = np.zeros((size, size))
     np.add.at(counts, (actual.astype(int), guessed.astype(int)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    ax = axes(ax, 0.55 * size + 2.2, 0.55 * size + 1.6)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    small = 7 if size > 12 else 9
-    for row in range(size):
-        for column in range(size):
-            if counts[row, column] or row == column:
-                text = f"{shares[row, column]:.2f}" if normalize else f"{int(counts[row, column])}"
-                colour = "white" if shares[row, column] > 0.5 else "#333333"
-                ax.text(column, row, text, ha="center", va="center", fontsize=small, color=colour)
     names = _names(classes, size)
-    turned = max(map(len, names)) > 2
+    ax = _matrix_axes(ax, names)
+    drawn = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    if size > MOST_NUMBERS:
+        ax.figure.colorbar(drawn, ax=ax, shrink=0.7)
+    else:
+        _write_numbers(ax, shares, shares if normalize else counts, 2 if normalize else 0)
+    turned, small = max(map(len, names)) > 2, 9 if size <= 12 else 7 if size <= MOST_NUMBERS else 5
     ax.set_xticks(range(size), names, rotation=45 if turned else 0, ha="right" if turned else "center", fontsize=small)
     ax.set_yticks(range(size), names, fontsize=small)
     ax.set_xlabel(word("predicted"))
@@ -66,13 +88,11 @@ def confusion_matrix(
     return ax
 
 
-def pictures(
-    batch: Any, ax: Any = None, *, titles: Sequence[str] = (), columns: int = 0
-) -> Any:
-    """Pictures [count, 1 or 3, height, width] in rows, with a title above each."""
-    values = np.asarray(batch)
-    ax = mosaic_axes(ax, len(values), columns, titled=bool(titles))
-    mosaic(ax, [shown(picture) for picture in values], titles, columns)
+def pictures(batch: Any, ax: Any = None, *, titles: Sequence[str] = (), columns: int = 0) -> Any:
+    """Pictures [count, 1 or 3, height, width] in rows, with a title above each, wrapped where it is wider than its picture."""
+    tiles = [shown(picture) for picture in np.asarray(batch)]
+    ax = mosaic_axes(ax, tiles, titles, columns)
+    mosaic(ax, tiles, titles, columns)
     return ax
 
 
