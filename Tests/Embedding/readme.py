@@ -29,12 +29,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "light.c").write_text(programs["c"][0])
         Path(folder, "light.py").write_text(programs["python"][0])
-        library = str(ROOT / "build")
-        flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'Include'}"]
-        run(["cc", *flags, "light.c", f"-L{library}", "-lsasuka", f"-Wl,-rpath,{library}", "-o", "light"], folder)
-        said = run(["./light"], folder)
-        if "on the left" not in said:
-            sys.exit(f"readme: the C program says {said!r}")
+        # Its commands, with the library installed below a home and in what looks like a checkout.
+        for place in ("Include", "build"):
+            Path(folder, place).symlink_to(ROOT / place)
+        home = str(Path(folder, "home"))
+        run([str(ROOT / "Scripts/install.sh"), str(ROOT / "build/libsasuka.so"), f"{home}/.local"], folder)
+        commands = re.findall(r"`(cc light\.c [^`]*)`", text)
+        if len(commands) != 2:
+            sys.exit("readme: two commands that compile light.c are expected")
+        for command in commands:
+            run(["sh", "-ec", f"{command} -std=c99 -Wall -Wextra -Werror"], folder, HOME=home)
+            said = run(["./a.out"], folder)
+            if "on the left" not in said:
+                sys.exit(f"readme: the C program says {said!r}")
         said = run([sys.executable, "light.py"], folder, PYTHONPATH=str(ROOT / "bindings" / "python"))
         if "classes [0 0 0 0 1 1 1 1 0 0 0 0 1 1 1 1]" not in said:
             sys.exit(f"readme: the Python program says {said!r}")

@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
-from . import callbacks, data, nn, plots, samples, transforms
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from . import _elsewhere, callbacks, data, nn, plots, samples, transforms
 from ._library import include_path, library_path
 from ._library import lib as _lib
 from .bundle import Bundle, Prediction
@@ -37,6 +39,9 @@ from .shapes import ReceptiveField, receptive_field, resolve_padding, transposed
 from .surgery import LayerInfo
 from .trainer import Evaluation, Trainer
 from .zoo import list_models
+
+if not _TYPE_CHECKING:  # A type checker knows the names without it.
+    __getattr__ = _elsewhere.of_module(__name__, _elsewhere.PACKAGE)
 
 __version__ = _lib.sasuka_version().decode()
 

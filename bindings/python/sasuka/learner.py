@@ -7,10 +7,11 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 import numpy as np
 
+from . import _elsewhere
 from ._library import PathLike
 from .callbacks import Callback, Logs, Schedule
 from .data import ArrayDataset, DataLoader, Dataset
@@ -28,6 +29,9 @@ Data = Union[DataLoader, Dataset, tuple[Any, Any]]
 
 class History(list[Logs]):
     """The numbers of each epoch, in order."""
+
+    if not TYPE_CHECKING:  # A type checker knows the attributes without it.
+        __getattr__ = _elsewhere.of_object(_elsewhere.HISTORY)
 
     def column(self, name: str) -> np.ndarray:
         """One number over the epochs, such as "valid_loss"; NaN where an epoch has none."""
@@ -76,6 +80,9 @@ class Learner:
     >>> learner.fit_one_cycle(3, learner.lr_find().suggestion)
     >>> learner.evaluate().accuracy
     """
+
+    if not TYPE_CHECKING:  # A type checker knows the attributes without it.
+        __getattr__ = _elsewhere.of_object(_elsewhere.LEARNER)
 
     def __init__(
         self,

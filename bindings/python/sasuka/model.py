@@ -12,11 +12,12 @@ import threading
 from collections.abc import Mapping, Sequence
 from ctypes import c_int32, c_void_p
 from threading import get_ident
-from typing import Any, Callable, NamedTuple, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, TypeVar, Union, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import _elsewhere
 from ._library import (
     LoadOptions,
     ModelOptions,
@@ -263,6 +264,9 @@ class Model(Surgery, Inspection, Owner):
 
     _destroy = "model_destroy"
     _training_pass: _TrainingPass | None = None
+
+    if not TYPE_CHECKING:  # A type checker knows the attributes without it.
+        __getattr__ = _elsewhere.of_object(_elsewhere.MODEL)
 
     def __init__(self, handle: c_void_p, interruptible: Interruptible) -> None:
         self._handle = handle

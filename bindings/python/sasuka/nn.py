@@ -14,13 +14,17 @@ others check what they are told.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Callable, Union
+from typing import TYPE_CHECKING, Callable, Union
 
+from . import _elsewhere
 from .errors import InvalidArgumentError
 from .graph import Graph, Pair, Value
 from .model import Model
 
 Padding = Union[str, Pair]
+
+if not TYPE_CHECKING:  # A type checker knows the names without it.
+    __getattr__ = _elsewhere.of_module(__name__, _elsewhere.LAYERS)
 
 
 class Module:

@@ -8,11 +8,12 @@ import math
 import os
 from collections.abc import Sequence
 from ctypes import POINTER, c_double, c_float, c_size_t, c_void_p
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import _elsewhere
 from ._library import Evaluation as _Evaluation
 from ._library import Owner, ScheduleOptions, TrainOptions, defaults, lib, name_list, read_bytes, sizes
 from .errors import InvalidArgumentError, NotFoundError
@@ -66,6 +67,9 @@ class Trainer(Owner):
     """
 
     _destroy = "trainer_destroy"
+
+    if not TYPE_CHECKING:  # A type checker knows the attributes without it.
+        __getattr__ = _elsewhere.of_object(_elsewhere.TRAINER)
 
     def __init__(
         self,
