@@ -80,7 +80,7 @@ func planarForward(
       case (_, _) where hasHalves && work.endsInHalf:
         if work.columns == 2 { planarRow(Count<1>(), Count<0>(), pass, source, target, width: width) }
         planarRow(Count<0>(), Count<0>(), from: work.columns &- 1, pass, source, target, width: width)
-      case (2, 2) where tileColumns == 2: planarRow(Count<2>(), Count<2>(), pass, source, target, width: width)
+      case (2, 2) where lanes == 16: planarRow(Count<2>(), Count<2>(), pass, source, target, width: width)
       case (2, _) where tileColumns == 2: planarRow(Count<2>(), Count<0>(), pass, source, target, width: width)
       default: planarRow(Count<1>(), Count<0>(), pass, source, target, width: width)
       }

@@ -122,10 +122,10 @@ private func matrixRows<let columns: Int>(
     let left = end &- row
     let to = result + row &* pass.pointee.resultRow
     let (memory, stride) = isPlain ? (to, pass.pointee.resultRow) : (pass.pointee.sums, columns &* lanes)
-    let rows = lanes == 16 && left >= 12 ? 12 : lanes >= 8 && left >= 5 ? 5 : left >= 4 ? 4 : left >= 2 ? 2 : 1
+    let rows = lanes == 16 && left >= 12 ? 12 : lanes >= 8 && left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1
     switch rows {
     case 12 where lanes == 16: matrixTile(Count<12>(), columnCount, pass, from, memory, stride)
-    case 5 where lanes >= 8: matrixTile(Count<5>(), columnCount, pass, from, memory, stride)
+    case 6 where lanes >= 8: matrixTile(Count<6>(), columnCount, pass, from, memory, stride)
     case 4: matrixTile(Count<4>(), columnCount, pass, from, memory, stride)
     case 2: matrixTile(Count<2>(), columnCount, pass, from, memory, stride)
     default: matrixTile(Count<1>(), columnCount, pass, from, memory, stride)

@@ -70,6 +70,9 @@ struct Run {
 }
 
 /// sums[row][column] += Σ over `count` steps of rowOperand[row] · columnOperand[column].
+///
+/// Broadcasts are pinned where registers are few: the compiler would take all rows of a column first, with all their broadcasts
+/// in registers, and 6 x 2 sums would go through memory (53 % of the peak of AVX2 against 97 %).
 @inline(__always)
 func accumulate<let rows: Int, let columns: Int>(
   _ sums: inout RegisterTile<rows, columns>, _ rowOperand: UnsafePointer<Float>, _ columnOperand: UnsafePointer<Float>,
@@ -82,7 +85,7 @@ func accumulate<let rows: Int, let columns: Int>(
     var factors = zeroed() as InlineArray<columns, Vector>
     for column in 0..<columns { factors[column] = loadVector(vector + column &* run.columnStride) }
     for row in 0..<rows {
-      let broadcast = Vector(repeating: scalar[row &* run.rowStride])
+      let broadcast = pinned(Vector(repeating: scalar[row &* run.rowStride]))
       for column in 0..<columns {
         sums[row][column] = multiplyAdd(broadcast, factors[column], sums[row][column])
       }
@@ -147,17 +150,15 @@ struct Epilogue {
 
 /// Which heights of tiles are compiled. Each is up to two kilobytes of code, so they are few.
 ///
-/// The sums of the tallest, with its vector operands, fit the registers: 32 of AVX-512, 16 of AVX2. On AVX2, 6 x 2 would fit on
-/// paper, but the compiler loads broadcasts early and spills: 53 % of the peak, where 5 x 2 reaches 88 %. It spills in 12 x 1 too,
-/// unless the stride is known at compile time.
+/// The sums of the tallest, with its vector operands and one broadcast, fit the registers: 32 of AVX-512, 16 of AVX2.
 @inline(__always)
-func hasTile(height: Int, columns: Int, stride: Int) -> Bool {
+func hasTile(height: Int, columns: Int) -> Bool {
   switch (lanes, columns) {
   case (16, 2): height == 14 || height == 7 || height == 6 || height == 4 || height <= 2
   case (16, 0): height == 14 || height == 7 || height == 4 || height == 1
   case (16, _): height == 14 || height == 7 || height == 4 || height <= 2
-  case (8, 1): height == 12 && stride > 0 || height == 7 || height == 4 || height <= 2
-  case (8, _): height <= 5
+  case (8, 1): height == 12 || height == 7 || height == 4 || height <= 2
+  case (8, _): height <= 6
   default: height == 4 || height == 1
   }
 }
@@ -165,18 +166,15 @@ func hasTile(height: Int, columns: Int, stride: Int) -> Bool {
 /// Splits the pixels of a row into tiles.
 struct TileHeights {
   private let columns: Int
-  /// The one known at compile time, or 0.
-  private let stride: Int
-  /// The fewest parts of at most 5 pixels, as equal as can be: the first are one larger than `size`, the last `equal` pixels
+  /// The fewest parts of at most 6 pixels, as equal as can be: the first are one larger than `size`, the last `equal` pixels
   /// are in parts of `size`.
   private let size: Int
   private let equal: Int
 
   @inline(__always)
-  init(width: Int, columns: Int, stride: Int) {
+  init(width: Int, columns: Int) {
     self.columns = columns
-    self.stride = stride
-    let count = (width &+ 4) / 5
+    let count = (width &+ 5) / 6
     size = count == 0 ? 0 : width / count
     equal = count == 0 ? 0 : (count &- width % count) &* size
   }
@@ -184,10 +182,10 @@ struct TileHeights {
   /// The height of the next tile where `left` pixels remain.
   @inline(__always)
   func next(left: Int) -> Int {
-    // Sums of 5 x 2 are few enough for the FMA units to wait for: equal parts waste least.
+    // Sums of 4 x 2 are as many as the FMA units have under way: equal parts waste least.
     if lanes == 8, columns == 2 { return left > equal ? size &+ 1 : size }
     if lanes == 16, fits(14, left) { return 14 }
-    if lanes == 8, stride > 0, fits(12, left) { return 12 }
+    if lanes == 8, fits(12, left) { return 12 }
     if lanes >= 8, fits(7, left) { return 7 }
     if lanes == 16, columns == 2, fits(6, left) { return 6 }
     if fits(4, left) { return 4 }

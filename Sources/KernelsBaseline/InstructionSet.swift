@@ -13,6 +13,12 @@ func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
 /// Half a vector takes as long as a whole one here.
 typealias HalfVector = Vector
 
+/// `vector` as it is, in its place in the program.
+@inline(__always)
+func pinned(_ vector: Vector) -> Vector {
+  vector
+}
+
 /// Fills `table` with this target's kernels.
 @_cdecl("sasuka_kernels_baseline")
 func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {

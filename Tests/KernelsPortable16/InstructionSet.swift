@@ -18,6 +18,12 @@ func multiplyAdd(_ a: HalfVector, _ b: HalfVector, _ c: HalfVector) -> HalfVecto
   a * b + c
 }
 
+/// `vector` as it is, in its place in the program.
+@inline(__always)
+func pinned(_ vector: Vector) -> Vector {
+  vector
+}
+
 /// Fills `table` with this target's kernels.
 @_cdecl("sasuka_kernels_portable16")
 package func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {

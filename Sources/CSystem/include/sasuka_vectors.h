@@ -37,10 +37,20 @@ SASUKA_VECTOR_FUNCTION void sasuka_end_streams(void) { __builtin_ia32_sfence(); 
 
 /** Calls for a cache line that will be read soon, into the second cache; never faults. */
 SASUKA_VECTOR_FUNCTION void sasuka_prefetch(const float *place) { __builtin_prefetch(place, 0, 2); }
+/** The same into the first cache. */
+SASUKA_VECTOR_FUNCTION void sasuka_prefetch_near(const float *place) { __builtin_prefetch(place, 0, 3); }
 
 SASUKA_VECTORS(4)
 SASUKA_VECTORS(8)
 SASUKA_VECTORS(16)
+
+#ifdef __AVX__
+/** `vector` as it is, computed before what follows and after what precedes in the program: the compiler may not move it. */
+SASUKA_VECTOR_FUNCTION sasuka_float8 sasuka_pinned8(sasuka_float8 vector) {
+  __asm__ volatile("" : "+x"(vector));
+  return vector;
+}
+#endif
 
 /* Lane places[lane] of `a` in each lane; places lie in 0 ..< width. */
 #define SASUKA_PERMUTE(width, expression) \
