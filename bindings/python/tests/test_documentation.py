@@ -108,6 +108,16 @@ def test_links_lead_somewhere(site: dict[Path, Page]) -> None:
     assert broken == []
 
 
+def test_formulas_need_no_network_and_little_room(site: dict[Path, Page]) -> None:
+    folder = next(path for path in site if path.name == "search.html").parent / "_static" / "mathjax"
+    program = (folder / "tex-chtml.js").read_text()
+    fonts = set(re.findall(r"/(MathJax_[\w-]+)", program))
+    assert len(fonts) > 20
+    assert [font for font in fonts if not (folder / "output/chtml/fonts/woff-v2" / f"{font}.woff").is_file()] == []
+    assert (folder / "input/tex/extensions/color.js").is_file()
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 3_000_000
+
+
 def test_the_header_names_nothing_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "Documentation")
     import header
