@@ -18,6 +18,8 @@ from .errors import InvalidArgumentError
 READABLE_DEVICES = (1, 3)
 #: DLPack's codes of types that NumPy has, as it writes them.
 KINDS = {0: "i", 1: "u", 2: "f", 5: "c", 6: "b"}
+#: Code and bits of bfloat16, the upper half of a float32, which NumPy has not.
+BFLOAT16 = (4, 16)
 
 
 class _Tensor(Structure):
@@ -43,12 +45,12 @@ pointer_of.restype, pointer_of.argtypes = c_void_p, [ctypes.py_object, ctypes.c_
 class _View:
     """What NumPy makes an array of, without a copy; the array keeps it, and it keeps the capsule."""
 
-    def __init__(self, capsule: Any, tensor: _Tensor) -> None:
-        kind, size = KINDS.get(tensor.code), tensor.bits // 8
+    def __init__(self, capsule: Any, tensor: _Tensor, halves: bool) -> None:
+        kind, size = "u" if halves else KINDS.get(tensor.code), tensor.bits // 8
         if kind is None or tensor.lanes != 1 or size * 8 != tensor.bits:
             raise InvalidArgumentError(
                 f"a tensor whose elements have DLPack's code {tensor.code} and {tensor.bits} bits (bfloat16 has code 4); "
-                "convert it to float32 first"
+                "float32 is expected"
             )
         self.capsule = capsule
         self.__array_interface__ = {
@@ -60,8 +62,18 @@ class _View:
         }
 
 
-def from_dlpack(source: Any) -> np.ndarray:
-    """An array over the memory of an object with ``__dlpack__``.
+def readable(source: Any) -> np.ndarray:
+    """An array with the numbers of an object with ``__dlpack__``, over its memory where NumPy has such elements."""
+    # PyTorch's tensors: what is only read needs no history, and signs that are still to be changed are not exported.
+    if getattr(source, "requires_grad", False):
+        source = source.detach()
+    if hasattr(source, "resolve_neg"):
+        source = source.resolve_neg()
+    return from_dlpack(source, widened=True)
+
+
+def from_dlpack(source: Any, widened: bool = False) -> np.ndarray:
+    """An array over the memory of an object with ``__dlpack__``; if `widened`, of bfloat16 a copy as float32.
 
     Errors: InvalidArgumentError where the memory is a GPU's or NumPy has no such elements.
     """
@@ -70,7 +82,9 @@ def from_dlpack(source: Any) -> np.ndarray:
         raise InvalidArgumentError(f"a tensor on a device of DLPack's kind {int(device)}; move it to the CPU first")
     capsule = source.__dlpack__()
     tensor = ctypes.cast(pointer_of(capsule, b"dltensor"), POINTER(_Tensor)).contents
+    halves = widened and (tensor.code, tensor.bits) == BFLOAT16
     if any(size == 0 for size in tensor.shape[: tensor.ndim]):
         # Its address may be anything. Nothing lies there to be shared.
         return np.empty(tuple(tensor.shape[: tensor.ndim]), dtype=f"{KINDS.get(tensor.code, 'f')}{tensor.bits // 8}")
-    return np.asarray(_View(capsule, tensor))
+    array = np.asarray(_View(capsule, tensor, halves))
+    return (array.astype(np.uint32) << 16).view(np.float32) if halves else array

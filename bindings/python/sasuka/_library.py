@@ -514,15 +514,34 @@ def shape_of(function: Any, *arguments: Any) -> tuple[int, ...]:
 class Owner:
     """Owns an object of the library: a context manager, which frees it when closed or collected."""
 
-    _handle: Any = None
+    #: None before it is made and after it is closed.
+    _owned: Any = None
+    _closed = False
     #: The function that frees it, without its prefix.
     _destroy: str
 
+    @property
+    def _handle(self) -> Any:
+        if self._owned is None:
+            raise errors.WrongStateError(f"this {type(self).__name__} is closed")
+        return self._owned
+
+    @_handle.setter
+    def _handle(self, handle: Any) -> None:
+        self._owned = handle
+
     def close(self) -> None:
         """Frees it. What was made from it keeps what it needs."""
-        handle, self._handle = self._handle, None
+        handle, self._owned, self._closed = self._owned, None, True
         if handle:
             getattr(lib, "sasuka_" + self._destroy)(handle)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # Two objects would free the same memory.
+        raise TypeError(
+            f"a {type(self).__name__} owns memory of the library and is neither pickled nor copied; what it knows is in a "
+            "model's save_weights() and a trainer's save_checkpoint(), which give bytes"
+        )
 
     def __enter__(self: Self) -> Self:
         return self
@@ -532,7 +551,7 @@ class Owner:
 
     def __del__(self) -> None:
         # At the interpreter's exit this module's names may be gone before its objects; the memory goes with the process.
-        if self._handle and lib is not None:
+        if self._owned and lib is not None:
             self.close()
 
 

@@ -294,6 +294,10 @@ class DataLoader:
         #: Of the next iteration.
         self.epoch = 0
 
+    def __repr__(self) -> str:
+        order = "shuffled" if self.shuffle else "in order"
+        return f"DataLoader({self.dataset!r}, {len(self)} batches of {self.batch_size}, {order})"
+
     def __len__(self) -> int:
         """Batches of an epoch."""
         full, rest = divmod(len(self.dataset), self.batch_size)

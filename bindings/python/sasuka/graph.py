@@ -109,8 +109,11 @@ class Graph(Owner):
     def __init__(self, shape: Sequence[int]) -> None:
         handle, value = c_void_p(), c_int32()
         lib.sasuka_graph_create(sizes(shape), len(shape), ctypes.byref(handle), ctypes.byref(value))
-        self._handle = handle
+        self._handle, self._shape = handle, tuple(shape)
         self.input = Value(self, value.value)
+
+    def __repr__(self) -> str:
+        return "Graph(closed)" if self._closed else f"Graph(input_shape={self._shape})"
 
     def model(self, output: Value, *, seed: int = 0, threads: int = 0, exact: bool = False) -> Any:
         """A model of this graph whose result is `output`, with fresh weights."""

@@ -38,6 +38,7 @@ class Inspection:
     if TYPE_CHECKING:
         # What the other parts of Model have.
         _handle: Any
+        _closed: bool
 
         def layers(self, input_shape: Any = None) -> list[LayerInfo]: ...
         def parameters(self) -> list[Parameter]: ...
@@ -57,7 +58,7 @@ class Inspection:
         return list(zip(numbers[: needed.value : 2], numbers[1 : needed.value : 2]))
 
     def __repr__(self) -> str:
-        if not self._handle:
+        if self._closed:
             return "Model(closed)"
         learnt = sum(math.prod(shape) for _, shape, kind in self.parameters() if kind == "weight")
         return f"Model(input_shape={self.input_shape}, {learnt:,} parameters)"

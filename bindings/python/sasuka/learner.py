@@ -6,12 +6,12 @@ import csv
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 import numpy as np
 
 from . import _elsewhere
+from ._interrupts import with_ending
 from ._library import PathLike
 from .callbacks import Callback, Logs, Schedule
 from .data import ArrayDataset, DataLoader, Dataset
@@ -144,6 +144,10 @@ class Learner:
         held_out = "no validation data" if self.valid is None else f"{len(self.valid.dataset)} to validate on"
         return f"Learner({self.model!r}, {len(self.train.dataset)} pictures, {held_out}, {len(self.history)} epochs trained)"
 
+    def _check_train(self) -> None:
+        if len(self.train) == 0:
+            raise InvalidArgumentError("the training data has no batch")
+
     # ---- What is trained
 
     def freeze(self, pattern: str = "*", *, except_for: str | None = None) -> None:
@@ -189,8 +193,7 @@ class Learner:
         """
         if epochs < 1:
             raise InvalidArgumentError(f"epochs is {epochs}; at least 1 is expected")
-        if len(self.train) == 0:
-            raise InvalidArgumentError("the training data has no batch")
+        self._check_train()
         trainer = self._new_trainer(self.lr if lr is None else lr)
         self.total_steps, self.stop, begin = epochs * len(self.train), False, 0
         if resume is not None:
@@ -281,15 +284,6 @@ class Learner:
             self._groups = []
         return history
 
-    @contextmanager
-    def _weights_kept(self) -> Iterator[None]:
-        """Whatever happens inside, weights and statistics are afterwards what they were."""
-        state = self.model.state_dict()
-        try:
-            yield
-        finally:
-            self.model.load_state_dict(state)
-
     def lr_find(
         self, start: float = 1e-7, end: float = 10.0, steps: int = 100, diverged: float = 4.0
     ) -> LearningRateFinder:
@@ -308,23 +302,26 @@ class Learner:
             raise InvalidArgumentError(
                 f"start is {start}, end is {end} and steps is {steps}; 0 < start < end and at least 20 steps are expected"
             )
-        finder = LearningRateFinder()
-        epoch, optimizer_state = self.train.epoch, self._trainer
-        self._trainer = None
-        try:
-            with self._weights_kept():
-                trainer = self._new_trainer(start)
-                batches = self._endless()
-                for rate in exponential_rates(start, end, steps):
-                    trainer.lr = rate
-                    finder.add(rate, trainer.step(*next(batches)))
-                    if finder.exploded(diverged):
-                        break
-        finally:
-            if self._trainer is not None:
+        self._check_train()
+        state, epoch, last_trainer = self.model.state_dict(), self.train.epoch, self._trainer
+
+        def search() -> LearningRateFinder:
+            self._trainer, finder = None, LearningRateFinder()
+            trainer, batches = self._new_trainer(start), self._endless()
+            for rate in exponential_rates(start, end, steps):
+                trainer.lr = rate
+                finder.add(rate, trainer.step(*next(batches)))
+                if finder.exploded(diverged):
+                    break
+            return finder
+
+        def restore() -> None:
+            self.model.load_state_dict(state)
+            if self._trainer is not None and self._trainer is not last_trainer:
                 self._trainer.close()
-            self._trainer, self.train.epoch = optimizer_state, epoch
-        return finder
+            self._trainer, self.train.epoch = last_trainer, epoch
+
+        return with_ending(search, restore)
 
     def _endless(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         while True:

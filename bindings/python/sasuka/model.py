@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
 import ctypes
 import difflib
 import os
 import re
-import signal
-import threading
 from collections.abc import Mapping, Sequence
 from ctypes import c_int32, c_void_p
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, TypeVar, Union, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _elsewhere
+from ._interrupts import Interruptible, with_ending
 from ._library import (
     LoadOptions,
     ModelOptions,
     Owner,
     ParameterInfo,
     ProfileRow as _ProfileRow,
-    ProgressFunction,
     SessionOptions,
     TrainOptions,
     defaults,
@@ -34,7 +30,7 @@ from ._library import (
     shape_of,
     sizes,
 )
-from .errors import CancelledError, InvalidArgumentError, MismatchError, NotFoundError
+from .errors import InvalidArgumentError, MismatchError, NotFoundError
 from .inspection import Inspection
 from .pictures import Preprocessing
 from .profile import Profile, ProfileRow
@@ -56,45 +52,6 @@ INITIALIZERS = {
     "xavier_uniform": 6,
     "xavier_normal": 7,
 }
-
-
-class Interruptible:
-    """Lets Ctrl-C stop a long call: the library asks this object as it goes.
-
-    While a call runs on the main thread, the host's own handler of SIGINT runs inside ours; what it raises is kept, the
-    call is told to stop, and the exception goes on once the library has returned.
-    """
-
-    def __init__(self) -> None:
-        self._caught: BaseException | None = None
-        self.callback = ProgressFunction(lambda progress, user_data: self._caught is None)
-
-    def call(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Calls; raises what stopped it."""
-        # The module below `signal` does the same without looking names up in enumerations, which takes longer than a
-        # small network.
-        theirs = _signal.getsignal(signal.SIGINT)
-        if get_ident() != threading.main_thread().ident or not callable(theirs):
-            function(*arguments)
-            return
-
-        def handle(number: int, frame: Any) -> None:
-            try:
-                theirs(number, frame)
-            except BaseException as exception:  # KeyboardInterrupt, mostly
-                self._caught = exception
-
-        _signal.signal(signal.SIGINT, handle)
-        try:
-            function(*arguments)
-        except CancelledError:
-            if self._caught is None:
-                raise
-        finally:
-            _signal.signal(signal.SIGINT, theirs)
-            caught, self._caught = self._caught, None
-        if caught is not None:
-            raise caught
 
 
 class Parameter(NamedTuple):
@@ -473,7 +430,7 @@ class Model(Surgery, Inspection, Owner):
         """Name -> a copy of the numbers, with PyTorch's names, shapes and order."""
         state = {}
         for name, shape, kind in self.parameters():
-            array = np.empty(shape, dtype=np.int64 if kind == "counter" else np.float32)
+            array = _touched(shape, np.int64 if kind == "counter" else np.float32)
             lib.sasuka_model_get_parameter(self._handle, name.encode(), Borrowed(array).pointer)
             state[name] = array
         return state
@@ -493,7 +450,7 @@ class Model(Surgery, Inspection, Owner):
             name for name, (_, kind) in shapes.items() if name not in state and (counts or kind != "counter")
         ]
         unexpected = [name for name in state if name not in shapes]
-        arrays = {name: np.asarray(state[name]) for name in shapes if name in state}
+        arrays = {name: as_array(state[name]) for name in shapes if name in state}
         wrong = [name for name, array in arrays.items() if array.shape != shapes[name][0]]
         keys = IncompatibleKeys(missing, unexpected, wrong)
         reasons = [
@@ -503,9 +460,17 @@ class Model(Surgery, Inspection, Owner):
             reasons.insert(0, f"missing: {missing or 'none'}; unexpected: {unexpected or 'none'}")
         if reasons:
             raise MismatchError("; ".join(reasons), keys)
-        for name, array in arrays.items():
-            numbers = array.astype(np.int64) if shapes[name][1] == "counter" else array
-            lib.sasuka_model_set_parameter(self._handle, name.encode(), borrow_input(numbers).pointer)
+        given = {
+            name: borrow_input(array.astype(np.int64) if shapes[name][1] == "counter" else array)
+            for name, array in arrays.items()
+        }
+
+        def take_over() -> None:
+            for name, numbers in given.items():
+                lib.sasuka_model_set_parameter(self._handle, name.encode(), numbers.pointer)
+
+        # All or none of them, even where Ctrl-C comes.
+        with_ending(lambda: None, take_over)
         return keys
 
     def load_weights(
@@ -675,7 +640,7 @@ class Session(Owner):
     def __call__(self, x: TensorLike, out: Any = None) -> Any:
         """Runs the network; with `out` nothing is allocated."""
         given = borrow_input(x)
-        if self._handle is None:
+        if self._owned is None and not self._closed:
             self._compile(given.array.shape)
         if out is None:
             out = np.empty(self.output_shape, dtype=np.float32)
@@ -683,6 +648,11 @@ class Session(Owner):
             lib.sasuka_session_run, self._handle, given.pointer, borrow_output(out).pointer
         )
         return out
+
+    def __repr__(self) -> str:
+        if self._owned is None:
+            return "Session(closed)" if self._closed else "Session(not compiled yet)"
+        return f"Session({self._model!r}, output_shape={self.output_shape})"
 
     def feature(self, name: str) -> np.ndarray:
         """What a module, one of `features`, computed in the last run."""
@@ -741,10 +711,20 @@ def _named(row: Any, nanoseconds: float, waiting: float) -> ProfileRow:
     )
 
 
+def _touched(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """New memory. Where it is large it is written to piece by piece, for the system hands it out slowly at the first touch,
+    and between two pieces Ctrl-C is heard."""
+    array = np.empty(shape, dtype=dtype)
+    pieces, step = array.reshape(-1), 1 << 20
+    for start in range(0, array.size if array.size > step else 0, step):
+        pieces[start : start + step] = 0
+    return array
+
+
 def hinted(error: InvalidArgumentError, shape: Sequence[int], expected: Sequence[int]) -> InvalidArgumentError:
     """The error, with advice where an input's shape looks like pictures that are laid out otherwise."""
     advice = ""
-    if len(expected) == 3 and expected[0] == shape[-1]:
+    if len(expected) == 3 and expected[0] in shape[-1:]:
         if len(shape) == 4 and shape[1] != expected[0]:
             advice = "; pictures with channels last are read where they lie as x.transpose(0, 3, 1, 2)"
         if len(shape) == 3:

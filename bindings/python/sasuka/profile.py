@@ -38,6 +38,10 @@ class Profile(Sequence[ProfileRow]):
     def __init__(self, rows: Sequence[ProfileRow]) -> None:
         self._rows = list(rows)
 
+    def __repr__(self) -> str:
+        total = sum(row.nanoseconds for row in self._rows)
+        return f"Profile({len(self._rows)} steps, {total / 1e6:.3f} ms)"
+
     def __len__(self) -> int:
         return len(self._rows)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from ctypes import c_size_t, c_void_p
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from . import _library
 from ._library import lib, name_list, sizes
@@ -70,8 +70,12 @@ class Surgery:
     A changed network is a new model with copies of the numbers that stay; the old one remains as it is.
     """
 
-    _handle: Any
-    _interruptible: Any
+    if TYPE_CHECKING:
+        # What the other parts of Model have.
+        _handle: Any
+        _interruptible: Any
+        _freezing: tuple[tuple[str, bool], ...]
+        training: bool
 
     def layers(self, input_shape: Any = None) -> list[LayerInfo]:
         """All layers in the order of computation, at an input shape or at the nominal one.

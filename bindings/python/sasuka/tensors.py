@@ -9,7 +9,7 @@ from typing import Any, Protocol, Union
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._dlpack import from_dlpack, pointer_of
+from ._dlpack import from_dlpack, pointer_of, readable
 from ._library import MAX_RANK, Tensor, shape_of
 from .errors import InvalidArgumentError
 
@@ -76,9 +76,11 @@ def as_array(values: Any) -> np.ndarray:
     """An array over the same memory where `values` offers it (NumPy, ``__array_interface__``, ``__dlpack__``), else a new one."""
     if isinstance(values, np.ndarray):
         return values
-    if hasattr(values, "__dlpack__") and not hasattr(values, "__array_interface__"):
-        return from_dlpack(values)
-    return np.asarray(values)
+    return readable(values) if _is_foreign(values) else np.asarray(values)
+
+
+def _is_foreign(values: Any) -> bool:
+    return hasattr(values, "__dlpack__") and not hasattr(values, "__array_interface__")
 
 
 def _fits(array: np.ndarray) -> bool:
@@ -89,9 +91,13 @@ def _fits(array: np.ndarray) -> bool:
 
 
 def borrow_input(values: TensorLike) -> Borrowed:
-    """An array to be read; other types than the library's become float32."""
+    """An array to be read; other numbers than the library's become float32."""
     array = as_array(values)
-    return Borrowed(array if _fits(array) else np.ascontiguousarray(array, dtype=np.float32))
+    if not _fits(array):
+        if array.dtype.kind not in "biuf":
+            raise InvalidArgumentError(f"an array of {array.dtype}; real numbers are expected, such as float32")
+        array = array.astype(np.float32, order="C")
+    return Borrowed(array)
 
 
 def borrow_labels(values: TensorLike) -> Borrowed:
@@ -106,7 +112,7 @@ def borrow_output(out: Any) -> Borrowed:
     """An array, or another library's tensor, to be written where it lies."""
     if not isinstance(out, np.ndarray) and not hasattr(out, "__array_interface__") and not hasattr(out, "__dlpack__"):
         raise InvalidArgumentError(f"out is a {type(out).__name__}; an array that can be written where it lies is expected")
-    array = as_array(out)
+    array = from_dlpack(out) if _is_foreign(out) else np.asarray(out)
     if array.dtype not in _FLOATS or not _fits(array) or not array.flags.writeable:
         raise InvalidArgumentError(
             f"out is {'' if array.flags.writeable else 'a read-only '}{array.dtype}; a writable float32 or float64 array "

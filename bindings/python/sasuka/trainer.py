@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _elsewhere
+from ._interrupts import Interruptible
 from ._library import Evaluation as _Evaluation
 from ._library import Owner, ScheduleOptions, TrainOptions, defaults, lib, name_list, read_bytes, sizes
 from .errors import InvalidArgumentError, NotFoundError
-from .model import Interruptible, Model, PathOrBytes, hinted
+from .model import Model, PathOrBytes, hinted
 from .tensors import TensorLike, borrow_input, borrow_labels, borrow_output, read_feature
 
 OPTIMIZERS = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
@@ -95,7 +96,7 @@ class Trainer(Owner):
         threads: int = 0,
         from_module: str | None = None,
     ) -> None:
-        self.model = model
+        self.model, self.loss, self.ignore_index = model, loss, ignore_index
         self._interruptible = Interruptible()
         options = defaults(TrainOptions, "sasuka_train_options_init", _number(optimizer, OPTIMIZERS, "optimizer"))
         options.loss = _number(loss, LOSSES, "loss")
@@ -120,6 +121,11 @@ class Trainer(Owner):
         self._handle = handle
         for pattern, frozen in model._freezing:
             self.add_group(pattern, frozen=frozen)
+
+    def __repr__(self) -> str:
+        if self._closed:
+            return "Trainer(closed)"
+        return f"Trainer({self.model!r}, loss={self.loss!r}, lr={self.lr:g}, {self.steps} steps)"
 
     def step(self, x: TensorLike, target: TensorLike) -> float:
         """One whole step: gradients from zero, forward, backward, update. Returns the loss."""

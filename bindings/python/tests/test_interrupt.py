@@ -6,6 +6,7 @@ machine does.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pytest
 
 import sasuka
 from sasuka import nn
+from sasuka._interrupts import with_ending
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "Benchmarks"))
 from interrupt import latency  # noqa: E402
@@ -55,6 +57,11 @@ def fitting(model: sasuka.Model) -> Callable[[], object]:
     return lambda: learner.fit(1000)
 
 
+def searching(model: sasuka.Model) -> Callable[[], object]:
+    learner = sasuka.Learner(model, (PICTURES, LABELS), progress=False)
+    return lambda: learner.lr_find(steps=10**6)
+
+
 def predicting(model: sasuka.Model) -> Callable[[], object]:
     learner = sasuka.Learner(model, (PICTURES, LABELS), progress=False)
     return lambda: [learner.predict(PICTURES) for _ in range(1000)]
@@ -65,13 +72,16 @@ def differentiating(model: sasuka.Model) -> Callable[[], object]:
     return lambda: [(session(PICTURES), session.backward(np.ones((64, 3)))) for _ in range(1000)]
 
 
-@pytest.mark.parametrize("work", [stepping, evaluating, fitting, predicting, differentiating])
+@pytest.mark.parametrize("work", [stepping, evaluating, fitting, searching, predicting, differentiating])
 def test_ctrl_c_stops_within_a_tenth_of_a_second(work: Callable[[sasuka.Model], Callable[[], object]]) -> None:
     model = network()
-    running = work(model)
+    running, before = work(model), model.state_dict()
     for delay in (0.3, 0.5):
         _, computed = latency(running, delay)
         assert computed < 0.1
+        if work is searching:
+            for name, array in model.state_dict().items():
+                np.testing.assert_array_equal(array, before[name])
     assert np.isfinite(model(PICTURES[:1])).all()
 
 
@@ -83,3 +93,61 @@ def test_drawing_first_weights_is_stopped_and_begun_again() -> None:
     expected = sasuka.create_model("resnet18", seed=5).state_dict()
     for name, array in model.state_dict().items():
         np.testing.assert_array_equal(array, expected[name])
+
+
+def press() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_an_ending_is_done_whole() -> None:
+    done: list[str] = []
+
+    def work() -> str:
+        done.append("work")
+        press()
+        done.append("never")
+        return "result"
+
+    def ending() -> None:
+        for part in ("one", "two"):
+            press()
+            done.append(part)
+
+    with pytest.raises(KeyboardInterrupt):
+        with_ending(work, ending)
+    assert done == ["work", "one", "two"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    done.clear()
+    with pytest.raises(KeyboardInterrupt):
+        with_ending(lambda: done.append("work"), ending)
+    assert done == ["work", "one", "two"]
+    with pytest.raises(ZeroDivisionError):
+        with_ending(lambda: 1 / 0, lambda: done.append("ended"))
+    assert done[-1] == "ended" and with_ending(lambda: 3, lambda: None) == 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_weights_are_loaded_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network()
+    state = {name: array + 1 for name, array in model.state_dict().items()}
+    function, calls = sasuka.model.lib.sasuka_model_set_parameter, []
+
+    class Library:
+        """Presses Ctrl-C after the second parameter."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(library, name)
+
+        def sasuka_model_set_parameter(self, *arguments: object) -> None:
+            function(*arguments)
+            calls.append(arguments)
+            if len(calls) == 2:
+                press()
+
+    library = sasuka.model.lib
+    monkeypatch.setattr(sasuka.model, "lib", Library())
+    with pytest.raises(KeyboardInterrupt):
+        model.load_state_dict(state)
+    assert len(calls) == len(state)
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, state[name])

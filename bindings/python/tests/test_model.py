@@ -142,7 +142,7 @@ def test_objects_are_freed_in_any_order(pictures: np.ndarray) -> None:
     del trainer
     gc.collect()
     np.testing.assert_array_equal(session(pictures), expected)
-    with pytest.raises(sasuka.InvalidArgumentError, match="model is NULL"):
+    with pytest.raises(sasuka.WrongStateError, match="this Model is closed"):
         model(pictures)
 
 

@@ -82,8 +82,19 @@ def test_pytorch_s_tensors(model: sasuka.Model, pictures: np.ndarray) -> None:
     assert model(tensor, out=out) is out
     np.testing.assert_array_equal(out.numpy(), expected)
     assert torch.equal(torch.from_dlpack(model(tensor)), out)
+    halves = tensor.bfloat16()
+    np.testing.assert_array_equal(model(halves), model(halves.float()))
+    np.testing.assert_array_equal(model(tensor.half()), model(tensor.half().float()))
     with pytest.raises(sasuka.InvalidArgumentError, match="bfloat16"):
-        model(tensor.bfloat16())
+        model(tensor, out=out.bfloat16())
+    # What has a history is read without it, but not written.
+    np.testing.assert_array_equal(model(torch.nn.Parameter(tensor)), expected)
+    with pytest.raises(BufferError, match="require gradient"):
+        model(tensor, out=out.clone().requires_grad_())
+    np.testing.assert_array_equal(model(torch._neg_view(-tensor)), expected)
+    for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
+        state = {name: torch.nn.Parameter(torch.from_numpy(array).to(kind), False) for name, array in model.state_dict().items()}
+        model.load_state_dict(state)
     trainer = sasuka.Trainer(model)
     assert trainer.step(tensor, torch.tensor([0, 1, 2, 3, 4, 0])) > 0
 

@@ -84,6 +84,8 @@ def _parts(given: argparse.Namespace, steps: Preprocessing) -> tuple[Dataset, Da
 
 
 def _train(given: argparse.Namespace) -> dict[str, Any]:
+    if given.epochs < 1:
+        raise InvalidArgumentError(f"epochs is {given.epochs}; at least 1 is expected")
     channels = 1 if given.grey else 3
     mean, std = ((0.5,), (0.25,)) if given.grey else (IMAGENET_MEAN, IMAGENET_STD)
     steps = Preprocessing(channels, given.size, given.size, "bilinear", mean, std)
