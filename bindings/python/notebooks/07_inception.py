@@ -302,12 +302,22 @@ plt.show()
 # 2,000 pictures, gradient descent with momentum as in the paper, and several seeds, because a single run could be luck. The
 # training losses cannot be compared: one includes 0.3 of the head's. So we compare the accuracy on 1,000 other pictures, in
 # which the head has no part.
+#
+# The setting is the one of those tried that shows the difference most clearly: four blocks and a highest rate of 0.1, with seeds 1, 2
+# and 3. At 0.03 neither network left chance within five epochs, nor did eight blocks at 0.1; at 0.2 one seed of three learns without
+# the head, and all three do with it, as here. With Adam at 0.002 both learn, and the means over the seeds are 0.68 with the head and
+# 0.67 without (exercise 4).
 # %% [markdown] lt
 # ## Mokymas su galva ir be jos
 #
 # 2 000 vaizdų, gradientinis nusileidimas su momentu (angl. *momentum*), kaip straipsnyje, ir kelios sėklos, nes vienas bandymas gali pasisekti
 # atsitiktinai. Mokymo nuostolių lyginti negalima: į vieną jų įeina 0,3 galvos nuostolio. Todėl lyginame tikslumą, kurį tinklas
 # pasiekia su 1 000 kitų vaizdų; juos spėjant galva nedalyvauja.
+#
+# Iš išbandytų nuostatų čia palikta ta, kuri skirtumą parodo aiškiausiai: keturi blokai ir didžiausias mokymosi greitis 0,1, sėklos 1, 2 ir 3.
+# Kai greitis 0,03, per penkias epochas nė vienas tinklas nepradeda mokytis, kaip ir aštuonių blokų tinklai, kai greitis 0,1; kai greitis 0,2,
+# be galvos išmoksta viena sėkla iš trijų, o su galva – visos, kaip ir čia. Su Adam, kai greitis 0,002, mokosi abu tinklai, o tikslumo
+# vidurkiai yra 0,68 su galva ir 0,67 be jos (4 užduotis).
 # %%
 def fit(weight, norm, seed, epochs):
     network = inception(weight, norm, seed)
