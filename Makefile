@@ -17,8 +17,9 @@ LIBRARY := $(BUILD)/libsasuka.so
 UNSTRIPPED := $(BUILD)/libsasuka.debug.so
 EXPORTS := $(BUILD)/exports.map
 
-LINK_FLAGS := -shared -fuse-ld=lld -Wl,-soname,libsasuka.so \
-  -Wl,-T,Sources/Embedded/discard.ld -Wl,--gc-sections,--icf=all,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro \
+# Without the C compiler's start files, which serve what is not here: C++ objects, profiles, transactional memory.
+LINK_FLAGS := -shared -nostartfiles -fuse-ld=lld -Wl,-O2,-soname,libsasuka.so \
+  -Wl,-T,Sources/Embedded/discard.ld,-T,Sources/Embedded/strings.ld -Wl,--gc-sections,--icf=all,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro \
   -Wl,--pack-dyn-relocs=relr,--use-android-relr-tags,-init=sasuka_relocate -Wl,-Map=$(BUILD)/libsasuka.map
 
 HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude

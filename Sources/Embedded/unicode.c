@@ -29,3 +29,7 @@ uint32_t _swift_stdlib_getDecompositionEntry(uint32_t scalar) {
 static const uint8_t none[1] = {0};
 extern const uint8_t *const _swift_stdlib_nfd_decompositions;
 const uint8_t *const _swift_stdlib_nfd_decompositions = none;
+
+/* What strings.ld puts in place of the code for strings of another language's runtime. */
+void sasuka_never(void);
+__attribute__((visibility("hidden"))) void sasuka_never(void) { __builtin_trap(); }
