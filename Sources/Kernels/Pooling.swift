@@ -3,12 +3,11 @@ import CSystem
 
 func fillPooling(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.max_pool = { shape, input, output, indices in
-    if let indices {
-      maxPool(shape!.pointee, input!, output!) { index, pixel in
-        UnsafeMutableRawPointer(indices + pixel * Vector.scalarCount).storeBytes(of: index, as: Indices.self)
-      }
-    } else {
-      maxPool(shape!.pointee, input!, output!) { _, _ in }
+    let runs = lanes > 4 && indices == nil ? columnsOfRuns(shape!.pointee) : 0..<0
+    for row in 0..<Int(shape!.pointee.output_height) {
+      if !runs.isEmpty { maxima(shape!.pointee, input!, output!, row, runs) }
+      maxPool(shape!.pointee, input!, output!, indices, row, 0..<runs.lowerBound)
+      maxPool(shape!.pointee, input!, output!, indices, row, runs.upperBound..<Int(shape!.pointee.output_width))
     }
   }
   table.pointee.max_pool_gradient = { shape, gradient, indices, result in
@@ -56,28 +55,104 @@ private func firstInside(_ start: Int, _ step: Int) -> Int {
   start >= 0 ? start : start + (step - 1 - start) / step * step
 }
 
-/// The first of equal maxima wins; a NaN wins over every number, as in PyTorch.
-@inline(__always)
+/// Some pixels of an output row. The first of equal maxima wins; a NaN wins over every number, as in PyTorch.
+@inline(never)
 private func maxPool(
   _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>,
-  _ keep: (Indices, Int) -> Void
+  _ indices: UnsafeMutablePointer<Int32>?, _ row: Int, _ columns: Range<Int>
 ) {
-  for row in 0..<Int(shape.output_height) {
-    for column in 0..<Int(shape.output_width) {
-      var best = Vector(repeating: -.infinity)
-      var place = Indices(repeating: firstTap(shape, row, column))
-      forEachTap(shape, row, column) { tap in
-        let value = loadVector(input + tap * Vector.scalarCount)
-        let wins = either(less(best, value), isNaN(value))
-        best = select(wins, value, best)
-        place = select(wins, Indices(repeating: Int32(truncatingIfNeeded: tap)), place)
-      }
-      let pixel = row * Int(shape.output_width) + column
-      storeVector(best, output + pixel * Vector.scalarCount)
-      keep(place, pixel)
+  for column in columns {
+    var best = Vector(repeating: -.infinity)
+    var place = Indices(repeating: firstTap(shape, row, column))
+    forEachTap(shape, row, column) { tap in
+      let value = loadVector(input + tap * Vector.scalarCount)
+      let wins = either(less(best, value), isNaN(value))
+      best = select(wins, value, best)
+      place = select(wins, Indices(repeating: Int32(truncatingIfNeeded: tap)), place)
     }
+    let pixel = (row * Int(shape.output_width) + column) * Vector.scalarCount
+    storeVector(best, output + pixel)
+    if let indices { UnsafeMutableRawPointer(indices + pixel).storeBytes(of: place, as: Indices.self) }
   }
 }
+
+/// Pixels whose maxima are found together.
+private var pixelsOfRun: Int { 4 }
+
+/// The columns whose windows lie inside the input, if these are of a usual size and the columns enough: two runs for five
+/// pixels take longer than one pixel after the other.
+@inline(__always)
+private func columnsOfRuns(_ shape: sasuka_pooling) -> Range<Int> {
+  let (kernel, stride) = (Int(shape.kernel_width), Int(shape.stride_width))
+  let isUsual = kernel == 3 ? stride == 1 || stride == 2 : kernel == 2 && stride == 2
+  let isSquare = kernel == Int(shape.kernel_height) && stride == Int(shape.stride_height)
+  // Every window has rows inside, so that those outside can be replaced.
+  let last = (shape.output_height - 1) * shape.stride_height - shape.top
+  let hasRows = shape.top < shape.kernel_height && last < shape.input_height
+  guard isUsual, isSquare, hasRows, shape.dilation_height == 1, shape.dilation_width == 1 else { return 0..<0 }
+  let first = (Int(shape.left) + stride - 1) / stride
+  let end = min((Int(shape.input_width + shape.left) - kernel) / stride + 1, Int(shape.output_width))
+  return end - first > 5 ? first..<end : 0..<0
+}
+
+/// Maxima without their places, of windows whose columns lie inside the input.
+@inline(__always)
+private func maxima(
+  _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ row: Int,
+  _ columns: Range<Int>
+) {
+  let inputRow = Int(shape.input_width) * lanes
+  let top = row * Int(shape.stride_height) - Int(shape.top)
+  // A row outside is replaced by the nearest one inside, which the window has too.
+  var rows = InlineArray<3, UnsafePointer<Float>>(repeating: input)
+  for tap in 0..<3 { rows[tap] += max(0, min(top + tap, Int(shape.input_height) - 1)) * inputRow }
+  var column = columns.lowerBound
+  while column < columns.upperBound {
+    // The last run may write again what the one before has written.
+    let first = min(column, columns.upperBound - pixelsOfRun)
+    let place = (first * Int(shape.stride_width) - Int(shape.left)) * lanes
+    let target = output + (row * Int(shape.output_width) + first) * lanes
+    let isDone =
+      switch (shape.kernel_width, shape.stride_width) {
+      case (2, _): maximaOfRun(Count<2>(), Count<2>(), rows, place, target)
+      case (_, 1): maximaOfRun(Count<3>(), Count<1>(), rows, place, target)
+      case (_, _): maximaOfRun(Count<3>(), Count<2>(), rows, place, target)
+      }
+    if !isDone { maxPool(shape, input, output, nil, row, first..<(first + pixelsOfRun)) }
+    column += pixelsOfRun
+  }
+}
+
+/// The maxima of columns first, which neighbours share. False, and nothing written, where something is not a number.
+@inline(__always)
+private func maximaOfRun<let kernel: Int, let stride: Int>(
+  _: Count<kernel>, _: Count<stride>, _ rows: InlineArray<3, UnsafePointer<Float>>, _ place: Int,
+  _ output: UnsafeMutablePointer<Float>
+) -> Bool {
+  var best = zeroed() as InlineArray<4, Vector>
+  var unordered = Mask()
+  for column in 0..<(3 &* stride &+ kernel) {
+    var value = loadVector(rows[0] + (place &+ column &* lanes))
+    unordered = either(unordered, isNaN(value))
+    for row in 1..<kernel {
+      let other = loadVector(rows[row] + (place &+ column &* lanes))
+      unordered = either(unordered, isNaN(other))
+      value = larger(value, other)
+    }
+    for pixel in 0..<4 {
+      let tap = column &- pixel &* stride
+      if tap == 0 { best[pixel] = value }
+      if tap > 0, tap < kernel { best[pixel] = larger(best[pixel], value) }
+    }
+  }
+  guard !hasAny(unordered) else { return false }
+  for pixel in 0..<4 { storeVector(best[pixel], output + pixel &* lanes) }
+  return true
+}
+
+/// The larger of two numbers in each lane.
+@inline(__always)
+private func larger(_ a: Vector, _ b: Vector) -> Vector { select(less(a, b), b, a) }
 
 /// Each tap of a window takes the gradients of the lanes whose index it is.
 @inline(__always)
@@ -100,26 +175,55 @@ private func maxPoolGradient(
   }
 }
 
-/// Rows of a window are summed first, then their sums: in a window of h x w pixels errors grow with h + w only.
+/// Four pixels at a time where their windows are equally wide, else one.
 @inline(__always)
 private func averagePool(
   _ shape: sasuka_pooling, _ rows: UnsafePointer<sasuka_pool_range>, _ columns: UnsafePointer<sasuka_pool_range>,
   _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
 ) {
+  let (inputRow, outputWidth) = (Int(shape.input_width) &* lanes, Int(shape.output_width))
   for row in 0..<Int(shape.output_height) {
-    for column in 0..<Int(shape.output_width) {
-      var sum = Vector.zero
-      for y in rows[row].first..<rows[row].end {
-        var rowSum = Vector.zero
-        let source = input + Int(y) * Int(shape.input_width) * Vector.scalarCount
-        for x in columns[column].first..<columns[column].end {
-          rowSum += loadVector(source + Int(x) * Vector.scalarCount)
-        }
-        sum += rowSum
+    var column = 0
+    while column < outputWidth {
+      let target = output + (row &* outputWidth &+ column) &* lanes
+      if lanes > 4, column &+ 4 <= outputWidth, haveOneWidth(columns + column) {
+        averages(Count<4>(), rows[row], columns + column, input, inputRow, target)
+        column &+= 4
+      } else {
+        averages(Count<1>(), rows[row], columns + column, input, inputRow, target)
+        column &+= 1
       }
-      let pixel = row * Int(shape.output_width) + column
-      storeVector(sum / (rows[row].divisor * columns[column].divisor), output + pixel * Vector.scalarCount)
     }
+  }
+}
+
+/// Whether four windows have as many columns.
+@inline(__always)
+private func haveOneWidth(_ columns: UnsafePointer<sasuka_pool_range>) -> Bool {
+  let width = columns[0].end &- columns[0].first
+  for pixel in 1..<4 where columns[pixel].end &- columns[pixel].first != width { return false }
+  return true
+}
+
+/// Rows of a window are summed first, then their sums: in a window of h x w pixels errors grow with h + w only.
+@inline(__always)
+private func averages<let pixels: Int>(
+  _: Count<pixels>, _ row: sasuka_pool_range, _ columns: UnsafePointer<sasuka_pool_range>,
+  _ input: UnsafePointer<Float>, _ inputRow: Int, _ output: UnsafeMutablePointer<Float>
+) {
+  var sums = zeroed() as InlineArray<pixels, Vector>
+  for y in row.first..<row.end {
+    var rowSums = zeroed() as InlineArray<pixels, Vector>
+    let source = input + Int(y) &* inputRow
+    for tap in 0..<Int(columns[0].end &- columns[0].first) {
+      for pixel in 0..<pixels {
+        rowSums[pixel] += loadVector(source + (Int(columns[pixel].first) &+ tap) &* lanes)
+      }
+    }
+    for pixel in 0..<pixels { sums[pixel] += rowSums[pixel] }
+  }
+  for pixel in 0..<pixels {
+    storeVector(sums[pixel] / (row.divisor * columns[pixel].divisor), output + pixel &* lanes)
   }
 }
 

@@ -25,6 +25,9 @@ func atMost(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Int32> { sasuka_at_mo
 func isNaN(_ a: SIMD4<Float>) -> SIMD4<Int32> { sasuka_unordered4(a) }
 
 @inline(__always)
+func hasAny(_ mask: SIMD4<Int32>) -> Bool { sasuka_any4(mask) != 0 }
+
+@inline(__always)
 func equal(_ a: SIMD4<Int32>, _ b: SIMD4<Int32>) -> SIMD4<Int32> { sasuka_equal4(a, b) }
 
 @inline(__always)
@@ -59,6 +62,9 @@ func atMost(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Int32> { sasuka_at_mo
 /// Where a lane is not a number.
 @inline(__always)
 func isNaN(_ a: SIMD8<Float>) -> SIMD8<Int32> { sasuka_unordered8(a) }
+
+@inline(__always)
+func hasAny(_ mask: SIMD8<Int32>) -> Bool { sasuka_any8(mask) != 0 }
 
 @inline(__always)
 func equal(_ a: SIMD8<Int32>, _ b: SIMD8<Int32>) -> SIMD8<Int32> { sasuka_equal8(a, b) }
@@ -97,6 +103,9 @@ func atMost(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Int32> { sasuka_at
 /// Where a lane is not a number.
 @inline(__always)
 func isNaN(_ a: SIMD16<Float>) -> SIMD16<Int32> { sasuka_unordered16(a) }
+
+@inline(__always)
+func hasAny(_ mask: SIMD16<Int32>) -> Bool { sasuka_any16(mask) != 0 }
 
 @inline(__always)
 func equal(_ a: SIMD16<Int32>, _ b: SIMD16<Int32>) -> SIMD16<Int32> { sasuka_equal16(a, b) }

@@ -16,6 +16,8 @@
     return a <= b; \
   } \
   SASUKA_VECTOR_FUNCTION sasuka_mask##width sasuka_unordered##width(sasuka_float##width a) { return a != a; } \
+  /* Whether a mask holds anywhere. */ \
+  SASUKA_VECTOR_FUNCTION int sasuka_any##width(sasuka_mask##width mask) { return __builtin_reduce_or(mask); } \
   SASUKA_VECTOR_FUNCTION sasuka_mask##width sasuka_equal##width(sasuka_mask##width a, sasuka_mask##width b) { \
     return a == b; \
   } \
