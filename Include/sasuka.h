@@ -686,7 +686,7 @@ enum {
   SASUKA_ABLATE_SHORTCUT = 2
 };
 
-/** Takes away what `count` modules, named as in sasuka_session_options, contribute. Errors: SASUKA_NOT_FOUND. */
+/** Takes away what `count` modules, named as in sasuka_session_options, contribute; without any, a copy. Errors: SASUKA_NOT_FOUND. */
 sasuka_status sasuka_model_ablate(const sasuka_model *model, const char *const *modules, size_t count,
                                   sasuka_ablation ablation, sasuka_model **changed);
 
@@ -791,7 +791,7 @@ enum { SASUKA_SGD = 0, SASUKA_ADAM = 1, SASUKA_ADAMW = 2, SASUKA_RMSPROP = 3 };
 
 typedef int32_t sasuka_loss;
 enum {
-  /** Logits [N, C, ...] against integer classes [N, ...]. */
+  /** Logits [N, C, ...] against integer classes [N, ...], or floats [N, C, ...], from 0: probabilities (PyTorch's; mixup). */
   SASUKA_CROSS_ENTROPY = 0,
   /** Both of one shape. */
   SASUKA_MEAN_SQUARED_ERROR = 1,
@@ -825,7 +825,7 @@ typedef struct sasuka_train_options {
   int32_t nesterov;
   /** Share of the target spread over all classes; default 0. */
   double label_smoothing;
-  /** Label that does not count; default -100. */
+  /** Label that does not count; default -100. Probabilities count all. */
   int64_t ignore_index;
   /** Weight of each class, or NULL; copied. */
   const float *class_weights;
@@ -929,8 +929,8 @@ int64_t sasuka_trainer_steps(const sasuka_trainer *trainer);
 
 sasuka_status sasuka_trainer_zero_gradients(sasuka_trainer *trainer);
 
-/** Forward in training mode, loss, backward; adds to the gradients and updates running statistics. `target`: integers
-    [N, ...] for cross-entropy, else numbers of the output's shape. The loss includes that of auxiliary heads, with 0.3 each
+/** Forward in training mode, loss, backward; adds to the gradients and updates running statistics. `target`: as
+    sasuka_loss says. The loss includes that of auxiliary heads, with 0.3 each
     for GoogLeNet, 0.4 for Inception v3, and what sasuka_graph_add_auxiliary was told. */
 sasuka_status sasuka_trainer_forward_backward(sasuka_trainer *trainer, const sasuka_tensor *input,
                                               const sasuka_tensor *target, double *loss);
@@ -941,7 +941,7 @@ sasuka_status sasuka_trainer_forward(sasuka_trainer *trainer, const sasuka_tenso
 /** Says of which modules, named as in sasuka_session_options, the results can be read after a forward or a forward_backward of
     this trainer, and after the latter the gradients of its loss with respect to them; `count` 0 ends it. Errors: SASUKA_NOT_FOUND. */
 sasuka_status sasuka_trainer_watch(sasuka_trainer *trainer, const char *const *modules, size_t count);
-/** As sasuka_session_feature and its kin. Errors: SASUKA_NOT_FOUND; SASUKA_WRONG_STATE before such a call. */
+/** As sasuka_session_feature and its kin; "output", watched or not, is the result. Errors: SASUKA_NOT_FOUND; SASUKA_WRONG_STATE. */
 sasuka_status sasuka_trainer_feature_shape(const sasuka_trainer *trainer, const char *name, int64_t *shape, int32_t *rank);
 sasuka_status sasuka_trainer_feature(const sasuka_trainer *trainer, const char *name, sasuka_tensor *value);
 sasuka_status sasuka_trainer_feature_gradient(const sasuka_trainer *trainer, const char *name, sasuka_tensor *value);
@@ -956,7 +956,7 @@ typedef struct sasuka_evaluation {
   /** Sum of the losses of the samples. */
   double loss_sum;
   int64_t samples;
-  /** Samples whose class has the highest logit, and whose class is among the five highest. */
+  /** Samples whose class (of probabilities the highest) has the highest logit, and whose class is among the five highest. */
   int64_t top1, top5;
 } sasuka_evaluation;
 

@@ -130,7 +130,6 @@ public func sasuka_model_ablate(
 ) -> sasuka_status {
   transform(model, changed) { (graph) throws(SasukaError) in
     let names = try texts(modules, count, "modules")
-    guard names.count > 0 else { throw SasukaError(.invalidArgument, "count is 0; at least one module is expected") }
     return try graph.ablating(names, enumerator(ablation, Ablation.self, "ablation"))
   }
 }

@@ -131,8 +131,10 @@ extension Graph {
   fileprivate mutating func appendLoss(
     _ loss: Loss, _ targetShape: Shape, auxiliaries weights: [Float]
   ) throws(SasukaError) -> Value {
-    let target = addInput(name: "target", shape: targetShape, element: loss.targetElement)
-    var sum = try append(loss.operation, name: "loss", inputs: [outputs[0], target])[0]
+    var element = TensorInfo.Element.float32
+    if case .operation(_, let made) = loss { element = made }
+    let target = addInput(name: "target", shape: targetShape, element: element)
+    var sum = try append(loss, of: outputs[0], against: target, name: "loss")
     for (output, weight) in zip(outputs.dropFirst(), weights) {
       // Labels are checked against the prediction's classes.
       guard shape(output) == shape(outputs[0]) else {
@@ -140,7 +142,7 @@ extension Graph {
           .invalidArgument,
           "an auxiliary head predicts \(shape(output)); the output's \(shape(outputs[0])) is expected")
       }
-      let part = try append(loss.operation, name: "auxiliary loss", inputs: [output, target])[0]
+      let part = try append(loss, of: output, against: target, name: "auxiliary loss")
       let factor = try append(Fill(shape: Shape([]), value: weight), name: "auxiliary loss", inputs: [])[0]
       sum = try add(sum, multiply(part, factor, name: "auxiliary loss"), name: "loss")
     }

@@ -1,23 +1,22 @@
 import CSystem
 
-/// The mean (or sum) over all elements of the cross entropy of sigmoid(logit) and a target in [0, 1].
+/// The mean over all elements of the cross entropy of sigmoid(logit) and a target in [0, 1].
 package final class BinaryCrossEntropy: Operator {
   package let kind = "binary_cross_entropy_with_logits"
   package let layoutRule = LayoutRule.plain
-  private let reduction: Reduction
 
-  package init(reduction: Reduction = .mean) { self.reduction = reduction }
+  package init() {}
 
   package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
     try ElementLoss.outputShapes(of: inputs)
   }
 
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
-    try ElementLoss.appendGradient(BinaryCrossEntropyGradient(reduction: reduction), &context)
+    try ElementLoss.appendGradient(BinaryCrossEntropyGradient(), &context)
   }
 
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    ElementLoss.lowerSum(node, &lowering, reduction, lowering.kernels.pointee.binary_cross_entropy_sum!)
+    ElementLoss.lowerSum(node, &lowering, lowering.kernels.pointee.binary_cross_entropy_sum!)
   }
 }
 
@@ -25,14 +24,11 @@ package final class BinaryCrossEntropy: Operator {
 final class BinaryCrossEntropyGradient: Operator {
   let kind = "binary_cross_entropy_with_logits_gradient"
   let layoutRule = LayoutRule.plain
-  private let reduction: Reduction
-
-  init(reduction: Reduction) { self.reduction = reduction }
 
   func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] { [inputs[0]] }
 
   func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let kernel = lowering.kernels.pointee.binary_cross_entropy_backward!
-    ElementLoss.lowerGradient(node, &lowering, reduction, factor: 1, kernel)
+    ElementLoss.lowerGradient(node, &lowering, factor: 1, kernel)
   }
 }

@@ -1,12 +1,5 @@
 import CSystem
 
-/// How the losses of single elements become one number.
-package enum Reduction: Equatable, Sendable {
-  /// Their mean; for a cross entropy weighted with the weights of the labels, as in PyTorch.
-  case mean
-  case sum
-}
-
 /// The numbers of each class along one axis of a row-major tensor, cut into units of work.
 struct ClassAxis {
   let classes: Int
@@ -49,77 +42,31 @@ struct ClassAxis {
   }
 }
 
-/// Cross entropy of logits [N, C] or [N, C, H, W] and labels [N] or [N, H, W], log-softmax included.
-package final class CrossEntropy: Operator {
-  /// PyTorch's default.
-  package static let usualIgnoredLabel = -100
-
-  package struct Options: Equatable, Sendable {
+/// Mean cross entropy of logits [N, C, ...] and labels [N, ...], log-softmax included; where classes have weights, the mean
+/// is weighted with those of the labels, as in PyTorch. `LossOptions` has checked shapes and options.
+final class CrossEntropy: Operator {
+  struct Options {
     /// Share of each target that is spread over all classes: 0 to 1.
-    package var labelSmoothing: Float
+    let labelSmoothing: Float
     /// One weight per class, or nil.
-    package var classWeights: [Float]?
+    let classWeights: [Float]?
     /// Positions with this label do not count.
-    package var ignoredLabel: Int
-    package var reduction: Reduction
-
-    package init(
-      labelSmoothing: Float = 0, classWeights: [Float]? = nil, ignoredLabel: Int = CrossEntropy.usualIgnoredLabel,
-      reduction: Reduction = .mean
-    ) {
-      self.labelSmoothing = labelSmoothing
-      self.classWeights = classWeights
-      self.ignoredLabel = ignoredLabel
-      self.reduction = reduction
-    }
+    let ignoredLabel: Int
   }
 
-  package let kind = "cross_entropy"
-  package let layoutRule = LayoutRule.plain
-  package let options: Options
+  let kind = "cross_entropy"
+  let layoutRule = LayoutRule.plain
+  private let options: Options
 
-  package init(_ options: Options = Options()) { self.options = options }
+  init(_ options: Options) { self.options = options }
 
-  package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
-    let (logits, labels) = (inputs[0], inputs[1])
-    guard logits.rank >= 2 else {
-      throw SasukaError(.invalidArgument, "logits of shape \(logits); [batch, classes, ...] is expected")
-    }
-    var expected = logits.dimensions
-    expected.remove(at: 1)
-    guard labels.dimensions == expected else {
-      throw SasukaError(
-        .invalidArgument, "labels of shape \(labels) for logits \(logits); \(Shape(expected)) is expected")
-    }
-    guard options.labelSmoothing >= 0, options.labelSmoothing <= 1 else {
-      throw SasukaError(.invalidArgument, "label smoothing out of range; 0 to 1 is expected")
-    }
-    guard let weights = options.classWeights else { return [Shape([])] }
-    guard weights.count == logits[1] else {
-      throw SasukaError(
-        .invalidArgument, "\(weights.count) class weights; one for each of \(logits[1]) classes expected")
-    }
-    guard weights.allSatisfy({ $0.isFinite && $0 >= 0 }) else {
-      throw SasukaError(.invalidArgument, "a class weight is negative or not finite; 0 or more is expected")
-    }
-    return [Shape([])]
+  func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] { [Shape([])] }
+
+  func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
+    try ElementLoss.appendGradient(CrossEntropyGradient(options), &context)
   }
 
-  /// The place of the first label that is neither a class nor ignored, or nil: for the door to check before a run.
-  package func firstInvalidLabel(in labels: UnsafeBufferPointer<Int32>, classes: Int) -> Int? {
-    for (place, label) in labels.enumerated() {
-      if Int(label) != options.ignoredLabel, label < 0 || Int(label) >= classes { return place }
-    }
-    return nil
-  }
-
-  package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
-    guard context.needs[0] else { return }
-    let inputs = context.node.inputs + [context.outputGradient]
-    context.setGradient(ofInput: 0, try context.append(CrossEntropyGradient(options), inputs)[0])
-  }
-
-  package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
+  func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let axis = ClassAxis(lowering.shape(node.inputs[0]), axis: 1)
     let loss = try options.lowered(classes: axis.classes, &lowering)
     let logits = UnsafePointer(lowering.pointer(node.inputs[0]))
@@ -136,7 +83,6 @@ package final class CrossEntropy: Operator {
         withUnsafePointer(to: loss) { kernel!(shape, $0, logits + offset, labels + position, sums) }
       }
     }
-    let reduction = options.reduction
     lowering.step(units: 1) { _, context in
       let sums = UnsafePointer(context.scratch.assumingMemoryBound(to: Double.self))
       var (loss, weight) = (0.0, 0.0)
@@ -144,7 +90,7 @@ package final class CrossEntropy: Operator {
         loss += sums[2 * unit]
         weight += sums[2 * unit + 1]
       }
-      output.pointee = Float(reduction == .mean ? loss / weight : loss)
+      output.pointee = Float(loss / weight)
     }
   }
 }
@@ -170,14 +116,11 @@ final class CrossEntropyGradient: Operator {
     let (options, positions) = (options, lowering.shape(node.inputs[1]).count)
     lowering.needScratch(bytes: MemoryLayout<Float>.stride)
     lowering.step(units: 1) { _, context in
-      var divisor = 1.0
-      if options.reduction == .mean {
-        divisor = 0
-        for position in 0..<positions {
-          let label = Int(labels[position])
-          guard label != options.ignoredLabel, label >= 0, label < axis.classes else { continue }
-          divisor += Double(loss.weights?[label] ?? 1)
-        }
+      var divisor = 0.0
+      for position in 0..<positions {
+        let label = Int(labels[position])
+        guard label != options.ignoredLabel, label >= 0, label < axis.classes else { continue }
+        divisor += Double(loss.weights?[label] ?? 1)
       }
       // Without a label that counts there is nothing to scale.
       let scale = divisor == 0 ? 0 : Double(upstream.pointee) / divisor

@@ -1,23 +1,22 @@
 import CSystem
 
-/// The mean (or sum) of (prediction - target)² over all elements.
+/// The mean of (prediction - target)² over all elements.
 package final class MeanSquaredError: Operator {
   package let kind = "mean_squared_error"
   package let layoutRule = LayoutRule.plain
-  private let reduction: Reduction
 
-  package init(reduction: Reduction = .mean) { self.reduction = reduction }
+  package init() {}
 
   package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
     try ElementLoss.outputShapes(of: inputs)
   }
 
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
-    try ElementLoss.appendGradient(MeanSquaredErrorGradient(reduction: reduction), &context)
+    try ElementLoss.appendGradient(MeanSquaredErrorGradient(), &context)
   }
 
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    ElementLoss.lowerSum(node, &lowering, reduction, lowering.kernels.pointee.squared_error_sum!)
+    ElementLoss.lowerSum(node, &lowering, lowering.kernels.pointee.squared_error_sum!)
   }
 }
 
@@ -25,19 +24,16 @@ package final class MeanSquaredError: Operator {
 final class MeanSquaredErrorGradient: Operator {
   let kind = "mean_squared_error_gradient"
   let layoutRule = LayoutRule.plain
-  private let reduction: Reduction
-
-  init(reduction: Reduction) { self.reduction = reduction }
 
   func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] { [inputs[0]] }
 
   func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let kernel = lowering.kernels.pointee.squared_error_backward!
-    ElementLoss.lowerGradient(node, &lowering, reduction, factor: 2, kernel)
+    ElementLoss.lowerGradient(node, &lowering, factor: 2, kernel)
   }
 }
 
-/// What losses of single elements have in common: target of the prediction's shape, sum or mean.
+/// What losses of single elements have in common: target of the prediction's shape, and their mean.
 enum ElementLoss {
   typealias SumKernel = @convention(c) (UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Double
   typealias GradientKernel =
@@ -57,8 +53,7 @@ enum ElementLoss {
     context.setGradient(ofInput: 0, try context.append(operation, inputs)[0])
   }
 
-  static func lowerSum(_ node: Node, _ lowering: inout Lowering, _ reduction: Reduction, _ kernel: @escaping SumKernel)
-  {
+  static func lowerSum(_ node: Node, _ lowering: inout Lowering, _ kernel: @escaping SumKernel) {
     let prediction = UnsafePointer(lowering.pointer(node.inputs[0]))
     let target = UnsafePointer(lowering.pointer(node.inputs[1]))
     let output = lowering.pointer(node.outputs[0])
@@ -74,12 +69,12 @@ enum ElementLoss {
       let sums = UnsafePointer(context.scratch.assumingMemoryBound(to: Double.self))
       var total = 0.0
       for unit in 0..<chunks.count { total += sums[unit] }
-      output.pointee = Float(reduction == .mean ? total / Double(count) : total)
+      output.pointee = Float(total / Double(count))
     }
   }
 
   static func lowerGradient(
-    _ node: Node, _ lowering: inout Lowering, _ reduction: Reduction, factor: Double, _ kernel: @escaping GradientKernel
+    _ node: Node, _ lowering: inout Lowering, factor: Double, _ kernel: @escaping GradientKernel
   ) {
     let prediction = UnsafePointer(lowering.pointer(node.inputs[0]))
     let target = UnsafePointer(lowering.pointer(node.inputs[1]))
@@ -87,7 +82,7 @@ enum ElementLoss {
     let gradient = lowering.pointer(node.outputs[0])
     let count = lowering.shape(node.inputs[0]).count
     let chunks = Chunks(of: count)
-    let share = factor / (reduction == .mean ? Double(count) : 1)
+    let share = factor / Double(count)
     lowering.step(units: chunks.count) { unit, _ in
       let range = chunks[unit]
       let start = range.lowerBound

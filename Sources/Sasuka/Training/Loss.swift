@@ -1,11 +1,24 @@
-/// What training makes small: an operator from (prediction, target) to a scalar, and what its target is made of.
-package struct Loss {
-  package let operation: any Operator
-  package let targetElement: TensorInfo.Element
+/// What training makes small.
+package enum Loss {
+  /// An operator from (prediction, target) to a scalar, and what its target is made of.
+  case operation(any Operator, target: TensorInfo.Element)
+  /// The mean over all elements of the target times the logarithm of the softmax over axis 1.
+  case meanOfLogarithms
+}
 
-  package init(_ operation: any Operator, target: TensorInfo.Element) {
-    self.operation = operation
-    targetElement = target
+extension Graph {
+  /// Appends the scalar that a loss makes of a prediction and a target.
+  mutating func append(
+    _ loss: Loss, of prediction: Value, against target: Value, name: String
+  ) throws(SasukaError) -> Value {
+    if case .operation(let operation, _) = loss {
+      return try append(operation, name: name, inputs: [prediction, target])[0]
+    }
+    let logarithms = try softmax(prediction, axis: 1, isLogarithm: true, name: name)
+    let products = try multiply(logarithms, target, name: name)
+    let axes = Array(0..<shape(products).rank)
+    let mean = try append(AxisReduction(.mean, axes: axes, rank: axes.count), name: name, inputs: [products])
+    return try append(Squeeze(axes: axes), name: name, inputs: mean)[0]
   }
 }
 
@@ -29,6 +42,9 @@ package struct LossOptions: Sendable {
     guard labelSmoothing >= 0, labelSmoothing <= 1 else {
       throw SasukaError(.invalidArgument, "label smoothing \(describe(labelSmoothing)); 0 to 1 is expected")
     }
+    for weight in classWeights ?? [] where !(weight >= 0 && weight < .infinity) {
+      throw SasukaError(.invalidArgument, "class weight \(describe(Double(weight))); a number from 0 is expected")
+    }
   }
 
   /// - Throws: `invalidArgument` where the target does not fit the prediction.
@@ -44,9 +60,10 @@ package struct LossOptions: Sendable {
         .invalidArgument, "cross entropy of a prediction of shape \(prediction); [batch, classes, ...] is expected")
     }
     let expected = Shape([prediction[0]] + prediction.dimensions[2...])
-    guard target == expected else {
+    guard target == expected || target == prediction else {
       throw SasukaError(
-        .invalidArgument, "target has shape \(target); \(expected), a class for each place, is expected")
+        .invalidArgument,
+        "target has shape \(target); \(expected), a class for each place, or \(prediction), probabilities, is expected")
     }
     if let classWeights, classWeights.count != prediction[1] {
       throw SasukaError(
@@ -54,15 +71,46 @@ package struct LossOptions: Sendable {
     }
   }
 
-  package func make() -> Loss {
+  /// Whether a target is the classes' probabilities in place of their numbers.
+  func isProbabilities(_ target: Shape, rank: Int) -> Bool { kind == .crossEntropy && target.rank == rank }
+
+  /// Copies probabilities as `Loss.meanOfLogarithms` takes them: smoothed and weighted as in PyTorch, and times -classes,
+  /// since the cross entropy's mean is one over places, not elements.
+  ///
+  /// - Throws: `invalidArgument` for integers and for what is negative or not finite.
+  func readProbabilities(
+    _ target: HostTensor, into numbers: UnsafeMutablePointer<Float>
+  ) throws(SasukaError) {
+    try target.expectFloats(target.shape, "target")
+    try target.read(into: numbers)
+    let classes = target.shape[1]
+    let area = target.shape.count / (target.shape[0] * classes)
+    let spread = labelSmoothing / Double(classes)
+    for plane in 0..<(target.shape[0] * classes) {
+      let scale = -Double(classes) * Double(classWeights?[plane % classes] ?? 1)
+      for place in (plane * area)..<((plane + 1) * area) {
+        let probability = Double(numbers[place])
+        guard probability >= 0, probability < .infinity else {
+          throw SasukaError(
+            .invalidArgument, "probability \(describe(probability)) in the target; a number from 0 is expected")
+        }
+        numbers[place] = Float(scale * ((1 - labelSmoothing) * probability + spread))
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - target: its shape, or nil where there is none.
+  package func make(target: Shape?, prediction: Shape) -> Loss {
     switch kind {
     case .crossEntropy:
+      if let target, isProbabilities(target, rank: prediction.rank) { return .meanOfLogarithms }
       // The door has turned labels that do not count into -1.
       let options = CrossEntropy.Options(
         labelSmoothing: Float(labelSmoothing), classWeights: classWeights, ignoredLabel: -1)
-      return Loss(CrossEntropy(options), target: .int32)
-    case .meanSquaredError: return Loss(MeanSquaredError(), target: .float32)
-    case .binaryCrossEntropyWithLogits: return Loss(BinaryCrossEntropy(), target: .float32)
+      return .operation(CrossEntropy(options), target: .int32)
+    case .meanSquaredError: return .operation(MeanSquaredError(), target: .float32)
+    case .binaryCrossEntropyWithLogits: return .operation(BinaryCrossEntropy(), target: .float32)
     }
   }
 }

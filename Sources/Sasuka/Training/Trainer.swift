@@ -110,12 +110,13 @@ package final class Trainer {
     }
     try gate.beginWriting()
     defer { gate.endWriting() }
+    // Of what is trained so far: what is frozen has none.
+    try clear(gradients.buffer.floats)
     groups.append(
       Group(
         pattern: names, learningRateFactor: learningRateFactor, weightDecay: weightDecay, isFrozen: isFrozen))
     plans = []
     lastPass = nil
-    clearGradients()
     divide()
   }
 
@@ -198,15 +199,20 @@ package final class Trainer {
   package func zeroGradients() throws(SasukaError) {
     try gate.beginWriting()
     defer { gate.endWriting() }
-    clearGradients()
+    try clear(gradients.buffer.floats)
   }
 
-  /// Those that are trained: the others are zero, and their memory is never touched.
-  private func clearGradients() {
-    for piece in pieces {
-      let start = gradients.buffer.floats + gradients.offsets[piece.place] + piece.range.lowerBound
+  /// Zeroes an array as long as the gradients where parameters are trained: elsewhere it is zero, and never touched. Memory
+  /// that is touched for the first time is slow to come by, so the caller is asked.
+  private func clear(_ numbers: UnsafeMutablePointer<Float>) throws(SasukaError) {
+    let (pieces, offsets) = (pieces, gradients.offsets)
+    let watch = options.progress.map { Watch($0, stage: "zero", total: pieces.count) }
+    pool.run(units: pieces.count, watch: watch) { unit, _ in
+      let piece = pieces[unit]
+      let start = numbers + offsets[piece.place] + piece.range.lowerBound
       memset(start, 0, piece.range.count * MemoryLayout<Float>.stride)
     }
+    try watch?.check()
   }
 
   /// Bytes beside the model: plans, and gradients and the optimiser's state of what is trained.
@@ -226,6 +232,10 @@ package final class Trainer {
     defer { endWriting() }
     let executable = try compiled(.training, input, target)
     lastPass = nil
+    if passes == 0, steps == 0 {
+      // Zero as it is. Touched for the first time in the update, which cannot be stopped, it would hold up who wants to.
+      for array in 0..<options.optimizer.stateCount { try clear(state.floats + array * gradients.floatCount) }
+    }
     try load(input, target, into: executable)
     try pass(executable, "forward and backward", hasGradients: true)
     return Double(executable.outputPointer(0).pointee)
@@ -265,7 +275,7 @@ package final class Trainer {
     lastPass = nil
   }
 
-  /// Shape of what a watched module computed in the last pass.
+  /// Shape of what a watched module computed in the last pass; "output" is the network's result, watched or not.
   package func featureShape(_ name: String) throws(SasukaError) -> Shape {
     try gate.beginReading()
     defer { gate.endReading() }
@@ -282,11 +292,13 @@ package final class Trainer {
   }
 
   private func feature(_ name: String, isGradient: Bool) throws(SasukaError) -> (Executable, Int) {
-    let place = try Sasuka.place(of: name, among: watched)
+    let isOutput = name == "output" && !isGradient && !watched.contains(name)
+    let place = isOutput ? 0 : try Sasuka.place(of: name, among: watched)
     guard let (executable, hasGradients) = lastPass, hasGradients || !isGradient else {
-      throw SasukaError(.wrongState, "no pass of the trainer has computed it since it has been watched")
+      throw SasukaError(.wrongState, "no pass of the trainer has computed it since it was watched")
     }
     // Outputs: the loss where there is one, the network's own, features, gradients.
+    if isOutput { return (executable, hasGradients ? 1 : 0) }
     let others = graph.outputs.count + (hasGradients ? 1 : 0) + (isGradient ? watched.count : 0)
     return (executable, others + place)
   }
@@ -393,8 +405,13 @@ package final class Trainer {
     result.samples = shape[0]
     result.lossSum = Double(executable.outputPointer(0).pointee) * Double(shape[0])
     guard options.loss.kind == .crossEntropy else { return result }
-    let labels = UnsafeRawPointer(executable.inputPointer(1)).assumingMemoryBound(to: Int32.self)
-    Ranking(logits: executable.outputPointer(1), shape: shape, labels: labels).count(into: &result)
+    let isProbabilities = options.loss.isProbabilities(target.shape, rank: shape.rank)
+    // As they are, neither smoothed nor weighted.
+    if isProbabilities { try target.read(into: executable.inputPointer(1)) }
+    let ranking = Ranking(
+      logits: UnsafePointer(executable.outputPointer(1)), shape: shape,
+      target: executable.inputPointer(1), isProbabilities: isProbabilities)
+    ranking.count(into: &result)
     let counted = result.samples
     result.lossSum = Double(executable.outputPointer(0).pointee) * Double(counted)
     return result
@@ -407,6 +424,9 @@ package final class Trainer {
       return
     }
     let prediction = graph.shape(graph.outputs[0])
+    if options.loss.isProbabilities(target.shape, rank: prediction.rank) {
+      return try options.loss.readProbabilities(target, into: executable.inputPointer(1))
+    }
     let labels = UnsafeMutableRawPointer(executable.inputPointer(1)).assumingMemoryBound(to: Int32.self)
     try target.readLabels(into: labels, range: 0..<prediction[1], exception: options.loss.ignoreIndex)
   }
@@ -433,7 +453,7 @@ package final class Trainer {
   private func plan(_ mode: Mode, _ input: Shape, _ target: Shape?) throws(SasukaError) -> Plan {
     let prediction = try graph.outputShape(for: input)
     if let target { try options.loss.checkTarget(target, prediction: prediction) }
-    let loss = options.loss.make()
+    let loss = options.loss.make(target: target, prediction: prediction)
     if mode == .evaluation, let target {
       return try Plan.evaluation(
         of: graph, inputShapes: [input], loss: loss, targetShape: target, lanes: model.kernels.lanes)
@@ -458,13 +478,9 @@ private struct Ranking {
   let logits: UnsafePointer<Float>
   /// [batch, classes, ...]
   let shape: Shape
-  let labels: UnsafePointer<Int32>
-
-  init(logits: UnsafeMutablePointer<Float>, shape: Shape, labels: UnsafePointer<Int32>) {
-    self.logits = UnsafePointer(logits)
-    self.shape = shape
-    self.labels = labels
-  }
+  /// Labels (Int32), or probabilities, whose highest is the right class.
+  let target: UnsafeRawPointer
+  let isProbabilities: Bool
 
   /// Samples with a label that does not count (negative) are left out.
   func count(into result: inout Trainer.Evaluation) {
@@ -473,10 +489,19 @@ private struct Ranking {
     result.samples = 0
     for image in 0..<shape[0] {
       for place in 0..<area {
-        let label = Int(labels[image * area + place])
+        let offset = image * classes * area + place
+        var label = 0
+        if isProbabilities {
+          let probabilities = target.assumingMemoryBound(to: Float.self) + offset
+          for other in 1..<max(classes, 1) where probabilities[other * area] > probabilities[label * area] {
+            label = other
+          }
+        } else {
+          label = Int(target.assumingMemoryBound(to: Int32.self)[image * area + place])
+        }
         guard label >= 0 else { continue }
         result.samples += 1
-        let first = logits + image * classes * area + place
+        let first = logits + offset
         let own = first[label * area]
         var higher = 0
         for other in 0..<classes {

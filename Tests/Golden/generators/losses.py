@@ -24,6 +24,10 @@ CROSS_ENTROPIES = [
     ("spatial", (2, 4, 3, 5), {}),
     ("spatial_channels_21_weights_ignore", (2, 21, 3, 2), dict(weights=True, ignored=4)),
     ("spatial_smoothing", (1, 5, 4, 3), dict(label_smoothing=0.1)),
+    ("probabilities", (5, 7), dict(probabilities=True)),
+    ("probabilities_large_logits", (4, 6), dict(probabilities=True, factor=50.0)),
+    ("probabilities_smoothing_weights", (6, 5), dict(probabilities=True, label_smoothing=0.2, weights=True)),
+    ("probabilities_spatial_smoothing_weights", (2, 4, 3, 5), dict(probabilities=True, label_smoothing=0.1, weights=True)),
 ]
 
 # name, shape, reduction, factor on the logits
@@ -57,11 +61,19 @@ def add_cross_entropy(store, name, shape, options):
     logits = stream.standard_normal(shape) * options.get("factor", 1.0)
     target = stream.randint(0, classes, (shape[0], *shape[2:])).astype(numpy.int32)
     target.flat[:options.get("ignored", 0)] = attributes["ignore_index"]
+    if options.get("probabilities"):
+        # Their sums differ from 1, and some are 0, as in mixup.
+        target = numpy.maximum(stream.uniform(-0.2, 0.6, shape), 0).round(3)
     constants = dict(target=target)
     if options.get("weights"):
         constants["weight"] = stream.uniform(0.2, 2.0, classes)
     add(store, f"cross_entropy/{name}", "cross_entropy", attributes, logits, constants,
-        lambda x, t: F.cross_entropy(x, t["target"].long(), t.get("weight"), **attributes))
+        lambda x, t: F.cross_entropy(x, as_target(t["target"]), t.get("weight"), **attributes))
+
+
+def as_target(target):
+    """PyTorch's: classes are int64, probabilities floats."""
+    return target if target.is_floating_point() else target.long()
 
 
 def add(store, name, operator, attributes, logits, constants, function):

@@ -71,6 +71,11 @@ extension Trainer {
     return try forwardBackward(input.tensor, target.tensor)
   }
 
+  func evaluate(_ input: TestTensor, _ target: TestTensor) throws -> Trainer.Evaluation {
+    defer { withExtendedLifetime((input, target)) {} }
+    return try evaluate(input.tensor, target.tensor)
+  }
+
   func step(_ input: TestTensor, _ target: TestTensor) throws -> Double {
     defer { withExtendedLifetime((input, target)) {} }
     return try step(input.tensor, target.tensor)

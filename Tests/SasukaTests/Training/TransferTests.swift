@@ -153,7 +153,8 @@ import Testing
     everything.set(NamePattern("*"), true)
     func plan(_ trainable: [Int], _ evaluated: ModuleChoice) throws -> Plan {
       try Plan.training(
-        of: graph, inputShapes: [Shape([4, 3, 17, 15])], loss: LossOptions().make(), targetShape: Shape([4]),
+        of: graph, inputShapes: [Shape([4, 3, 17, 15])],
+        loss: LossOptions().make(target: Shape([4]), prediction: Shape([4, 3])), targetShape: Shape([4]),
         trainable: trainable, evaluated: evaluated, lanes: 16)
     }
     let inference = try Plan.evaluation(of: graph, inputShapes: [Shape([4, 3, 17, 15])], lanes: 16)

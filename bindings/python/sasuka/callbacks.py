@@ -14,7 +14,8 @@ from .errors import InvalidArgumentError
 if TYPE_CHECKING:
     from .learner import Learner
 
-#: Numbers of an epoch, by name: epoch, train_loss, valid_loss, valid_accuracy, valid_top5, lr, seconds, pictures_per_second.
+#: Numbers of an epoch, by name: epoch, train_loss, train_accuracy (of classes, as each step computes them), valid_loss,
+#: valid_accuracy, valid_top5, lr, seconds, pictures_per_second.
 Logs = dict[str, float]
 
 

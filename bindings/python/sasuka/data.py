@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +303,12 @@ class DataLoader:
         """Batches of an epoch."""
         full, rest = divmod(len(self.dataset), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
+
+    def followed_by(self, transform: Transform) -> DataLoader:
+        """The same batches, with another transform behind this loader's own."""
+        other = copy(self)
+        other.transform = transform if self.transform is None else Compose([self.transform, transform])
+        return other
 
     def random(self, *place: int) -> np.random.Generator:
         """The generator for a place in the data: an epoch's order, or one of its batches."""

@@ -21,7 +21,7 @@ from .model import Model, PathOrBytes
 from .progress import Progress
 from .tensors import TensorLike, as_array
 from .trainer import Evaluation, Trainer
-from .transforms import scaled
+from .transforms import Mixup, scaled
 
 Group = tuple[str, dict[str, Any]]
 Data = Union[DataLoader, Dataset, tuple[Any, Any]]
@@ -69,6 +69,9 @@ class Learner:
         Of the loaders that are made here.
     seed : int
         Of their order, and of dropout.
+    mixup : float
+        Blends each training picture with another of its batch, and their classes, by a share that follows
+        Beta(mixup, mixup); 0: not at all. 0.2 is usual. See `transforms.Mixup`.
     progress : bool, optional
         Show a bar: by default in terminals and notebooks where tqdm is installed.
     **trainer
@@ -95,12 +98,15 @@ class Learner:
         callbacks: Sequence[Callback] = (),
         batch_size: int = 32,
         seed: int = 0,
+        mixup: float = 0.0,
         progress: Optional[bool] = None,
         **trainer: Any,
     ) -> None:
         self.model, self.optimizer, self.lr, self.seed = model, optimizer, lr, seed
         self.batch_size, self.progress, self.settings = batch_size, progress, trainer
         self.train = self._loader(train, shuffle=True)
+        if mixup != 0:
+            self.train = self.train.followed_by(Mixup(mixup, model.output_shape((1, *model.input_shape))[1]))
         self.valid = None if valid is None else self._loader(valid, shuffle=False)
         self.callbacks = list(callbacks)
         #: Of all fits.
@@ -221,10 +227,8 @@ class Learner:
     def _epoch(self, trainer: Trainer, callbacks: list[Callback], epochs: int) -> Logs:
         for callback in callbacks:
             callback.on_epoch_begin(self)
-        begun, seen, total = time.perf_counter(), 0, 0.0
-        pictures = len(self.train.dataset)
-        known = self.history[-1].get("valid_accuracy") if self.history else None
-        with Progress(self.progress, f"epoch {self.epoch + 1}/{epochs}", pictures, known) as progress:
+        begun, seen, total, right = time.perf_counter(), 0, 0.0, RightAnswers()
+        with Progress(self.progress, f"epoch {self.epoch + 1}/{epochs}", len(self.train.dataset)) as progress:
             for x, target in self.train:
                 for callback in callbacks:
                     callback.on_batch_begin(self)
@@ -232,18 +236,22 @@ class Learner:
                 loss = trainer.step(x, target)
                 self.losses.append(loss)
                 seen, total = seen + len(x), total + loss * len(x)
+                right.count(trainer, target)
                 for callback in callbacks:
                     callback.on_batch_end(self, loss)
-                progress.advance(len(x), total / seen)
+                progress.advance(len(x), total / seen, right.share)
                 if self.stop:
                     break
             seconds = time.perf_counter() - begun
             logs: Logs = {"epoch": self.epoch, "train_loss": total / seen}
+            if right.share is not None:
+                logs["train_accuracy"] = right.share
             if self.valid is not None:
                 found = self._evaluate(trainer, self.valid)
                 logs.update(valid_loss=found.loss, valid_accuracy=found.accuracy, valid_top5=found.top5)
             logs.update(lr=self.rates[-1], seconds=seconds, pictures_per_second=seen / seconds)
-            progress.finish({name: logs[name] for name in ("train_loss", "valid_loss", "valid_accuracy") if name in logs})
+            shown = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")
+            progress.finish({name: logs[name] for name in shown if name in logs})
         return logs
 
     def fit_one_cycle(
@@ -377,6 +385,29 @@ class Learner:
         pictures = as_array(data)
         starts = range(0, len(pictures), self.batch_size)
         return (scaled(pictures[start : start + self.batch_size]) for start in starts)
+
+
+class RightAnswers:
+    """Counts as training goes how many pictures' classes have the highest logits, each as its own step computes them."""
+
+    def __init__(self) -> None:
+        self._right = self._counted = 0
+
+    def count(self, trainer: Trainer, target: Any) -> None:
+        """After a step. Other losses than cross-entropy are left out, and answers for each pixel, which take long to count."""
+        classes = np.asarray(target)
+        if classes.ndim == 2 and classes.dtype.kind == "f":
+            classes = classes.argmax(axis=1)
+        if trainer.loss != "cross_entropy" or classes.ndim != 1:
+            return
+        counts = classes != trainer.ignore_index
+        self._right += int(np.count_nonzero((trainer.output().argmax(axis=1) == classes) & counts))
+        self._counted += int(np.count_nonzero(counts))
+
+    @property
+    def share(self) -> Optional[float]:
+        """Of those that count; None where there are none."""
+        return self._right / self._counted if self._counted else None
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

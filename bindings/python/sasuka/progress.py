@@ -33,19 +33,17 @@ class Progress:
     ----------
     wanted : bool, optional
         None: only where standard error is a terminal, or in a notebook, and tqdm is installed.
-    accuracy : float, optional
-        On the validation data after the epoch before.
     """
 
-    def __init__(self, wanted: Optional[bool], description: str, pictures: int, accuracy: Optional[float] = None) -> None:
+    def __init__(self, wanted: Optional[bool], description: str, pictures: int) -> None:
         kind = _bar_class(wanted)
-        self._known = "" if accuracy is None else f", valid_accuracy {accuracy:.4g}"
         self._bar = None if kind is None else kind(total=pictures, desc=description, unit="pictures", unit_scale=True)
 
-    def advance(self, pictures: int, loss: float) -> None:
-        """After a batch."""
+    def advance(self, pictures: int, loss: float, accuracy: Optional[float] = None) -> None:
+        """After a batch: its pictures, and the running epoch's loss and, where classes are learnt, accuracy so far."""
         if self._bar is not None:
-            self._bar.set_postfix_str(f"loss {loss:.4f}{self._known}", refresh=False)
+            learnt = "" if accuracy is None else f", accuracy {accuracy:.4f}"
+            self._bar.set_postfix_str(f"loss {loss:.4f}{learnt}", refresh=False)
             self._bar.update(pictures)
 
     def finish(self, values: dict[str, float]) -> None:

@@ -144,6 +144,11 @@ class Surgery:
         """The network with global average pooling and one linear layer, drawn from `seed`, instead of its classifier."""
         return self._changed(lib.sasuka_model_pool_globally, seed)
 
+    def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
+        copied = self.ablate([])
+        copied._freezing, copied.training = self._freezing, self.training
+        return copied
+
     def _changed(self: Self, function: Any, *arguments: Any) -> Self:
         handle = c_void_p()
         function(self._handle, *arguments, ctypes.byref(handle))

@@ -128,7 +128,15 @@ class Trainer(Owner):
         return f"Trainer({self.model!r}, loss={self.loss!r}, lr={self.lr:g}, {self.steps} steps)"
 
     def step(self, x: TensorLike, target: TensorLike) -> float:
-        """One whole step: gradients from zero, forward, backward, update. Returns the loss."""
+        """One whole step: gradients from zero, forward, backward, update. Returns the loss.
+
+        Parameters
+        ----------
+        target : array_like or tensor
+            For cross-entropy integers [batch, ...], the classes, or floats [batch, classes, ...], their probabilities, as
+            mixup and distillation make them: ``-(p * log_softmax(logits)).sum(1).mean()``, with smoothing and weights as
+            PyTorch's. For the other losses numbers of the result's shape.
+        """
         return self._run(lib.sasuka_trainer_step, x, target)
 
     def forward_backward(self, x: TensorLike, target: TensorLike) -> float:
@@ -175,6 +183,10 @@ class Trainer(Owner):
 
     def _feature(self, function: Any, name: str) -> np.ndarray:
         return read_feature(lib.sasuka_trainer_feature_shape, function, self._handle, name)
+
+    def output(self) -> np.ndarray:
+        """The network's result in the last step, forward or forward_backward, before the update: logits [batch, classes, ...]."""
+        return self._feature(lib.sasuka_trainer_feature, "output")
 
     def zero_gradients(self) -> None:
         """Sets all gradients to 0."""

@@ -6,8 +6,9 @@ number, so what comes out does not depend on how many threads work.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Protocol, Union
+from typing import Optional, Protocol, Union
 
 import numpy as np
 
@@ -148,33 +149,50 @@ class Cutout:
 
 
 class Mixup:
-    """Blends each picture with another of its batch, by a share that is drawn for each (Zhang et al. 2017).
+    """Blends each picture with another of its batch, by a share that is drawn for each, and their targets likewise (Zhang et
+    al. 2017, mixup: Beyond Empirical Risk Minimization).
 
-    Targets that are numbers, such as rows of probabilities, are blended likewise. Of class numbers one is drawn, the first
-    with the share's probability: the engine's cross-entropy takes one class a picture, and so its gradient is, on average,
-    that of the blend of both losses.
+    Class numbers become rows of probabilities, which the cross-entropy of `Trainer` and `Learner` takes as they are.
 
     Parameters
     ----------
     alpha : float
         Shares follow Beta(alpha, alpha).
+    num_classes : int, optional
+        How many classes there are: needed where targets are class numbers. `Learner` knows it: ``Learner(..., mixup=0.2)``.
     """
 
-    def __init__(self, alpha: float = 0.2) -> None:
-        if alpha <= 0:
+    def __init__(self, alpha: float = 0.2, num_classes: Optional[int] = None) -> None:
+        if not 0 < alpha < math.inf:
             raise InvalidArgumentError(f"alpha is {alpha}; more than 0 is expected")
-        self.alpha = alpha
+        if num_classes is not None and num_classes < 1:
+            raise InvalidArgumentError(f"num_classes is {num_classes}; at least 1 is expected")
+        self.alpha, self.num_classes = alpha, num_classes
 
     def __call__(self, pictures: np.ndarray, targets: np.ndarray, random: np.random.Generator) -> Batch:
         count = len(pictures)
         share = random.beta(self.alpha, self.alpha, count).astype(np.float32)
         partner = random.permutation(count)
-        first_wins = random.random(count) < share
-        weight = share.reshape(-1, *[1] * (pictures.ndim - 1))
-        pictures = scaled(pictures)
-        mixed = weight * pictures + (1 - weight) * pictures[partner]
-        if targets.dtype.kind == "f":
-            weight = share.reshape(-1, *[1] * (targets.ndim - 1))
-            return mixed, (weight * targets + (1 - weight) * targets[partner]).astype(targets.dtype, copy=False)
-        chosen = first_wins.reshape(-1, *[1] * (targets.ndim - 1))
-        return mixed, np.where(chosen, targets, targets[partner])
+        numbers = targets if targets.dtype.kind == "f" else self._probabilities(targets)
+
+        def blended(values: np.ndarray) -> np.ndarray:
+            weight = share.reshape(-1, *[1] * (values.ndim - 1))
+            mixed = weight * values + (1 - weight) * values[partner]
+            return np.asarray(mixed, dtype=values.dtype)
+
+        return blended(scaled(pictures)), blended(numbers)
+
+    def _probabilities(self, classes: np.ndarray) -> np.ndarray:
+        """1 at each class, 0 elsewhere: [batch, classes, ...]."""
+        if self.num_classes is None:
+            raise InvalidArgumentError(
+                f"Mixup was not told num_classes, and targets are {classes.dtype}: classes become rows of probabilities; "
+                "numbers to be blended as they are must be floats"
+            )
+        if classes.dtype.kind not in "iub":
+            raise InvalidArgumentError(f"targets are {classes.dtype}; class numbers or floats are expected")
+        numbers = classes.astype(np.int64)
+        if numbers.size and not 0 <= numbers.min() <= numbers.max() < self.num_classes:
+            wrong = numbers.min() if numbers.min() < 0 else numbers.max()
+            raise InvalidArgumentError(f"label {wrong}; 0 to {self.num_classes - 1} is expected")
+        return np.moveaxis(np.eye(self.num_classes, dtype=np.float32)[numbers], -1, 1)

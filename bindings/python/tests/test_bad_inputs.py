@@ -78,7 +78,7 @@ def test_what_is_closed_says_so() -> None:
     calls: list[Callable[[], object]] = [
         lambda: model(PICTURES), lambda: model(PICTURES[:1]), model.state_dict, model.parameters, model.summary, model.freeze,
         lambda: model.load_state_dict({}), lambda: model.input_shape, lambda: model.session((1, 3, 12, 12)), lambda: sasuka.Trainer(model),
-        lambda: model.save_weights("nowhere.npz"), lambda: model.replace_head(2),
+        lambda: model.save_weights("nowhere.npz"), lambda: model.replace_head(2), lambda: copy.deepcopy(model),
         lambda: model.train()(PICTURES), lambda: lazy(PICTURES),
     ]  # fmt: skip
     for call in calls:
@@ -113,9 +113,28 @@ def test_what_owns_memory_is_not_copied_by_half(model: sasuka.Model) -> None:
     for owner in owners[:4]:
         with pytest.raises(TypeError, match=f"a {type(owner).__name__} owns memory"):
             copy.copy(owner)
-    for owner in owners[:4]:
+    for owner in owners[1:4]:
         with pytest.raises(TypeError, match=f"a {type(owner).__name__} owns memory"):
             copy.deepcopy(owner)
+
+
+def test_a_deep_copy_of_a_model_is_a_model_of_its_own() -> None:
+    model = build(dropout=0.2)
+    model.freeze("conv1*").train()
+    twin = copy.deepcopy(model)
+    assert twin.training and twin.frozen() == model.frozen() == ["conv1.weight", "conv1.bias"]
+    before = model.state_dict()
+    for name, array in twin.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+    expected = model.eval()(PICTURES)
+    sasuka.Trainer(twin.eval(), lr=0.1).step(PICTURES, LABELS)
+    np.testing.assert_array_equal(model(PICTURES), expected)
+    model.close()
+    assert (twin(PICTURES) != expected).any() and len(twin.layers()) > 5
+    deep = sasuka.create_model("googlenet", num_classes=3, aux_logits=True, seed=1)
+    x = np.random.default_rng(0).standard_normal((2, 3, 64, 64)).astype(np.float32)
+    losses = [sasuka.Trainer(each, seed=1).forward_backward(x, [0, 2]) for each in (deep, copy.deepcopy(deep))]
+    assert losses[0] == losses[1]
 
 
 def test_everything_tells_what_it_is(model: sasuka.Model) -> None:

@@ -18,7 +18,7 @@ from sasuka.data import ArrayDataset, DataLoader, Dataset, ImageFolder, find_pic
 from sasuka.data import read_picture
 from sasuka.transforms import Batch, Cutout, Mixup, Normalize, RandomCrop, RandomHorizontalFlip
 
-AUGMENTATION = [RandomCrop(2), RandomHorizontalFlip(), Cutout(3), Mixup(0.4), Normalize([0.5, 0.4, 0.3], [0.2, 0.3, 0.4])]
+AUGMENTATION = [RandomCrop(2), RandomHorizontalFlip(), Cutout(3), Mixup(0.4, 23), Normalize([0.5, 0.4, 0.3], [0.2, 0.3, 0.4])]
 
 
 def numbered(count: int = 23) -> ArrayDataset:
@@ -98,20 +98,38 @@ def test_cutout_fills_squares() -> None:
     np.testing.assert_array_equal(holes[:, 0], holes[:, 2])
 
 
-def test_mixup_blends_and_draws_classes_by_the_share() -> None:
-    count = 20000
-    pictures = np.eye(2, dtype=np.float32)[np.arange(count) % 2].reshape(count, 2, 1, 1)
-    mixed, classes = Mixup(1.0)(pictures, np.arange(count) % 2, np.random.default_rng(0))
-    share = mixed[:, 1, 0, 0]
-    np.testing.assert_allclose(mixed.sum(axis=1), 1, atol=1e-6)
-    # Where the share of class 1 is s, the class is 1 with probability s; ten bins of about 1000 pictures each.
-    for low in np.arange(0, 1, 0.1):
-        inside = (share > low) & (share < low + 0.1)
-        expected, spread = share[inside].mean(), 0.5 / np.sqrt(inside.sum())
-        assert abs(classes[inside].mean() - expected) < 4 * spread
-    rows = np.eye(2)[np.arange(count) % 2]
-    _, blended = Mixup(1.0)(pictures, rows, np.random.default_rng(0))
+def test_mixup_blends_pictures_and_classes_by_one_share() -> None:
+    count = 1000
+    classes = np.arange(count) % 2
+    pictures = np.eye(2, dtype=np.float32)[classes].reshape(count, 2, 1, 1)
+    for numbers in (classes, classes.astype(np.uint8), classes == 1):
+        mixed, rows = Mixup(0.5, num_classes=2)(pictures, numbers, np.random.default_rng(0))
+        assert rows.dtype == np.float32 and (rows >= 0).all()
+        np.testing.assert_array_equal(rows, mixed[:, :, 0, 0])
+        np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-6)
+        assert 0.2 < np.mean((rows > 0.05) & (rows < 0.95)) < 0.8
+    rows = np.eye(2)[classes]
+    _, blended = Mixup(0.5)(pictures, rows, np.random.default_rng(0))
+    assert blended.dtype == np.float64
     np.testing.assert_allclose(blended, mixed[:, :, 0, 0], atol=1e-6)
+    maps = np.arange(4 * 3 * 2).reshape(4, 3, 2) % 5
+    _, places = Mixup(0.5, num_classes=5)(np.ones((4, 1, 3, 2), dtype=np.float32), maps, np.random.default_rng(0))
+    assert places.shape == (4, 5, 3, 2)
+    np.testing.assert_allclose(places.sum(axis=1), 1, atol=1e-6)
+
+
+def test_mixup_needs_to_know_the_classes() -> None:
+    pictures, random = np.ones((2, 1, 1, 1), dtype=np.float32), np.random.default_rng(0)
+    with pytest.raises(sasuka.InvalidArgumentError, match="was not told num_classes, and targets are int64"):
+        Mixup()(pictures, np.array([0, 1]), random)
+    for wrong in ([0, 3], [-1, 0]):
+        with pytest.raises(sasuka.InvalidArgumentError, match=r"label (3|-1); 0 to 2 is expected"):
+            Mixup(num_classes=3)(pictures, np.array(wrong), random)
+    with pytest.raises(sasuka.InvalidArgumentError, match="targets are <U1; class numbers or floats"):
+        Mixup(num_classes=3)(pictures, np.array(["a", "b"]), random)
+    for alpha in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(sasuka.InvalidArgumentError, match="alpha is"):
+            Mixup(alpha)
 
 
 def test_normalise_is_the_formula() -> None:

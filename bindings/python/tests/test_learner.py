@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -221,7 +222,7 @@ def test_the_log_is_a_table(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [float(row["train_loss"]) for row in rows] == ours.history.column("train_loss").tolist()
     ours.history.to_csv(tmp_path / "history.csv")
-    assert (tmp_path / "history.csv").read_text().splitlines()[0].startswith("epoch,train_loss,valid_loss")
+    assert (tmp_path / "history.csv").read_text().splitlines()[0].startswith("epoch,train_loss,train_accuracy,valid_loss")
 
 
 def test_callbacks_are_called_in_order() -> None:
@@ -254,6 +255,11 @@ def test_bars_are_shown_when_asked_only(capsys: pytest.CaptureFixture[str]) -> N
     learner(progress=True).fit(2)
     shown = capsys.readouterr().err
     assert "epoch 2/2: 100%" in shown and "pictures/s" in shown and "valid_accuracy" in shown
+    # As it goes: time so far and left, speed, loss and accuracy.
+    slow = LambdaCallback(on_batch_end=lambda learner, loss: time.sleep(0.05))
+    learner(progress=True, callbacks=[slow]).fit(1)
+    shown = capsys.readouterr().err
+    assert re.search(r"\[\d\d:\d\d<\d\d:\d\d, .*pictures/s, loss \d\.\d{4}, accuracy [01]\.\d{4}\]", shown)
 
 
 def test_bars_without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,7 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=224, metavar="PIXELS", help="to which pictures are cut (224)")
     parser.add_argument("--grey", action="store_true", help="one channel")
     parser.add_argument("--no-augmentation", action="store_true", help="neither mirror nor shift pictures")
+    parser.add_argument("--mixup", type=float, default=0.0, metavar="ALPHA", help="blend pictures and their classes; 0.2 is usual (0)")
     parser.add_argument("--validation", type=float, default=0.2, metavar="SHARE", help="held out where there is no val (0.2)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="(0)")
     _add_loading(parser)
@@ -101,7 +102,7 @@ def _train(given: argparse.Namespace) -> dict[str, Any]:
         transforms = [RandomCrop(max(1, given.size // 8), padding_mode="edge"), RandomHorizontalFlip(), *transforms]
     loader = DataLoader(train, given.batch_size, True, transforms, seed=given.seed, workers=given.workers)
     checked = DataLoader(valid, given.batch_size, workers=given.workers)
-    learner = Learner(model, loader, checked, optimizer=given.optimizer, seed=given.seed)
+    learner = Learner(model, loader, checked, optimizer=given.optimizer, seed=given.seed, mixup=given.mixup)
     rate = given.lr if given.lr is not None else _found_rate(learner)
     output = Path(given.output)
     output.mkdir(parents=True, exist_ok=True)
