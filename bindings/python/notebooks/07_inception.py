@@ -368,10 +368,10 @@ figure, axes = plt.subplots(4, 5, figsize=(8, 6.4), layout="constrained")
 for row, (name, module) in zip(axes, outputs.items()):
     values = maps[module][0]
     row[0].imshow(chosen[0, 0], cmap="gray")
-    row[0].set_title("the picture" if row is axes[0] else "", fontsize=9)
     for ax, number in zip(row[1:], np.argsort(-values.std(axis=(1, 2)))):
         ax.imshow(values[number], cmap="viridis")
         ax.set_title(f"{name}, {number}", fontsize=9)
+axes[0, 0].set_title("the picture", fontsize=9)
 for ax in axes.ravel():
     ax.set_axis_off()
 plt.show()

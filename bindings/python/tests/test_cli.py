@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import os
 import signal
 import subprocess
@@ -148,6 +149,12 @@ def test_every_command_helps_and_refuses_nonsense(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit) as ended:
         main([command, "--nonsense"])
     assert ended.value.code == 2 and "usage: sasuka" in capsys.readouterr().err
+
+
+def test_without_a_command_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    said = run(capsys, code=2)
+    for command in ("train", "predict", "benchmark"):
+        assert re.search(rf"^ +{command}\s+\w", said, flags=re.M)
 
 
 def test_failures_say_why(capsys: pytest.CaptureFixture[str], tmp_path: Path, flags: Path) -> None:

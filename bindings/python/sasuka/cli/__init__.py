@@ -47,7 +47,12 @@ def _say(text: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
-    given = parser().parse_args(arguments)
+    whole = parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        # Who calls it for the first time wants to know what there is.
+        whole.print_help(sys.stderr)
+        return 2
+    given = whole.parse_args(arguments)
     try:
         result: Any = given.run(given)
     except KeyboardInterrupt:
