@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Callable, NoReturn
+from functools import wraps
+from typing import Any, Callable, NoReturn, TypeVar, cast
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _TRAIN = "sasuka.Learner(model, (pictures, labels)).fit(epochs) trains a network"
 _MOVE = "a network computes in float32 on the CPU, so there is nothing to move or convert"
@@ -79,6 +82,15 @@ PACKAGE = {
     "set_num_threads": "threads are an argument: model.session(threads=2), sasuka.Learner(model, data, threads=2)",
 }  # fmt: skip
 
+#: Arguments of `create_model`.
+CREATE = {
+    **dict.fromkeys(("pretrained", "weights"), "nothing is downloaded: model.load_weights(path) reads torchvision's .pth files"),
+    **dict.fromkeys(("classes", "n_out"), "num_classes is its name here"),
+    **dict.fromkeys(("in_chans", "n_in"), "in_channels is its name here"),
+    "input_shape": "a network takes pictures of any size that it can; in_channels says how many channels",
+    "include_top": 'model.features(pictures, "flatten") gives what stands before the head; model.replace_head(classes) renews it',
+}  # fmt: skip
+
 LAYERS = {
     "Dense": "Linear(in_features, out_features), or LazyLinear(out_features), which need not be told the first",
     "Conv2D": "Conv2d(in_channels, out_channels, kernel_size), or LazyConv2d(out_channels, kernel_size)",
@@ -120,3 +132,19 @@ def of_module(module: str, hints: Mapping[str, str]) -> Callable[[str], NoReturn
         raise AttributeError(_text(f"module {module!r}", name, hints))
 
     return __getattr__
+
+
+def arguments_of(hints: Mapping[str, str]) -> Callable[[F], F]:
+    """Decorates a function: arguments that it is given by another name are refused with what to do here."""
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def called(*arguments: Any, **named: Any) -> Any:
+            for name in named:
+                if name in hints:
+                    raise TypeError(f"{function.__name__}() takes no {name!r}; {hints[name]}")
+            return function(*arguments, **named)
+
+        return cast(F, called)
+
+    return decorate

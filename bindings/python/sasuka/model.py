@@ -103,6 +103,7 @@ def architectures() -> list[str]:
     return [lib.sasuka_architecture_name(index).decode() for index in range(lib.sasuka_architecture_count())]
 
 
+@_elsewhere.arguments_of(_elsewhere.CREATE)
 def create_model(
     name: str,
     *,

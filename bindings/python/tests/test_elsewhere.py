@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import re
 from typing import Any
@@ -49,7 +50,19 @@ def test_the_error_says_what_to_call(here: dict[str, Any], owner: str, name: str
         getattr(found(here, owner), name)
 
 
-@pytest.mark.parametrize("hint", sorted({hint for _, _, hint in CASES}))
+@pytest.mark.parametrize(("name", "hint"), _elsewhere.CREATE.items())
+def test_arguments_of_others_are_refused_with_what_to_do(name: str, hint: str) -> None:
+    with pytest.raises(TypeError, match=rf"create_model\(\) takes no '{name}'; {re.escape(hint)}$"):
+        sasuka.create_model("lenet5", **{name: 1})
+    assert name not in inspect.signature(sasuka.create_model).parameters
+    with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'"):
+        sasuka.create_model("lenet5", nonsense=1)  # type: ignore[call-arg]
+
+
+HINTS = {hint for _, _, hint in CASES} | set(_elsewhere.CREATE.values())
+
+
+@pytest.mark.parametrize("hint", sorted(HINTS))
 def test_what_a_hint_names_is_there(here: dict[str, Any], hint: str) -> None:
     """Each dotted name, and each module of sasuka.nn that is called by its own."""
     for path in re.findall(r"(?:sasuka|model|learner|trainer)(?:\.[A-Za-z_]\w*)+", hint):
