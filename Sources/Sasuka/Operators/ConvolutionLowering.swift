@@ -19,13 +19,19 @@ extension Lowering {
       let choice = layout(input) == .plain ? .exact : algorithms
       let algorithm = pass.algorithm(
         choice, images: shape(input)[0], kernels: kernels, packsEachRun: learns(weight))
-      if algorithm != .direct {
+      if algorithm != .direct, algorithm != .strassen {
         try convolve(
           pass, by: algorithm, input: input, weight: weight, folded: folded, bias: bias.map { UnsafePointer($0) },
           epilogue: epilogue.flags, output: output)
         continue
       }
       let packed = try pack(pass, weight: weight, folded: folded, channels: channels)
+      if algorithm == .strassen {
+        convolveByStrassen(
+          pass, input: input, packed: UnsafePointer(packed), bias: bias.map { UnsafePointer($0) },
+          epilogue: epilogue.flags, output: output)
+        continue
+      }
       let pass = pass.isDepthwise ? pass.withoutBorder : pass
       let run = ConvolutionRun(
         pass, kernels: kernels, readsPlanes: layout(input) == .plain, input: UnsafePointer(pointer(input)),

@@ -54,7 +54,7 @@ extension Lowering {
     }
   }
 
-  private func imageFloats(_ value: Value) -> Int {
+  func imageFloats(_ value: Value) -> Int {
     Layout.blocked(lanes: lanes).storageCount(of: shape(value).replacing(axis: 0, with: 1))
   }
 

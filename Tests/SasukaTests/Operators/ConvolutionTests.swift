@@ -20,27 +20,32 @@ import Testing
   }
 
   private static let choices: [AlgorithmChoice] = [
-    .exact, .forced(.winograd2), .forced(.winograd4), .forced(.winograd6),
+    .exact, .forced(.strassen), .forced(.winograd2), .forced(.winograd4), .forced(.winograd6),
   ]
 
   /// The bound of plain sums times what an algorithm amplifies their rounding by, if it has transforms for the kernel.
   private static func tolerance(_ choice: AlgorithmChoice, _ kernel: Extent) -> Float {
     let filtered = [kernel.height, kernel.width].filter { $0 != 1 }
+    if case .forced(.strassen) = choice {
+      return filtered.isEmpty ? 1e-5 * Float(StrassenKernelTests.amplification) : 1e-5
+    }
     guard case .forced(let algorithm) = choice, filtered.allSatisfy([3, 5, 7].contains) else { return 1e-5 }
     guard filtered.allSatisfy({ algorithm.rawValue + $0 - 1 <= 10 }) else { return 1e-5 }
     let amplification = ToomCook.amplification(tile: algorithm.rawValue, kernel: (kernel.height, kernel.width))
     return 1e-5 * Float(amplification)
   }
 
-  /// Winograd's results after everything that a convolution does for those behind it, and in training, beside the exact.
+  /// Winograd's and Strassen's results after everything that a convolution does for those behind it, and in training, beside the exact.
   @Test(arguments: [
     (2, Extent(3), Padding(3), 20, 70, 13, 9), (5, Extent(3), Padding(1), 33, 16, 30, 31),
     (1, Extent(3), Padding(1), 64, 96, 14, 14), (1, Extent(5), Padding(2), 17, 30, 13, 15),
     (3, Extent(height: 1, width: 7), Padding(top: 0, bottom: 0, left: 3, right: 3), 40, 50, 17, 17),
     (1, Extent(height: 7, width: 1), Padding(top: 3, bottom: 3, left: 0, right: 0), 33, 16, 17, 17),
     (2, Extent(height: 3, width: 1), Padding(top: 1, bottom: 2, left: 1, right: 0), 16, 24, 8, 8),
+    (2, Extent(1), Padding(), 64, 200, 9, 8), (5, Extent(1), Padding(), 32, 64, 7, 4),
+    (1, Extent(1), Padding(), 96, 136, 17, 17), (1, Extent(1), Padding(), 32, 80, 31, 9),
   ])
-  func winogradIsFused(
+  func fasterIsFused(
     _ batch: Int, _ kernel: Extent, _ padding: Padding, _ channels: Int, _ outputs: Int, _ height: Int, _ width: Int
   ) throws {
     func numbers(_ name: String, _ shape: [Int], _ low: Float = -1, _ high: Float = 1) -> HostTensor {

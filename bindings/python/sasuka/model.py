@@ -164,7 +164,7 @@ def create_model(
     threads : int
         0: one for each processor.
     exact : bool
-        Whether to leave out algorithms that round more than plain sums do, such as Winograd's.
+        Whether to leave out algorithms that round more than plain sums do, Winograd's and Strassen's.
     """
     interruptible = Interruptible()
     options = _model_options(seed, threads, exact, interruptible)
