@@ -90,14 +90,17 @@ def _fits(array: np.ndarray) -> bool:
     return flags.c_contiguous or all(step % array.itemsize == 0 for step in array.strides)
 
 
+def as_float32(array: np.ndarray) -> np.ndarray:
+    """Real numbers as float32, row by row, the array itself where it is; of complex ones, dates, texts and objects nothing would be left."""
+    if array.dtype.kind not in "biuf":
+        raise InvalidArgumentError(f"an array of {array.dtype}; real numbers are expected, such as float32")
+    return array.astype(np.float32, order="C", copy=False)
+
+
 def borrow_input(values: TensorLike) -> Borrowed:
     """An array to be read; other numbers than the library's become float32."""
     array = as_array(values)
-    if not _fits(array):
-        if array.dtype.kind not in "biuf":
-            raise InvalidArgumentError(f"an array of {array.dtype}; real numbers are expected, such as float32")
-        array = array.astype(np.float32, order="C")
-    return Borrowed(array)
+    return Borrowed(array if _fits(array) else as_float32(array))
 
 
 def borrow_labels(values: TensorLike) -> Borrowed:

@@ -13,6 +13,7 @@ from typing import Optional, Protocol, Union
 import numpy as np
 
 from .errors import InvalidArgumentError
+from .tensors import as_float32
 
 Batch = tuple[np.ndarray, np.ndarray]
 
@@ -45,7 +46,7 @@ def scaled(pictures: np.ndarray) -> np.ndarray:
     """Pictures as float32; bytes of 0 to 255 become 0 to 1."""
     if pictures.dtype == np.uint8:
         return np.asarray(np.multiply(pictures, np.float32(1 / 255), dtype=np.float32))
-    return pictures.astype(np.float32, copy=False)
+    return as_float32(pictures)
 
 
 class RandomHorizontalFlip:

@@ -27,6 +27,9 @@ def test_what_is_no_real_number_is_refused(kind: str, model: sasuka.Model) -> No
         lambda: model(wrong),
         lambda: model.session()(wrong),
         lambda: trainer.step(wrong, LABELS),
+        lambda: sasuka.Learner(model, (wrong, LABELS)).fit(1),
+        lambda: sasuka.Learner(model, (PICTURES, LABELS)).predict(wrong),
+        lambda: sasuka.PictureClassifier().fit(wrong, LABELS),
         lambda: trainer.step(PICTURES, np.zeros(4, dtype=kind)),
         lambda: model.load_state_dict({**state, "fc.bias": np.zeros(5, dtype=kind)}),
     ]
