@@ -756,7 +756,7 @@ sasuka_status sasuka_session_backward(sasuka_session *session, const sasuka_tens
 /** The gradient with respect to a feature, of the last backward; its shape is the feature's. */
 sasuka_status sasuka_session_feature_gradient(const sasuka_session *session, const char *name, sasuka_tensor *value);
 
-/** Bytes that the session holds beside the model. */
+/** Bytes that destroying the session would free: packed weights that other sessions of the model use too do not count. */
 size_t sasuka_session_memory(const sasuka_session *session);
 
 /** What one row of the profile did in the session's last run. A node of the network is one row or several that follow each

@@ -1,5 +1,5 @@
 /* A host that loads the library as a plugin and looks at its manners: unloading, several copies, forks, the host's own
-   threads, cancellation from another thread. Usage: host LIBRARY COPY, two files with the same content. */
+   threads, idleness, cancellation from another thread. Usage: host LIBRARY COPY, two files with the same content. */
 #define _GNU_SOURCE
 #include "sasuka.h"
 
@@ -224,6 +224,29 @@ static void borrows_the_hosts_threads(const library *l) {
   l->model_destroy(model);
 }
 
+/* ---- Idleness ---------------------------------------------------------------------------------------------------- */
+
+static double processor_seconds(void) {
+  struct timespec used;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
+}
+
+/* What this process computes does not depend on who else is busy. */
+static void sleeps_when_idle(const library *l) {
+  sasuka_model_options options = options_with(l, 4);
+  sasuka_model *model = make(l, 6, 16, &options);
+  forward(l, model, 6);
+  if (threads_of_process() < 4) fail("idle", "there is no pool");
+  double before = processor_seconds();
+  const struct timespec half_a_second = {0, 500000000};
+  nanosleep(&half_a_second, NULL);
+  double used = processor_seconds() - before;
+  if (used > 0.005) fprintf(stderr, "host: %.1f ms\n", used * 1000), fail("idle", "threads that wait compute");
+  printf("host: three idle threads computed for %.2f ms in half a second\n", used * 1000);
+  l->model_destroy(model);
+}
+
 /* ---- Cancellation ------------------------------------------------------------------------------------------------ */
 
 static atomic_bool stop;
@@ -310,8 +333,9 @@ int main(int count, char **arguments) {
   protects_its_addresses();
   goes_on_after_a_fork(&l);
   borrows_the_hosts_threads(&l);
+  sleeps_when_idle(&l);
   stops_when_asked(&l);
   dlclose(l.handle);
-  puts("host: unloading, two copies, fork, the host's threads and cancellation behave");
+  puts("host: unloading, two copies, fork, the host's threads, idleness and cancellation behave");
   return 0;
 }

@@ -75,7 +75,7 @@ extension Lowering {
     if pass.isDepthwise || pass.isGrouped {
       let blocks = Layout.blocks(of: channels, lanes: lanes)
       let blockFloats = lanes * Int(shape.input_channels * shape.kernel_height * shape.kernel_width)
-      let packed = try persistent(floats: blocks * blockFloats)
+      let packed = try packedMemory(pass.packing(for: .direct), floats: blocks * blockFloats)
       let kernel =
         pass.isGrouped ? kernels.pointee.convolution_grouped_pack! : kernels.pointee.convolution_depthwise_pack!
       prepare(units: 1) { _, _ in
@@ -87,7 +87,8 @@ extension Lowering {
       }
       return packed
     }
-    let packed = try persistent(floats: Int(sasuka_convolution_packed_floats(&shape, width, columns)))
+    let floats = Int(sasuka_convolution_packed_floats(&shape, width, columns))
+    let packed = try packedMemory(pass.packing(for: .direct), floats: floats)
     let units = sasuka_convolution_units(&shape, width, columns)
     let kernel = kernels.pointee.convolution_pack!
     let scales = folded?.scales

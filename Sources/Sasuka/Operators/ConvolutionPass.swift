@@ -35,6 +35,14 @@ struct ConvolutionPass {
   /// Whether the groups have a kernel of their own: of 4 or 8 channels, several to a vector.
   let isGrouped: Bool
 
+  /// What tells its packed weights from those of other passes over the same weights.
+  func packing(for algorithm: ConvolutionAlgorithm) -> [Int] {
+    [
+      algorithm.rawValue, weightOffset, Int(shape.kernel_height), Int(shape.kernel_width), Int(weightStrides.output),
+      Int(weightStrides.input), Int(weightStrides.row), Int(weightStrides.column),
+    ]
+  }
+
   /// The forward convolution.
   static func forward(_ geometry: ConvolutionGeometry, lanes: Int) -> ConvolutionPass {
     var pass = ConvolutionPass(geometry, lanes: lanes)

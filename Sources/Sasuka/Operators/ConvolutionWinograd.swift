@@ -18,7 +18,7 @@ extension Lowering {
     shape.output_image_stride = Int64(imageFloats(output))
     let images = self.shape(input)[0]
     let units = Layout.blocks(of: Int(shape.output_channels), lanes: lanes * Int(kernels.pointee.convolution_columns))
-    let packed = try pack(shape, pass, units: units, weight: weight, folded: folded)
+    let packed = try pack(shape, pass, algorithm, units: units, weight: weight, folded: folded)
     var run = WinogradRun(
       shape, kernels: kernels, images: images, units: units, input: UnsafePointer(pointer(input)), packed: packed,
       bias: bias, output: pointer(output) + pass.outputOffset, epilogue: epilogue)
@@ -59,12 +59,13 @@ extension Lowering {
   }
 
   private mutating func pack(
-    _ shape: sasuka_winograd, _ pass: ConvolutionPass, units: Int, weight: Value, folded: FoldedNormalization?
+    _ shape: sasuka_winograd, _ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm, units: Int, weight: Value,
+    folded: FoldedNormalization?
   ) throws(SasukaError) -> UnsafePointer<Float> {
     let (width, columns) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
     let points = Int(shape.point_rows * shape.point_columns)
     let floats = Int(sasuka_matrix_packed_floats(shape.output_channels, shape.input_channels, width, columns))
-    let packed = try persistent(floats: points * floats)
+    let packed = try packedMemory(pass.packing(for: algorithm), floats: points * floats)
     let (source, strides, kernel) = (pointer(weight), pass.weightStrides, kernels.pointee.winograd_pack!)
     let (offset, scales) = (pass.weightOffset, folded.map { UnsafePointer($0.scales) })
     let scratchFloats = 16 * shape.kernel_height * shape.kernel_width * columns * width

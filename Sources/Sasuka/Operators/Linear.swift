@@ -99,7 +99,10 @@ extension Lowering {
       return dot(sizes, pointer(left), pointer(right), bias: bias, pointer(output))
     }
     let (columns, depth) = (Int64(sizes.columns), Int64(sizes.depth))
-    let packed = try persistent(floats: Int(sasuka_matrix_packed_floats(columns, depth, width, groupWidth)))
+    let floats = Int(sasuka_matrix_packed_floats(columns, depth, width, groupWidth))
+    let packed =
+      isParameter(right)
+      ? try packedMemory([sizes.isBTransposed ? 1 : 0], floats: floats) : try persistent(floats: floats)
     let units = Int(sasuka_matrix_units(columns, width, groupWidth))
     let (a, b, c) = (UnsafePointer(pointer(left)), UnsafePointer(pointer(right)), pointer(output))
     let packKernel = kernels.pointee.matrix_pack!

@@ -12,6 +12,7 @@ package final class Executable {
   private let workerScratch: Buffer
   private let workerScratchBytes: Int
   private let persistentBuffers: [Buffer]
+  private let packedUse: PackedUse
   let steps: [Step]
   private let preparations: [Step]
   private var preparedVersion = 0
@@ -36,14 +37,15 @@ package final class Executable {
     steps = lowering.steps
     preparations = lowering.preparations
     persistentBuffers = lowering.persistentBuffers
+    packedUse = lowering.packedUse
     workerScratchBytes = lowering.workerScratchBytes
     scratch = try Buffer(byteCount: lowering.scratchBytes, purpose: "scratch")
     workerScratch = try Buffer(byteCount: workerScratchBytes * pool.threadCount, purpose: "scratch of the workers")
   }
 
-  /// Bytes that this executable holds beside the parameters.
+  /// Bytes that this executable alone holds, beside the parameters and what other plans use too.
   package var memoryBytes: Int {
-    var total = arena.byteCount + scratch.byteCount + workerScratch.byteCount
+    var total = arena.byteCount + scratch.byteCount + workerScratch.byteCount + packedUse.bytesOfOne
     for buffer in persistentBuffers { total += buffer.byteCount }
     return total
   }
@@ -103,10 +105,12 @@ package final class Executable {
   /// stopped, the next run does all of it.
   private func prepare(_ random: RandomState, _ watch: Watch?) throws(SasukaError) {
     guard preparedVersion != parameters.version else { return }
+    try parameters.packed.beginPacking(watch)
+    defer { parameters.packed.endPacking() }
     for step in preparations {
       for input in plan.graph.nodes[step.node].inputs {
         guard case .parameter(let place) = plan.graph[input].role,
-          parameters.hasChanged(place, since: preparedVersion)
+          parameters.hasChanged(place, since: step.packed?.version ?? preparedVersion)
         else { continue }
         watch?.ask()
         perform(step, random, watch)
@@ -115,6 +119,7 @@ package final class Executable {
       }
     }
     preparedVersion = parameters.version
+    for packed in packedUse.all { packed.version = preparedVersion }
   }
 
   private func perform(_ step: Step, _ random: RandomState, _ watch: Watch?) {

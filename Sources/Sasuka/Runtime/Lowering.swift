@@ -18,6 +18,8 @@ package struct Step {
   /// How it does its part, such as "padding" or "direct", as its lowering named it.
   let algorithm: StaticString
   let units: Int
+  /// What a preparation fills, if other plans use it too.
+  let packed: PackedWeights?
   let body: Body
 }
 
@@ -38,6 +40,8 @@ package struct Lowering: ~Copyable {
   private(set) var steps: [Step] = []
   private(set) var preparations: [Step] = []
   private(set) var persistentBuffers: [Buffer] = []
+  let packedUse: PackedUse
+  private var packed: PackedWeights?
   private(set) var scratchBytes = 64
   private(set) var workerScratchBytes = 64
   private var node = 0
@@ -56,12 +60,14 @@ package struct Lowering: ~Copyable {
     self.gradients = gradients
     self.kernels = kernels
     mode = plan.mode
+    packedUse = PackedUse(parameters.packed)
   }
 
   mutating func lowerAll() throws(SasukaError) {
     for (place, node) in plan.graph.nodes.enumerated() {
       self.node = place
       algorithm = ""
+      packed = nil
       try node.operation.lower(node, &self)
     }
   }
@@ -102,19 +108,35 @@ package struct Lowering: ~Copyable {
   /// Adds a step of `units` pieces that may run at the same time, after all steps added before.
   @inline(never)
   package mutating func step(units: Int, _ body: @escaping Step.Body) {
-    steps.append(Step(node: node, algorithm: algorithm, units: units, body: body))
+    steps.append(Step(node: node, algorithm: algorithm, units: units, packed: nil, body: body))
   }
 
   /// Adds a step that depends on parameters only, such as packing weights: it runs before the first run and again
   /// when the parameters have changed.
   @inline(never)
   package mutating func prepare(units: Int, _ body: @escaping Step.Body) {
-    preparations.append(Step(node: node, algorithm: algorithm, units: units, body: body))
+    preparations.append(Step(node: node, algorithm: algorithm, units: units, packed: packed, body: body))
   }
 
-  /// Zeroed memory of this node that lives as long as the steps, such as packed weights.
+  /// Zeroed memory for packed weights; what is prepared for this node from now on fills it.
+  ///
+  /// - Parameter key: tells it from what else is packed of the same parameters: whoever asks with the same key shares it.
+  package mutating func packedMemory(_ key: [Int], floats: Int) throws(SasukaError) -> UnsafeMutablePointer<Float> {
+    guard mode == .evaluation else { return try persistent(floats: floats) }
+    var key = key
+    for input in plan.graph.nodes[node].inputs {
+      if let place = plan.graph.parameterPlace(input) { key.append(place) }
+    }
+    let packed = try packedUse.take(key, floats: floats, purpose: purpose)
+    self.packed = packed
+    return packed.buffer.floats
+  }
+
+  private var purpose: String { "packed weights of \"\(plan.graph.nodes[node].name)\"" }
+
+  /// Zeroed memory of this node that lives as long as the steps.
   package mutating func persistent(floats: Int) throws(SasukaError) -> UnsafeMutablePointer<Float> {
-    let buffer = try Buffer(floatCount: floats, purpose: "packed weights of \"\(plan.graph.nodes[node].name)\"")
+    let buffer = try Buffer(floatCount: floats, purpose: purpose)
     persistentBuffers.append(buffer)
     return buffer.floats
   }

@@ -14,6 +14,8 @@ package final class Parameters {
   private var pendingSeed: UInt64 = 0
   private let pendingCount = Atomic<Int>(0)
   private let isLocked = Atomic<Bool>(false)
+  /// What the model's plans have made of them.
+  let packed = PackedStore()
 
   /// Parameters of a graph, all zero.
   package init(of graph: Graph) throws(SasukaError) {

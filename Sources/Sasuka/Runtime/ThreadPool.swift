@@ -74,6 +74,8 @@ package final class ThreadPool {
       Int64(threadCount),
       { context, worker in
         guard let context else { return }
+        let mode = sasuka_flush_denormals()
+        defer { sasuka_restore_denormals(mode) }
         Unmanaged<Share>.fromOpaque(context).takeUnretainedValue().run(worker: Int(worker))
       }, context, userData)
   }

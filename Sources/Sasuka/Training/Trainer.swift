@@ -307,6 +307,9 @@ package final class Trainer {
   package func update() throws(SasukaError) {
     try beginWriting()
     defer { endWriting() }
+    // Momenta of weights that rest decay to denormal numbers.
+    let mode = sasuka_flush_denormals()
+    defer { sasuka_restore_denormals(mode) }
     clip()
     let optimizer = options.optimizer
     let rate = learningRate

@@ -693,7 +693,7 @@ class Session(Owner):
 
     @property
     def memory(self) -> int:
-        """Bytes that the session holds beside the model."""
+        """Bytes that closing the session would free: packed weights that other sessions of the model use too do not count."""
         return int(lib.sasuka_session_memory(self._handle))
 
 
