@@ -109,8 +109,8 @@ typedef struct sasuka_tensor {
 typedef struct sasuka_progress {
   /** Bytes of this struct that the library filled. */
   size_t struct_size;
-  /** What is being done: "draw" (first weights), "forward", "backward", "forward and backward" or "evaluate". Lives until the
-      callback returns. */
+  /** What is being done: "draw" (first weights), "tune" (a run of it), "forward", "backward", "forward and backward" or
+      "evaluate". Lives until the callback returns. */
   const char *stage;
   /** Steps done, and all steps of the call. */
   int64_t done, total;
@@ -305,11 +305,7 @@ enum {
   SASUKA_RELU6 = 1,
   /** max(x, 0) + parameter * min(x, 0). */
   SASUKA_LEAKY_RELU = 2,
-  SASUKA_SIGMOID = 3,
-  SASUKA_TANH = 4,
-  SASUKA_HARD_SWISH = 5,
-  SASUKA_SILU = 6,
-  SASUKA_HARD_SIGMOID = 7
+  SASUKA_SIGMOID = 3, SASUKA_TANH = 4, SASUKA_HARD_SWISH = 5, SASUKA_SILU = 6, SASUKA_HARD_SIGMOID = 7
 };
 
 /** `parameter`: the slope of SASUKA_LEAKY_RELU; not looked at by the others. */
@@ -584,15 +580,9 @@ sasuka_status sasuka_model_input_shape(const sasuka_model *model, int64_t *shape
 /** The table of layers at the nominal input as text: the columns of sasuka_model_layers, and the totals. */
 sasuka_status sasuka_model_summary(const sasuka_model *model, char *text, size_t capacity, size_t *needed);
 
+/** Learnt; gathered, such as running means; a 64-bit count. */
 typedef int32_t sasuka_parameter_kind;
-enum {
-  /** Learnt. */
-  SASUKA_PARAMETER_WEIGHT = 0,
-  /** Gathered, such as running means. */
-  SASUKA_PARAMETER_STATISTIC = 1,
-  /** A 64-bit count. */
-  SASUKA_PARAMETER_COUNTER = 2
-};
+enum { SASUKA_PARAMETER_WEIGHT = 0, SASUKA_PARAMETER_STATISTIC = 1, SASUKA_PARAMETER_COUNTER = 2 };
 
 /** One entry of the state dict. `name` and `shape` live as long as the model. */
 typedef struct sasuka_parameter_info {
@@ -613,16 +603,9 @@ sasuka_status sasuka_model_get_parameter(const sasuka_model *model, const char *
 sasuka_status sasuka_model_set_parameter(sasuka_model *model, const char *name, const sasuka_tensor *value);
 
 typedef int32_t sasuka_initializer;
-enum {
-  SASUKA_INIT_DEFAULT = 0,
-  SASUKA_INIT_CONSTANT = 1,
-  SASUKA_INIT_UNIFORM = 2,
-  SASUKA_INIT_NORMAL = 3,
-  SASUKA_INIT_KAIMING_UNIFORM = 4,
-  SASUKA_INIT_KAIMING_NORMAL = 5,
-  SASUKA_INIT_XAVIER_UNIFORM = 6,
-  SASUKA_INIT_XAVIER_NORMAL = 7
-};
+enum { SASUKA_INIT_DEFAULT = 0, SASUKA_INIT_CONSTANT = 1, SASUKA_INIT_UNIFORM = 2, SASUKA_INIT_NORMAL = 3 };
+enum { SASUKA_INIT_KAIMING_UNIFORM = 4, SASUKA_INIT_KAIMING_NORMAL = 5 };
+enum { SASUKA_INIT_XAVIER_UNIFORM = 6, SASUKA_INIT_XAVIER_NORMAL = 7 };
 
 /** Draws the weights whose names match `pattern` (`*` any text, `?` any letter) anew. `parameter`: the constant, the bound, the
     standard deviation, or the gain of Kaiming (fan out: negative gain) and Xavier; not looked at by SASUKA_INIT_DEFAULT.
@@ -715,10 +698,8 @@ typedef struct sasuka_session sasuka_session;
 
 typedef struct sasuka_session_options {
   size_t struct_size;
-  /** 0: as the model. */
-  int32_t threads;
-  /** Runs take the times that sasuka_session_profile gives; default no. */
-  int32_t profile;
+  /** threads 0: as the model. profile yes: runs take the times that sasuka_session_profile gives; default no. */
+  int32_t threads, profile;
   /** Modules whose results sasuka_session_feature gives: layers by their names, such as "layer1.0.conv1", or groups of
       layers by what stands before a dot, such as "layer1" or "layer1.0"; "input" is the network's input. Copied. */
   const char *const *features;
@@ -731,6 +712,16 @@ typedef struct sasuka_session_options {
   int32_t gradients;
   /** Yes: as the model's option; no (the default): as the model. */
   int32_t exact;
+  /** Passes of the compiler to leave out, between commas, for measuring and for finding faults: dead_branches, folding (of
+      BatchNorm), fusion (of sums and ReLUs), channels (moved once), layout, in_place, reuse (of memory). Results differ in
+      roundings at most. NULL (the default): none. */
+  const char *without;
+  /** Algorithms of convolutions as sasuka_session_tuning gives them: SASUKA_FORMAT for another text, SASUKA_MISMATCH for
+      one of other kernels or another number of threads. NULL (the default), and layers that it lacks: a model of costs. */
+  const char *tuning;
+  /** Yes: time the algorithms of each layer on this machine and keep the fastest, in about a hundred times the time of a
+      run; told to the model's progress function, which may cancel. Default no. Where `exact`, there is nothing to choose. */
+  int32_t tune, reserved;
 } sasuka_session_options;
 void sasuka_session_options_init(sasuka_session_options *options, size_t struct_size);
 
@@ -741,6 +732,9 @@ void sasuka_session_destroy(sasuka_session *session);
 /** Runs the network; allocates nothing. */
 sasuka_status sasuka_session_run(sasuka_session *session, const sasuka_tensor *input, sasuka_tensor *output);
 sasuka_status sasuka_session_output_shape(const sasuka_session *session, int64_t *shape, int32_t *rank);
+
+/** Which algorithms the session uses, as text for other sessions of the same machine and number of threads. */
+sasuka_status sasuka_session_tuning(const sasuka_session *session, char *text, size_t capacity, size_t *needed);
 
 /** What a module computed in the last run, one of the session's features: float32 or float64 of the shape that
     sasuka_session_feature_shape says. Errors: SASUKA_NOT_FOUND; SASUKA_WRONG_STATE before the first run. */

@@ -5,7 +5,8 @@ import SasukaHeader
 
 nonisolated(unsafe) private let sessionDefaults = sasuka_session_options(
   struct_size: MemoryLayout<sasuka_session_options>.size, threads: 0, profile: 0, features: nil, feature_count: 0,
-  from_module: nil, to_module: nil, gradients: 0, exact: 0)
+  from_module: nil, to_module: nil, gradients: 0, exact: 0, without: nil,
+  tuning: nil, tune: 0, reserved: 0)
 
 @_cdecl("sasuka_session_options_init") @implementation
 public func sasuka_session_options_init(_ options: UnsafeMutablePointer<sasuka_session_options>?, _ struct_size: Int) {
@@ -28,6 +29,9 @@ public func sasuka_session_create(
     options.hasGradients = given.gradients != 0
     options.profiles = given.profile != 0
     if given.exact != 0 { options.algorithms = .exact }
+    if let without = given.without { options.passes = try PassChoice(without: String(cString: without)) }
+    if let tuning = given.tuning { options.tuning = String(cString: tuning) }
+    options.isTimed = given.tune != 0
     if let start = given.from_module { options.start = String(cString: start) }
     if let end = given.to_module { options.end = String(cString: end) }
     session.pointee = handle(try Session(unwrapModel(model), inputShape: input, options: options))
@@ -92,6 +96,16 @@ public func sasuka_session_output_shape(
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
     try write(object(session, Session.self, "session").outputShape, shape, rank)
+  }
+}
+
+@_cdecl("sasuka_session_tuning") @implementation
+public func sasuka_session_tuning(
+  _ session: OpaquePointer?, _ text: UnsafeMutablePointer<CChar>?, _ capacity: Int,
+  _ needed: UnsafeMutablePointer<Int>?
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in
+    try write(object(session, Session.self, "session").tuning, text, capacity, needed)
   }
 }
 

@@ -276,7 +276,11 @@ FIELD(sasuka_session_options, from_module, const char *, 32)
 FIELD(sasuka_session_options, to_module, const char *, 40)
 FIELD(sasuka_session_options, gradients, int32_t, 48)
 FIELD(sasuka_session_options, exact, int32_t, 52)
-SIZE(sasuka_session_options, 56)
+FIELD(sasuka_session_options, without, const char *, 56)
+FIELD(sasuka_session_options, tuning, const char *, 64)
+FIELD(sasuka_session_options, tune, int32_t, 72)
+FIELD(sasuka_session_options, reserved, int32_t, 76)
+SIZE(sasuka_session_options, 80)
 FIELD(sasuka_profile_row, struct_size, size_t, 0)
 FIELD(sasuka_profile_row, name, const char *, 8)
 FIELD(sasuka_profile_row, kind, const char *, 16)
@@ -358,7 +362,7 @@ SIZE(sasuka_evaluation, 32)
     (void)same; \
   }
 
-enum { FUNCTION_COUNT = 119 };
+enum { FUNCTION_COUNT = 120 };
 
 typedef void (*any_function)(void);
 
@@ -484,6 +488,7 @@ static int collect(any_function functions[FUNCTION_COUNT]) {
   FUNCTION(sasuka_status, sasuka_session_feature_shape, (const sasuka_session *, const char *, int64_t *, int32_t *))
   FUNCTION(sasuka_status, sasuka_session_backward, (sasuka_session *, const sasuka_tensor *))
   FUNCTION(sasuka_status, sasuka_session_feature_gradient, (const sasuka_session *, const char *, sasuka_tensor *))
+  FUNCTION(sasuka_status, sasuka_session_tuning, (const sasuka_session *, char *, size_t, size_t *))
   FUNCTION(size_t, sasuka_session_memory, (const sasuka_session *))
   FUNCTION(size_t, sasuka_session_profile_size, (const sasuka_session *))
   FUNCTION(sasuka_status, sasuka_session_profile, (const sasuka_session *, size_t, sasuka_profile_row *, size_t))

@@ -8,6 +8,7 @@ package enum ChannelPass {
     var rewriter = GraphRewriter(graph)
     // Of each tensor that others were put together to: the tensor, by its index, and the channel that each channel is.
     var origins = [[ChannelSource]](repeating: [], count: graph.tensors.count)
+    var isChanged = false
     for node in graph.nodes {
       guard graph.shape(node.outputs[0]).rank == 4, graph.shape(node.outputs[0])[1] <= mostChannels,
         let sources = node.operation.channelSources(node, graph)
@@ -26,6 +27,7 @@ package enum ChannelPass {
       // A concatenation may lie in place, and what slices leave is less than what they take it from: both stay as they are.
       let joins = node.inputs.count > 1
       if !joins && isMoved {
+        isChanged = true
         var (inputs, places): ([Value], [Int]) = ([], [])
         let operation = ChannelGather(numbered(found, &places))
         for place in places { inputs.append(rewriter.mapped(Value(index: place))) }
@@ -35,7 +37,7 @@ package enum ChannelPass {
       }
       if sources.count == graph.shape(node.inputs[0])[1] || joins { origins[node.outputs[0].index] = found }
     }
-    return try DeadBranchPass.dropUnread(rewriter.finish())
+    return isChanged ? try DeadBranchPass.dropUnread(rewriter.finish()) : graph
   }
 
   /// The same channels with maps numbered in the order in which they are first met, and which tensors these are.

@@ -3,13 +3,16 @@
 package struct FusionPass {
   /// - Parameter wanted: values whose gradients will be asked for: what depends on them is fused as far as the gradient
   ///   rules allow, everything else as far as it goes.
-  package static func run(_ graph: Graph, wanted: [Value] = []) throws(SasukaError) -> Graph {
-    var pass = FusionPass(graph, wanted)
+  package static func run(
+    _ graph: Graph, wanted: [Value] = [], passes: PassChoice = PassChoice()
+  ) throws(SasukaError) -> Graph {
+    var pass = FusionPass(graph, wanted, passes)
     for place in graph.nodes.indices { pass.gather(place) }
     return try pass.emit()
   }
 
   private let graph: Graph
+  private let passes: PassChoice
   /// Whether a gradient will pass through a tensor, by index.
   private let hasGradient: [Bool]
   /// How often a tensor is read, by index; the network's outputs are read once more.
@@ -20,8 +23,9 @@ package struct FusionPass {
   /// What stands in a node's place; the whole chain stands where its last node stood, for there all its inputs exist.
   private var results: [Node?]
 
-  private init(_ graph: Graph, _ wanted: [Value]) {
+  private init(_ graph: Graph, _ wanted: [Value], _ passes: PassChoice) {
     self.graph = graph
+    self.passes = passes
     hasGradient = graph.dependents(on: wanted)
     readers = [Int](repeating: 0, count: graph.tensors.count)
     lastReader = [Int](repeating: -1, count: graph.tensors.count)
@@ -64,6 +68,11 @@ package struct FusionPass {
   }
 
   private func isSound(_ follower: Follower, _ node: Node, _ next: Node) -> Bool {
+    if case .normalization = follower {
+      guard passes.makes(.folding) else { return false }
+    } else {
+      guard passes.makes(.fusion) else { return false }
+    }
     guard case .addition = follower else { return next.inputs[0] == node.outputs[0] }
     return graph.shape(next.inputs[0]) == graph.shape(next.inputs[1])
   }

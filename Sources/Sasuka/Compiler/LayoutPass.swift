@@ -1,8 +1,10 @@
 /// Chooses the memory layout of every tensor and inserts the conversions between them.
 struct LayoutPass {
   /// The graph with conversions, and the layout of each of its tensors by index.
-  static func run(_ graph: Graph, lanes: Int) throws(SasukaError) -> (Graph, [Layout]) {
-    var pass = LayoutPass(graph, lanes: lanes)
+  ///
+  /// - Parameter keepsBlocked: whether results stay in the kernels' layout until somebody needs the plain one.
+  static func run(_ graph: Graph, lanes: Int, keepsBlocked: Bool) throws(SasukaError) -> (Graph, [Layout]) {
+    var pass = LayoutPass(graph, lanes: lanes, keepsBlocked)
     for node in graph.nodes {
       try pass.visit(node)
       // At once, so that a run which stops before the backward nodes has all of them.
@@ -17,6 +19,7 @@ struct LayoutPass {
 
   private let original: Graph
   private let blocked: Layout
+  private let keepsBlocked: Bool
   private var rewriter: GraphRewriter
   /// Layouts of the copy's tensors by index, where they are not plain.
   private var blockedTensors: [Bool] = []
@@ -25,8 +28,9 @@ struct LayoutPass {
   /// The original's outputs as plain values of the copy, where they were blocked.
   private var outputs = ValueMap()
 
-  private init(_ graph: Graph, lanes: Int) {
+  private init(_ graph: Graph, lanes: Int, _ keepsBlocked: Bool) {
     original = graph
+    self.keepsBlocked = keepsBlocked
     blocked = .blocked(lanes: lanes)
     rewriter = GraphRewriter(graph)
   }
@@ -65,7 +69,12 @@ struct LayoutPass {
     }
     try rewriter.copy(node, operation: node.operation, inputs: inputs)
     for (place, output) in node.outputs.enumerated() where canBlock(output) {
-      if wantsBlocked(node, output: place, anyBlocked) { markBlocked(rewriter.mapped(output)) }
+      guard wantsBlocked(node, output: place, anyBlocked) else { continue }
+      let value = rewriter.mapped(output)
+      markBlocked(value)
+      if keepsBlocked { continue }
+      let plain = try converted(value, toBlocked: false, name: node.name)
+      rewriter.replace(output, with: plain)
     }
   }
 
@@ -94,6 +103,7 @@ struct LayoutPass {
     let operation = ConvertLayout(toBlocked: toBlocked)
     let twin = try rewriter.append(operation, name: name, inputs: [value])[0]
     if toBlocked { markBlocked(twin) }
+    guard keepsBlocked else { return twin }
     twins[value] = twin
     twins[twin] = value
     return twin

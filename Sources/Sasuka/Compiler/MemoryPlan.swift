@@ -15,12 +15,12 @@ package struct MemoryPlan {
   /// Each tensor takes the lowest gap that is free over its whole life; larger tensors choose first
   /// (Pisarchyk and Lee 2020, Efficient Memory Management for Deep Neural Net Inference). Tensors that share the memory of
   /// one are placed with it.
-  package init(_ graph: Graph, layouts: [Layout]) {
+  package init(_ graph: Graph, layouts: [Layout], passes: PassChoice = PassChoice()) {
     offsets = [Int](repeating: -1, count: graph.tensors.count)
-    let sharing = MemorySharing(graph, layouts: layouts)
+    let sharing = MemorySharing(graph, layouts: layouts, inPlace: passes.makes(.inPlace))
     var tenants: [Tenant] = []
     for index in graph.tensors.indices where sharing.isOwner(index) {
-      let life = sharing.life(ofOwner: index)
+      let life = passes.makes(.reuse) ? sharing.life(ofOwner: index) : (first: -1, last: graph.nodes.count)
       tenants.append(Tenant(index: index, size: sharing.size(index), firstUse: life.first, lastUse: life.last))
     }
     var placed: [Tenant] = []  // in the order of their offsets

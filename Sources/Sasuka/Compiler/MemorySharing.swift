@@ -16,7 +16,8 @@ struct MemorySharing {
   /// The last node that reads it; the number of nodes for what the host reads or writes.
   private var lastUses: [Int]
 
-  init(_ graph: Graph, layouts: [Layout]) {
+  /// - Parameter inPlace: whether anything shares; else each tensor has memory of its own.
+  init(_ graph: Graph, layouts: [Layout], inPlace: Bool) {
     self.graph = graph
     self.layouts = layouts
     let count = graph.tensors.count
@@ -31,6 +32,7 @@ struct MemorySharing {
     }
     // What the host writes and reads stays in place from one run to the next.
     for value in graph.inputs + graph.outputs { lastUses[value.index] = graph.nodes.count }
+    guard inPlace else { return }
     for node in graph.nodes.reversed() { placeParts(of: node) }
     for (place, node) in graph.nodes.enumerated() { overwrite(node, place) }
   }

@@ -17,26 +17,39 @@ package struct Plan {
 
   /// Compiles a network for running; its outputs are the prediction and the values to observe.
   package static func evaluation(
-    of graph: Graph, inputShapes: [Shape], observing values: [Value] = [], lanes: Int
+    of graph: Graph, inputShapes: [Shape], observing values: [Value] = [], passes: PassChoice = PassChoice(),
+    lanes: Int
   ) throws(SasukaError) -> Plan {
-    let needed = try DeadBranchPass.run(graph, observing: values)
-    return try finish(prepare(needed, inputShapes, mode: .evaluation), mode: .evaluation, lanes: lanes)
+    let needed = try needed(graph, observing: values, passes)
+    let prepared = try prepare(needed, inputShapes, mode: .evaluation, passes: passes)
+    return try finish(prepared, mode: .evaluation, passes: passes, lanes: lanes)
   }
 
   /// Compiles a network for running in evaluation mode and for the gradients of a sum of its results: the inputs are the
   /// network's own and then what each element of the prediction counts in the sum; the outputs the prediction, the values
   /// to observe, and the gradients with respect to these.
   package static func gradients(
-    of graph: Graph, inputShapes: [Shape], observing values: [Value], lanes: Int
+    of graph: Graph, inputShapes: [Shape], observing values: [Value], passes: PassChoice = PassChoice(), lanes: Int
   ) throws(SasukaError) -> Plan {
-    let needed = try DeadBranchPass.run(graph, observing: values)
+    let needed = try needed(graph, observing: values, passes)
     let specialized = try ModePass.run(needed.specialized(to: inputShapes), mode: .evaluation)
-    var working = try FusionPass.run(specialized, wanted: Array(specialized.outputs.dropFirst()))
+    var working = try FusionPass.run(
+      specialized, wanted: Array(specialized.outputs.dropFirst()), passes: passes)
     let (prediction, wanted) = (working.outputs[0], Array(working.outputs.dropFirst()))
     let seed = working.addInput(name: "seed", shape: working.shape(prediction))
     var (complete, gradients) = try GradientPass.run(working, loss: prediction, with: seed, wanted: wanted)
     try complete.appendOutputs(gradients, from: 0, of: wanted)
-    return try finish(complete, mode: .evaluation, lanes: lanes)
+    return try finish(complete, mode: .evaluation, passes: passes, lanes: lanes)
+  }
+
+  /// The network with its prediction and some other values as outputs.
+  private static func needed(
+    _ graph: Graph, observing values: [Value], _ passes: PassChoice
+  ) throws(SasukaError) -> Graph {
+    if passes.makes(.deadBranches) { return try DeadBranchPass.run(graph, observing: values) }
+    var whole = graph
+    whole.outputs = [graph.outputs[0]] + values
+    return whole
   }
 
   /// The first node that reads an input of the host: those before it can run without that input.
@@ -94,15 +107,15 @@ package struct Plan {
   /// The first passes, common to every mode; the values to observe become the last outputs.
   private static func prepare(
     _ graph: Graph, _ inputShapes: [Shape], mode: Mode, evaluated: ModuleChoice = ModuleChoice(),
-    observing values: [Value] = [], trainable: [Int] = []
+    observing values: [Value] = [], trainable: [Int] = [], passes: PassChoice = PassChoice()
   ) throws(SasukaError) -> Graph {
     var observed = graph
     observed.outputs += values
     let specialized = try ModePass.run(observed.specialized(to: inputShapes), mode: mode, evaluated: evaluated)
     var wanted = Array(specialized.outputs.suffix(values.count))
     for place in trainable { wanted.append(specialized.parameters[place].value) }
-    let fused = try FusionPass.run(specialized, wanted: wanted)
-    return mode == .evaluation ? try ChannelPass.run(fused) : fused
+    let fused = try FusionPass.run(specialized, wanted: wanted, passes: passes)
+    return mode == .evaluation && passes.makes(.channels) ? try ChannelPass.run(fused) : fused
   }
 
   private static func updated(_ graph: Graph, from firstUpdate: Int) -> [Int] {
@@ -116,9 +129,12 @@ package struct Plan {
   }
 
   /// Compiles a graph as it stands: the last passes, common to every mode.
-  package static func finish(_ graph: Graph, mode: Mode, lanes: Int) throws(SasukaError) -> Plan {
-    let (converted, layouts) = try LayoutPass.run(graph, lanes: lanes)
-    let memory = MemoryPlan(converted, layouts: layouts)
+  @inline(never)
+  package static func finish(
+    _ graph: Graph, mode: Mode, passes: PassChoice = PassChoice(), lanes: Int
+  ) throws(SasukaError) -> Plan {
+    let (converted, layouts) = try LayoutPass.run(graph, lanes: lanes, keepsBlocked: passes.makes(.layout))
+    let memory = MemoryPlan(converted, layouts: layouts, passes: passes)
     let firstUpdate = converted.nodes.firstIndex { $0.operation.changesModel } ?? converted.nodes.count
     return Plan(
       graph: converted, mode: mode, layouts: layouts, offsets: memory.offsets, arenaFloatCount: memory.floatCount,

@@ -1,7 +1,7 @@
 import CSystem
 
 /// How a convolution is computed.
-package enum ConvolutionAlgorithm: Int, Sendable {
+package enum ConvolutionAlgorithm: Int, CaseIterable, Sendable {
   /// Product by product.
   case direct = 0
   /// One level of Strassen's matrix multiplication: 7/8 of the products of a 1 x 1 convolution.
@@ -22,6 +22,9 @@ package enum ConvolutionAlgorithm: Int, Sendable {
 
   /// Points along a side of a tile.
   func points(taps: Int64) -> Int64 { tile(taps: taps) + taps - 1 }
+
+  /// A time as it counts beside those of others: tiles of 6 x 6 round most and have the most weights.
+  func handicapped(_ time: Double) -> Double { self == .winograd6 ? 1.15 * time : time }
 
   /// Where the profile has it; shapes tell how many dimensions are meant.
   var name: StaticString {
@@ -71,6 +74,21 @@ extension ConvolutionPass {
     return best
   }
 
+  static let sizeCount = 12
+
+  /// What tells it from others by the time that it takes.
+  func sizes(images: Int) -> String {
+    var text = ""
+    for size in [
+      Int64(images), shape.groups, shape.input_channels, shape.output_channels, shape.kernel_height,
+      shape.kernel_width, shape.stride_height, shape.stride_width, shape.input_height, shape.input_width,
+      shape.output_height, shape.output_width,
+    ] {
+      text += Int(size).description + " "
+    }
+    return text
+  }
+
   private var allowsFaster: Bool {
     !isDepthwise && shape.groups == 1 && shape.dilation_height == 1 && shape.dilation_width == 1
       && (padding?.step_height ?? 1) == 1 && (padding?.step_width ?? 1) == 1
@@ -101,8 +119,7 @@ extension ConvolutionPass {
   /// About how long an algorithm takes, in multiply-adds of vectors.
   ///
   /// Measured on a Zen 4 core: products run at nine tenths of the peak whatever the shape, as long as memory delivers the
-  /// weights; the transforms of one tile of one channel block take as long as 14 and 11 multiply-adds for each point. Tiles
-  /// of 6 x 6 are for where they save an eighth and more: they round most and have the most weights.
+  /// weights; the transforms of one tile of one channel block take as long as 14 and 11 multiply-adds for each point.
   private func cost(_ algorithm: ConvolutionAlgorithm, images: Int, lanes: Int, packsEachRun: Bool) -> Double {
     let (inputs, outputs) = (Int(shape.input_channels), Int(shape.output_channels))
     let outputBlocks = Double(Layout.blocks(of: outputs, lanes: lanes))
@@ -121,7 +138,7 @@ extension ConvolutionPass {
     let streaming = points * weightVectors * 16
     let packing = packsEachRun ? points * weightVectors * 20 : 0
     let time = max(arithmetic, streaming) + Double(images) * transforms + packing
-    return algorithm == .winograd6 ? 1.15 * time : time
+    return algorithm.handicapped(time)
   }
 
   /// The same of Strassen's products.

@@ -17,8 +17,8 @@ extension Lowering {
     let bias = folded?.shifts ?? epilogue.bias(node).map { pointer($0) }
     for pass in passes {
       let choice = layout(input) == .plain ? .exact : algorithms
-      let algorithm = pass.algorithm(
-        choice, images: shape(input)[0], kernels: kernels, packsEachRun: learns(weight))
+      let algorithm = algorithm(
+        of: pass, choice, images: shape(input)[0], packsEachRun: learns(weight), isAlone: passes.count == 1)
       if algorithm != .direct, algorithm != .strassen {
         try convolve(
           pass, by: algorithm, input: input, weight: weight, folded: folded, bias: bias.map { UnsafePointer($0) },

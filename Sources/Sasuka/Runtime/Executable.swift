@@ -14,13 +14,15 @@ package final class Executable {
   private let persistentBuffers: [Buffer]
   private let packedUse: PackedUse
   let steps: [Step]
+  /// The convolutions for which there are several algorithms.
+  let layers: [TunableLayer]
   private let preparations: [Step]
   private var preparedVersion = 0
 
   /// - Parameter progress: told on this thread while first weights are drawn; may stop that.
   package init(
     _ plan: Plan, parameters: Parameters, gradients: GradientStore? = nil, kernels: KernelTable, pool: ThreadPool,
-    algorithms: AlgorithmChoice = .fastest, progress: ProgressFunction? = nil
+    algorithms: AlgorithmChoice = .fastest, tuning: Tuning? = nil, progress: ProgressFunction? = nil
   ) throws(SasukaError) {
     let places = plan.graph.nodes.flatMap { $0.inputs.compactMap { plan.graph.parameterPlace($0) } }
     try parameters.drawPending(places, on: pool, progress: progress)
@@ -32,15 +34,25 @@ package final class Executable {
     arena = try Buffer(floatCount: plan.arenaFloatCount, purpose: "activations")
     var lowering = Lowering(
       plan, arena: arena.floats, parameters: parameters, gradients: gradients, kernels: kernels.slots,
-      algorithms: algorithms, threads: pool.threadCount)
+      algorithms: algorithms, tuning: tuning, threads: pool.threadCount)
     try lowering.lowerAll()
     steps = lowering.steps
+    layers = lowering.layers
     preparations = lowering.preparations
     persistentBuffers = lowering.persistentBuffers
     packedUse = lowering.packedUse
     workerScratchBytes = lowering.workerScratchBytes
     scratch = try Buffer(byteCount: lowering.scratchBytes, purpose: "scratch")
     workerScratch = try Buffer(byteCount: workerScratchBytes * pool.threadCount, purpose: "scratch of the workers")
+  }
+
+  /// For a model's own runs and those of its sessions.
+  convenience init(
+    _ plan: Plan, of model: Model, on pool: ThreadPool, algorithms: AlgorithmChoice, tuning: Tuning? = nil
+  ) throws(SasukaError) {
+    try self.init(
+      plan, parameters: model.parameters, kernels: model.kernels, pool: pool, algorithms: algorithms, tuning: tuning,
+      progress: model.options.progress)
   }
 
   /// Bytes that this executable alone holds, beside the parameters and what other plans use too.

@@ -31,6 +31,7 @@ package struct Lowering: ~Copyable {
   package let mode: Mode
   package let kernels: UnsafeMutablePointer<sasuka_kernel_table>
   package let algorithms: AlgorithmChoice
+  private let tuning: Tuning?
   /// Threads that will run the steps. How work is divided may depend on it, results may not.
   package let threads: Int
   private let plan: Plan
@@ -42,6 +43,7 @@ package struct Lowering: ~Copyable {
   private(set) var persistentBuffers: [Buffer] = []
   let packedUse: PackedUse
   private var packed: PackedWeights?
+  private(set) var layers: [TunableLayer] = []
   private(set) var scratchBytes = 64
   private(set) var workerScratchBytes = 64
   private var node = 0
@@ -50,8 +52,9 @@ package struct Lowering: ~Copyable {
 
   init(
     _ plan: Plan, arena: UnsafeMutablePointer<Float>, parameters: Parameters, gradients: GradientStore?,
-    kernels: UnsafeMutablePointer<sasuka_kernel_table>, algorithms: AlgorithmChoice, threads: Int
+    kernels: UnsafeMutablePointer<sasuka_kernel_table>, algorithms: AlgorithmChoice, tuning: Tuning?, threads: Int
   ) {
+    self.tuning = tuning
     self.algorithms = algorithms
     self.threads = threads
     self.plan = plan
@@ -139,6 +142,23 @@ package struct Lowering: ~Copyable {
     let buffer = try Buffer(floatCount: floats, purpose: purpose)
     persistentBuffers.append(buffer)
     return buffer.floats
+  }
+
+  /// The algorithm for a pass; kept in mind if there are several and the node is computed by this pass alone.
+  mutating func algorithm(
+    of pass: ConvolutionPass, _ choice: AlgorithmChoice, images: Int, packsEachRun: Bool, isAlone: Bool
+  ) -> ConvolutionAlgorithm {
+    func find(_ choice: AlgorithmChoice) -> ConvolutionAlgorithm {
+      pass.algorithm(choice, images: images, kernels: kernels, packsEachRun: packsEachRun)
+    }
+    var layer = TunableLayer(node: node, sizes: pass.sizes(images: images), algorithm: find(choice))
+    if let found = tuning?[layer], find(.forced(found)) == found { layer.algorithm = found }
+    if isAlone, mode == .evaluation,
+      ConvolutionAlgorithm.allCases.contains(where: { $0 != .direct && find(.forced($0)) == $0 })
+    {
+      layers.append(layer)
+    }
+    return layer.algorithm
   }
 
   /// Makes `StepContext.scratch` at least so large.

@@ -13,6 +13,12 @@ package final class Session {
     package var threads = 0
     /// nil: as the model.
     package var algorithms: AlgorithmChoice?
+    /// For measuring, and for finding faults.
+    package var passes = PassChoice()
+    /// A saved choice of algorithms, as `tuning` gives it.
+    package var tuning: String?
+    /// Whether the algorithms are chosen by timing them.
+    package var isTimed = false
     package init() {}
   }
 
@@ -23,6 +29,8 @@ package final class Session {
   private let modelGate: AccessGate
   private let progress: ProgressFunction?
   private let executable: Executable
+  private let kernels: KernelTable
+  private let threads: Int
   /// The first node of the backward pass; the number of nodes in a session without one.
   private let firstBackward: Int
   package let gate = AccessGate("session")
@@ -40,8 +48,10 @@ package final class Session {
     let lanes = model.kernels.lanes
     let plan = try graph.specializing(to: inputShape) { () throws(SasukaError) in
       options.hasGradients
-        ? try Plan.gradients(of: graph, inputShapes: [inputShape], observing: observed, lanes: lanes)
-        : try Plan.evaluation(of: graph, inputShapes: [inputShape], observing: observed, lanes: lanes)
+        ? try Plan.gradients(
+          of: graph, inputShapes: [inputShape], observing: observed, passes: options.passes, lanes: lanes)
+        : try Plan.evaluation(
+          of: graph, inputShapes: [inputShape], observing: observed, passes: options.passes, lanes: lanes)
     }
     features = options.features
     modelGate = model.gate
@@ -49,13 +59,29 @@ package final class Session {
     self.inputShape = inputShape
     outputShape = plan.graph.shape(plan.graph.outputs[0])
     firstBackward = options.hasGradients ? plan.firstReader(ofInput: 1) : plan.graph.nodes.count
-    executable = try Executable(
-      plan, parameters: model.parameters, kernels: model.kernels, pool: model.makePool(threads: options.threads),
-      algorithms: options.algorithms ?? model.options.algorithms, progress: progress)
+    kernels = model.kernels
+    let pool = model.makePool(threads: options.threads)
+    threads = pool.threadCount
+    let algorithms = options.algorithms ?? model.options.algorithms
+    var tuning: Tuning?
+    if let text = options.tuning { tuning = try Tuning(text, kernels, threads: threads) }
+    if case .exact = algorithms {
+      tuning = nil
+    } else if options.isTimed {
+      try model.gate.beginReading()
+      defer { model.gate.endReading() }
+      tuning = try Tuning(of: plan, nodes: 0..<firstBackward, model, on: pool)
+    }
+    executable = try Executable(plan, of: model, on: pool, algorithms: algorithms, tuning: tuning)
     profile = options.profiles ? try Profile(executable.steps, of: plan) : nil
   }
 
   package var memoryBytes: Int { executable.memoryBytes }
+
+  /// The algorithms of its convolutions as text, for other sessions.
+  package var tuning: String {
+    Tuning.text(executable.layers, kernels, threads: threads)
+  }
 
   /// Shape of what a module computes, one of the features.
   package func featureShape(_ name: String) throws(SasukaError) -> Shape {

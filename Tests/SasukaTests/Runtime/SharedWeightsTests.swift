@@ -7,7 +7,7 @@ import Testing
   private static let shape = Shape([1, 3, 64, 64])
 
   private static func picture(_ number: Int) -> TestTensor {
-    TestTensor(shape.dimensions, (0..<shape.count).map { Float(($0 * (7919 + 2 * number)) % 1000) / 500 - 1 })
+    TestTensor.noise(shape.dimensions, "picture\(number)")
   }
 
   private static func session(_ model: Model, _ algorithms: AlgorithmChoice = .fastest) throws -> Session {

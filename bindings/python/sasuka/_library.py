@@ -209,6 +209,10 @@ class SessionOptions(Structure):
         ("to_module", c_char_p),
         ("gradients", c_int32),
         ("exact", c_int32),
+        ("without", c_char_p),
+        ("tuning", c_char_p),
+        ("tune", c_int32),
+        ("reserved", c_int32),
     ]
 
 
@@ -355,6 +359,7 @@ CHECKED: dict[str, list[Any]] = {
     "session_run": [_handle, _tensor, _tensor],
     "session_output_shape": [_handle, _sizes, POINTER(c_int32)],
     "session_feature": [_handle, _name, _tensor],
+    "session_tuning": [_handle, c_void_p, _size, _needed],
     "session_profile": [_handle, _size, POINTER(ProfileRow), _size],
     "session_feature_shape": [_handle, _name, _sizes, POINTER(c_int32)],
     "session_backward": [_handle, _tensor],

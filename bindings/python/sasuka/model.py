@@ -387,6 +387,9 @@ class Model(Surgery, Inspection, Owner):
         threads: int = 0,
         profile: bool = False,
         exact: bool = False,
+        without: Sequence[str] = (),
+        tune: bool = False,
+        tuning: str | None = None,
     ) -> Session:
         """The network compiled for one input shape, or for that of the first run; see `Session`."""
         return Session(
@@ -399,6 +402,9 @@ class Model(Surgery, Inspection, Owner):
             threads=threads,
             profile=profile,
             exact=exact,
+            without=without,
+            tune=tune,
+            tuning=tuning,
         )
 
     def profile(self, x: TensorLike, *, runs: int = 10, threads: int = 0) -> Profile:
@@ -592,6 +598,17 @@ class Session(Owner):
         Whether `profile` is wanted.
     exact : bool
         Whether to leave out algorithms that round more than plain sums do, even if the model does not.
+    without : sequence of str
+        Passes of the compiler to leave out, for measuring and for finding faults: "dead_branches", "folding", "fusion",
+        "channels", "layout", "in_place", "reuse". Results differ in roundings at most.
+    tune : bool
+        Whether to time the algorithms of each convolution on this machine, in about a hundred times the time of a run, and
+        keep the fastest; otherwise a model of costs chooses. Ctrl-C stops it.
+    tuning : str, optional
+        What `tuning` of a session says that was timed before: on the same kind of machine, with as many threads.
+
+    >>> tuning = model.session((1, 3, 224, 224), tune=True).tuning
+    >>> session = model.session((1, 3, 224, 224), tuning=tuning)
     """
 
     _destroy = "session_destroy"
@@ -608,11 +625,15 @@ class Session(Owner):
         threads: int = 0,
         profile: bool = False,
         exact: bool = False,
+        without: Sequence[str] = (),
+        tune: bool = False,
+        tuning: str | None = None,
     ) -> None:
         self._model = model
         self._threads = threads
         self._profile, self._exact = profile, exact
-        self._gradients = gradients
+        self._gradients, self._without = gradients, [without] if isinstance(without, str) else without
+        self._tune, self._tuning = tune, tuning
         self._part = {"from_module": from_module, "to_module": to_module}
         self.features = tuple(features)
         if input_shape is not None:
@@ -622,6 +643,11 @@ class Session(Owner):
         options, handle = defaults(SessionOptions, "sasuka_session_options_init"), c_void_p()
         options.threads, options.profile = self._threads, self._profile
         options.exact = self._exact
+        if self._without:
+            options.without = ",".join(self._without).encode()
+        options.tune = self._tune
+        if self._tuning is not None:
+            options.tuning = self._tuning.encode()
         options.features, options.feature_count = name_list(self.features)
         options.gradients = self._gradients
         for field, module in self._part.items():
@@ -690,6 +716,11 @@ class Session(Owner):
         row = _ProfileRow()
         lib.sasuka_session_profile(self._handle, index, ctypes.byref(row), ctypes.sizeof(row))
         return row
+
+    @property
+    def tuning(self) -> str:
+        """Which algorithms compute the convolutions, as text for other sessions."""
+        return read_bytes(lib.sasuka_session_tuning, self._handle)[:-1].decode()
 
     @property
     def memory(self) -> int:

@@ -1,0 +1,129 @@
+"""How a session's plan is made: passes left out, algorithms timed, saved and given back; weights in memory once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import sasuka
+
+PASSES = ["dead_branches", "folding", "fusion", "channels", "layout", "in_place", "reuse"]
+
+
+@pytest.fixture(scope="module")
+def network() -> sasuka.Model:
+    return sasuka.create_model("resnet18", num_classes=7, seed=3, threads=1)
+
+
+@pytest.fixture(scope="module")
+def x() -> np.ndarray:
+    return np.random.default_rng(1).standard_normal((1, 3, 96, 96), dtype=np.float32)
+
+
+def close(actual: np.ndarray, expected: np.ndarray) -> bool:
+    return bool(np.abs(actual - expected).max() <= 1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_each_pass_can_be_left_out(network: sasuka.Model, x: np.ndarray, name: str) -> None:
+    expected = network(x)
+    assert close(network.session(without=[name])(x), expected)
+    assert close(network.session(without=name)(x), expected)
+
+
+def test_plans_without_passes_are_larger(network: sasuka.Model, x: np.ndarray) -> None:
+    def rows(*without: str) -> int:
+        with network.session(x.shape, without=without, profile=True) as session:
+            return len(session.profile(x, runs=1).nodes())
+
+    assert rows() < rows("folding") < rows("folding", "fusion") < rows(*PASSES)
+    with network.session(x.shape) as usual, network.session(x.shape, without=PASSES) as plain:
+        assert close(plain(x), usual(x))
+        assert usual.memory < plain.memory
+
+
+def test_an_unknown_pass_is_told_what_there_is(network: sasuka.Model, x: np.ndarray) -> None:
+    with pytest.raises(sasuka.NotFoundError, match='"fuse" is none of the compiler\'s passes: ' + " ".join(PASSES)):
+        network.session(x.shape, without=["fuse"])
+
+
+def test_a_timing_is_saved_and_used(network: sasuka.Model, x: np.ndarray) -> None:
+    expected = network.session(x.shape, exact=True)(x)
+    with network.session(x.shape, tune=True) as session:
+        tuning, result = session.tuning, session(x)
+        assert close(result, expected)
+    lines = tuning.splitlines()
+    assert lines[0] == f"sasuka tuning 1, {sasuka.instruction_set()}, threads 1"
+    # Four sizes of 3 x 3 convolutions with stride 1.
+    assert len([line for line in lines if " 3 3 1 1 " in line]) == 4
+    with network.session(x.shape, tuning=tuning) as again:
+        assert again.tuning == tuning
+        np.testing.assert_array_equal(again(x), result)
+    # What it says is what is done, whatever the model of costs says.
+    for name in ("direct", "winograd 2x2", "winograd 4x4"):
+        forced = "\n".join([lines[0]] + [" ".join(line.split(" ")[:12]) + " " + name for line in lines[1:]]) + "\n"
+        with network.session(x.shape, tuning=forced, profile=True) as session:
+            assert close(session(x), expected)
+            algorithms = [row.algorithm for row in session.profile(x, runs=1) if "layer1" in row.name and row.kind == "convolution"]
+            assert [found for found in algorithms if found != "padding"] == [name] * 4
+    # Layers that it does not know are chosen as usual; exact sessions choose nothing.
+    with network.session(x.shape, tuning=lines[0] + "\n") as session, network.session(x.shape) as usual:
+        assert session.tuning == usual.tuning
+    with network.session(x.shape, tuning=forced, exact=True) as session:
+        np.testing.assert_array_equal(session(x), expected)
+
+
+@pytest.mark.parametrize(
+    "damage, error, message",
+    [
+        (lambda t: "", sasuka.FormatError, "line 1 does not end"),
+        (lambda t: t[:-1], sasuka.FormatError, "line .* does not end"),
+        (lambda t: t + "1 1", sasuka.FormatError, "line .* does not end"),
+        (lambda t: t.replace("threads 1", "threads 2"), sasuka.MismatchError, "line 1: .*threads 2.*threads 1.* is expected"),
+        (lambda t: t.replace("tuning 1", "tuning 2"), sasuka.MismatchError, "line 1"),
+        (lambda t: t.replace(sasuka.instruction_set(), "neon"), sasuka.MismatchError, "neon"),
+        (lambda t: "{}\n" + t, sasuka.MismatchError, 'line 1: "{}"'),
+        (lambda t: t + "1 1 64 64 3 3 1 1 26 26 24 24 winograd\n", sasuka.FormatError, 'line .* 24 winograd"; a layer\'s sizes'),
+        (lambda t: t + "1 1 64 64 3 3 1 1 26 26 24 winograd 4x4\n", sasuka.FormatError, "a layer's sizes"),
+        (lambda t: t + "1 1 64 64 3 3 1 1 26 26 24 24\n", sasuka.FormatError, "a layer's sizes"),
+        (lambda t: t + "-1 1 64 64 3 3 1 1 26 26 24 24 direct\n", sasuka.FormatError, "a layer's sizes"),
+        (lambda t: t.replace("\n", "\n\n", 1), sasuka.FormatError, 'line 2: ""; a layer\'s sizes'),
+        (lambda t: t + "\u0100 " * 13 + "\n", sasuka.FormatError, "a layer's sizes"),
+    ],
+)  # fmt: skip
+def test_a_timing_that_does_not_fit_is_refused(network: sasuka.Model, x: np.ndarray, damage, error, message) -> None:  # type: ignore[no-untyped-def]
+    with network.session(x.shape) as session:
+        tuning = session.tuning
+    with pytest.raises(error, match=message):
+        network.session(x.shape, tuning=damage(tuning))
+
+
+def test_timing_can_be_stopped() -> None:
+    model = sasuka.create_model("vgg11", threads=1)
+
+    def stop() -> None:
+        time.sleep(0.5)
+        signal.raise_signal(signal.SIGINT)
+
+    before = model.state_dict()["features.0.weight"]
+    other = threading.Thread(target=stop)
+    other.start()
+    with pytest.raises(KeyboardInterrupt):
+        model.session((1, 3, 224, 224), tune=True)
+    other.join()
+    np.testing.assert_array_equal(model.state_dict()["features.0.weight"], before)
+
+
+def test_sessions_share_packed_weights(x: np.ndarray) -> None:
+    network = sasuka.create_model("resnet18", threads=1)
+    weights = sum(array.nbytes for name, array in network.state_dict().items() if array.ndim == 4)
+    with network.session(x.shape) as first:
+        alone = first.memory
+        with network.session(x.shape) as second:
+            assert first.memory == second.memory <= alone - weights
+            np.testing.assert_array_equal(first(x), second(x))
+        assert first.memory == alone
