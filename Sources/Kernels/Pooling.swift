@@ -3,11 +3,14 @@ import CSystem
 
 func fillPooling(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.max_pool = { shape, input, output, indices in
-    let runs = lanes > 4 && indices == nil ? columnsOfRuns(shape!.pointee) : 0..<0
-    for row in 0..<Int(shape!.pointee.output_height) {
-      if !runs.isEmpty { maxima(shape!.pointee, input!, output!, row, runs) }
-      maxPool(shape!.pointee, input!, output!, indices, row, 0..<runs.lowerBound)
-      maxPool(shape!.pointee, input!, output!, indices, row, runs.upperBound..<Int(shape!.pointee.output_width))
+    if let indices {
+      for row in 0..<Int(shape!.pointee.output_height) {
+        maxPool(shape!.pointee, input!, output!, row, 0..<Int(shape!.pointee.output_width)) { place, pixel in
+          UnsafeMutableRawPointer(indices + pixel * Vector.scalarCount).storeBytes(of: place, as: Indices.self)
+        }
+      }
+    } else {
+      maxima(shape!.pointee, input!, output!)
     }
   }
   table.pointee.max_pool_gradient = { shape, gradient, indices, result in
@@ -56,10 +59,10 @@ private func firstInside(_ start: Int, _ step: Int) -> Int {
 }
 
 /// Some pixels of an output row. The first of equal maxima wins; a NaN wins over every number, as in PyTorch.
-@inline(never)
+@inline(__always)
 private func maxPool(
-  _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>,
-  _ indices: UnsafeMutablePointer<Int32>?, _ row: Int, _ columns: Range<Int>
+  _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ row: Int,
+  _ columns: Range<Int>, _ keep: (Indices, Int) -> Void
 ) {
   for column in columns {
     var best = Vector(repeating: -.infinity)
@@ -70,10 +73,32 @@ private func maxPool(
       best = select(wins, value, best)
       place = select(wins, Indices(repeating: Int32(truncatingIfNeeded: tap)), place)
     }
-    let pixel = (row * Int(shape.output_width) + column) * Vector.scalarCount
-    storeVector(best, output + pixel)
-    if let indices { UnsafeMutableRawPointer(indices + pixel).storeBytes(of: place, as: Indices.self) }
+    let pixel = row * Int(shape.output_width) + column
+    storeVector(best, output + pixel * Vector.scalarCount)
+    keep(place, pixel)
   }
+}
+
+/// Maxima without their places.
+@inline(__always)
+private func maxima(
+  _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
+) {
+  let runs = lanes > 4 ? columnsOfRuns(shape) : 0..<0
+  for row in 0..<Int(shape.output_height) {
+    if !runs.isEmpty { maxima(shape, input, output, row, runs) }
+    maximaOfPixels(shape, input, output, row, 0..<runs.lowerBound)
+    maximaOfPixels(shape, input, output, row, runs.upperBound..<Int(shape.output_width))
+  }
+}
+
+/// Those of any windows, one pixel after the other.
+@inline(never)
+private func maximaOfPixels(
+  _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ row: Int,
+  _ columns: Range<Int>
+) {
+  maxPool(shape, input, output, row, columns) { _, _ in }
 }
 
 /// Pixels whose maxima are found together.
@@ -95,7 +120,7 @@ private func columnsOfRuns(_ shape: sasuka_pooling) -> Range<Int> {
   return end - first > 5 ? first..<end : 0..<0
 }
 
-/// Maxima without their places, of windows whose columns lie inside the input.
+/// Those of windows whose columns lie inside the input, in runs.
 @inline(__always)
 private func maxima(
   _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ row: Int,
@@ -118,7 +143,7 @@ private func maxima(
       case (_, 1): maximaOfRun(Count<3>(), Count<1>(), rows, place, target)
       case (_, _): maximaOfRun(Count<3>(), Count<2>(), rows, place, target)
       }
-    if !isDone { maxPool(shape, input, output, nil, row, first..<(first + pixelsOfRun)) }
+    if !isDone { maximaOfPixels(shape, input, output, row, first..<(first + pixelsOfRun)) }
     column += pixelsOfRun
   }
 }
