@@ -64,6 +64,9 @@ struct ConvolutionPass {
   let weightStep: Int
   let bias: InlineArray<2, Vector>
   let epilogue: Epilogue
+  /// The weights that come next: where those begin that a tile calls for, and for how many lines with each of its runs.
+  var next: UnsafePointer<Float>
+  var nextLines = 0
 
   /// - Parameter pixelFloats: floats from one pixel of the input to the next: a block's lanes, or one in a plane.
   init(
@@ -81,6 +84,7 @@ struct ConvolutionPass {
     outputBlock = Int(shape.output_block_stride)
     outputPixel = Int(shape.output_pixel_stride)
     self.packed = packed
+    next = packed
     weightStep = unit.columns &* lanes
     self.epilogue = Epilogue(epilogue)
     var vectors = zeroed() as InlineArray<2, Vector>
@@ -108,6 +112,7 @@ func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
     rowStride: stride == 0 ? pass.pointee.pixel : stride &* lanes, rowStep: 1, columnStride: lanes,
     columnStep: columns == 2 ? 2 &* lanes : pass.pointee.weightStep)
   var weights = pass.pointee.packed + first &* lanes
+  var next = pass.pointee.next
   var channel = pass.pointee.firstInput
   while channel < pass.pointee.endInput {
     let blockEnd = min((channel / lanes &+ 1) &* lanes, pass.pointee.endInput)
@@ -123,6 +128,7 @@ func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
       }
       var kernelColumn = 0
       while kernelColumn < pass.pointee.kernelWidth {
+        if lanes > 4, rows > 2 { callFor(&next, lines: pass.pointee.nextLines) }
         tile.addProducts(pixels, weights, run, count: count)
         weights += count &* run.columnStep
         pixels += pass.pointee.kernelColumn
@@ -210,28 +216,42 @@ func convolutionTile<let columns: Int, let stride: Int>(
   }
 }
 
-/// Weights of the next unit, called for while this one is computed: from the third cache or memory, the first tile would wait
-/// for them: 4 % of a layer of 14 x 14 pixels.
+/// Shares the weights that come next among the pixels of a unit: they are called for while it is computed, a few lines at a
+/// time. Its first tile would wait for each of them: up to 15 % of a layer of 7 x 7 pixels.
 private struct WeightPrefetch {
-  /// More than so many would keep the loads of the tiles waiting: units of 160 channels and more are slower for it.
-  private static let mostFloats = 4096
-  private let weights: UnsafePointer<Float>
-  private let pixelFloats: Int
+  /// Fewer pixels read weights faster than memory gives them. Calls would take the loads' places in the queue for misses, and
+  /// the processor's own prefetching does better: with 16 tiles, Winograd's products took 1.4 times as long.
+  private static let fewestPixels = 32
+  /// 65536ths of a line for each pixel and run.
+  private let linesPerPixel: Int
+  private let tileRuns: Int
+  private var lines = 0
 
-  /// - Parameter packed: the weights of this unit; those of the next follow. Nothing faults where there is none.
-  init(after packed: UnsafePointer<Float>, floats: Int, pixels: Int) {
-    weights = packed + floats
-    pixelFloats = floats > WeightPrefetch.mostFloats ? 0 : (floats &+ pixels &- 1) / max(pixels, 1)
+  init(_ pass: ConvolutionPass, pixels: Int) {
+    let runLines = lanes &* pass.weightStep / 16
+    linesPerPixel = pixels < WeightPrefetch.fewestPixels ? 0 : (runLines &<< 16) / pixels &+ 1
+    let blocks = (pass.endInput &- pass.firstInput &+ lanes &- 1) / lanes
+    tileRuns = blocks &* pass.kernelHeight &* pass.kernelWidth
   }
 
-  /// Calls for the share of `pixels` from the one with number `first` on.
+  /// Gives a tile of `count` pixels its share, behind those of the tiles before it.
   @inline(__always)
-  func call(first: Int, pixels: Int) {
-    var place = (first &* pixelFloats &+ 15) & ~15
-    while place < (first &+ pixels) &* pixelFloats {
-      sasuka_prefetch(weights + place)
-      place &+= 16
-    }
+  mutating func share(_ count: Int, _ pass: UnsafeMutablePointer<ConvolutionPass>) {
+    pass.pointee.next += pass.pointee.nextLines &* tileRuns &* 16
+    let first = lines &>> 16
+    lines &+= count &* linesPerPixel
+    pass.pointee.nextLines = lines &>> 16 &- first
+  }
+}
+
+/// Calls for some lines from `place` on; nothing faults where there is no memory.
+@inline(__always)
+private func callFor(_ place: inout UnsafePointer<Float>, lines: Int) {
+  var left = lines
+  while left > 0 {
+    sasuka_prefetch(place)
+    place += 16
+    left &-= 1
   }
 }
 
@@ -245,14 +265,15 @@ extension sasuka_convolution {
 
 /// Output rows [firstRow, endRow) of one unit.
 private func convolutionRows(
-  _ unit: ConvolutionUnit, _ shape: sasuka_convolution, _ pass: UnsafePointer<ConvolutionPass>,
+  _ unit: ConvolutionUnit, _ shape: sasuka_convolution, _ pass: UnsafeMutablePointer<ConvolutionPass>,
   _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ firstRow: Int, _ endRow: Int
 ) {
   let pixels = (endRow &- firstRow) &* Int(shape.output_width)
   let width = shape.rowsAdjoin ? pixels : Int(shape.output_width)
   let heights = TileHeights(width: width, columns: unit.endsInHalf ? 0 : unit.columns)
   let inputRow = Int(shape.stride_height &* shape.input_width) &* lanes
-  let prefetch = WeightPrefetch(after: pass.pointee.packed, floats: shape.unitFloats, pixels: pixels)
+  var prefetch = WeightPrefetch(pass.pointee, pixels: pixels)
+  let tilePass = UnsafePointer(pass)
   var pixel = 0
   var row = firstRow
   while pixel < pixels {
@@ -261,16 +282,16 @@ private func convolutionRows(
     var left = width
     while left > 0 {
       let rows = heights.next(left: left)
-      prefetch.call(first: pixel, pixels: rows)
+      prefetch.share(rows, pass)
       // Few units have one column, the last of an odd number of blocks, or end in half of one.
       switch (unit.columns, shape.stride_width) {
       case (_, _) where hasHalves && unit.endsInHalf:
         // A tile of one and a half columns would have more operands than registers.
-        if unit.columns == 2 { convolutionTile(rows: rows, Count<1>(), Count<0>(), pass, from, to) }
-        convolutionTile(rows: rows, Count<0>(), Count<0>(), from: unit.columns &- 1, pass, from, to)
-      case (2, 1) where lanes == 16: convolutionTile(rows: rows, Count<2>(), Count<1>(), pass, from, to)
-      case (2, _) where tileColumns == 2: convolutionTile(rows: rows, Count<2>(), Count<0>(), pass, from, to)
-      default: convolutionTile(rows: rows, Count<1>(), Count<0>(), pass, from, to)
+        if unit.columns == 2 { convolutionTile(rows: rows, Count<1>(), Count<0>(), tilePass, from, to) }
+        convolutionTile(rows: rows, Count<0>(), Count<0>(), from: unit.columns &- 1, tilePass, from, to)
+      case (2, 1) where lanes == 16: convolutionTile(rows: rows, Count<2>(), Count<1>(), tilePass, from, to)
+      case (2, _) where tileColumns == 2: convolutionTile(rows: rows, Count<2>(), Count<0>(), tilePass, from, to)
+      default: convolutionTile(rows: rows, Count<1>(), Count<0>(), tilePass, from, to)
       }
       from += rows &* pass.pointee.pixel
       to += rows &* pass.pointee.outputPixel
@@ -288,11 +309,24 @@ func convolutionForward(
   _ endRow: Int64, _ epilogue: Int32
 ) {
   guard let shape = shapePointer?.pointee, let input, let packed, let output else { return }
-  let work = ConvolutionUnit(shape, Int(unit))
-  let pass = ConvolutionPass(
-    shape, work, packed: packed + Int(unit) &* shape.unitFloats, bias: bias, epilogue: epilogue)
+  let floats = shape.unitFloats
+  convolutionUnit(
+    shape, input, packed + Int(unit) &* floats, bias, output, Int(unit), Int(firstRow), Int(endRow), epilogue,
+    next: floats)
+}
+
+/// One unit, whose weights `packed` points at; `next` floats behind them lie those that are read after them.
+@inline(never)
+func convolutionUnit(
+  _ shape: sasuka_convolution, _ input: UnsafePointer<Float>, _ packed: UnsafePointer<Float>,
+  _ bias: UnsafePointer<Float>?, _ output: UnsafeMutablePointer<Float>, _ unit: Int, _ firstRow: Int, _ endRow: Int,
+  _ epilogue: Int32, next: Int
+) {
+  let work = ConvolutionUnit(shape, unit)
+  var pass = ConvolutionPass(shape, work, packed: packed, bias: bias, epilogue: epilogue)
+  pass.next = packed + next
   let to = output + work.firstOutput / lanes &* Int(shape.output_block_stride)
-  withUnsafePointer(to: pass) { pass in
-    convolutionRows(work, shape, pass, input, to, Int(firstRow), Int(endRow))
+  withUnsafeMutablePointer(to: &pass) { pass in
+    convolutionRows(work, shape, pass, input, to, firstRow, endRow)
   }
 }

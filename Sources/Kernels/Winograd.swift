@@ -72,7 +72,7 @@ func winogradProduct(
   _ endPoint: Int64, _ firstUnit: Int64, _ endUnit: Int64
 ) {
   guard let shape = shapePointer?.pointee, let transformed, let packed, let products else { return }
-  var product = shape.product(tiles: Int(tiles))
+  let product = shape.product(tiles: Int(tiles))
   let unitFloats = product.unitFloats
   var point = Int(firstPoint)
   while point < Int(endPoint) {
@@ -82,9 +82,10 @@ func winogradProduct(
     var unit = Int(firstUnit)
     while unit < Int(endUnit) {
       let pointFloats = Int(shape.input_channels) &* ConvolutionUnit(product, unit).columns &* lanes
-      let weights = packed + unit &* (shape.points &- 1) &* unitFloats + point &* pointFloats
+      let weights = packed + unit &* shape.points &* unitFloats + point &* pointFloats
       let first = to - Int(firstUnit) &* tileColumns &* shape.blockStride
-      convolutionForward(&product, from, weights, nil, first, Int64(unit), 0, 1, 0)
+      let next = endUnit &- firstUnit > 1 ? shape.points &* unitFloats : pointFloats
+      convolutionUnit(product, from, weights, nil, first, unit, 0, 1, 0, next: next)
       unit &+= 1
     }
     point &+= 1

@@ -34,13 +34,23 @@ static inline uint64_t sasuka_nanoseconds(void) {
 /** From so many bytes on, memory comes from the system itself: zeroed when it is first touched, in pages as large as it has. */
 #define SASUKA_LARGE_MEMORY ((size_t)1 << 20)
 
+/** The system's large pages, and its small ones. */
+#define SASUKA_LARGE_PAGE ((size_t)2 << 20)
+#define SASUKA_PAGE ((size_t)4096)
+
 /** Zeroed memory aligned to 64 bytes, or NULL. Freed with sasuka_free_zeroed(). */
 static inline void *sasuka_allocate_zeroed(size_t bytes) {
   void *memory = NULL;
-  if (bytes > (size_t)PTRDIFF_MAX - 4096) return NULL;
+  if (bytes > (size_t)PTRDIFF_MAX - SASUKA_LARGE_PAGE - SASUKA_PAGE) return NULL;
   if (bytes >= SASUKA_LARGE_MEMORY) {
-    memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) return NULL;
+    /* Begins with a large page: what the system gives begins anywhere, and its first two megabytes would be in small ones. */
+    size_t kept = (bytes + SASUKA_PAGE - 1) & ~(SASUKA_PAGE - 1), slack = SASUKA_LARGE_PAGE - SASUKA_PAGE;
+    char *start = mmap(NULL, kept + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED) return NULL;
+    size_t before = -(size_t)start & slack;
+    if (before > 0) munmap(start, before);
+    if (before < slack) munmap(start + before + kept, slack - before);
+    memory = start + before;
     madvise(memory, bytes, MADV_HUGEPAGE);
     return memory;
   }
