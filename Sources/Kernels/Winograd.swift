@@ -6,17 +6,50 @@ extension sasuka_winograd {
   var points: Int { Int(point_rows &* point_columns) }
   /// Floats from one channel block of a transformed tile block to the next.
   var blockStride: Int { Int(tile_stride) &* lanes }
-  var tileHeight: Int { Int(point_rows &- kernel_height &+ 1) }
-  var tileWidth: Int { Int(point_columns &- kernel_width &+ 1) }
+  var tileHeight: Int { Int(point_rows &- taps(kernel_height) &+ 1) }
+  var tileWidth: Int { Int(point_columns &- taps(kernel_width) &+ 1) }
+  /// Phases of the input, 1 or 4.
+  var phases: Int { Int(stride &* stride) }
 
-  /// The product at one point: a 1 x 1 convolution over tiles.
-  func product(tiles: Int) -> sasuka_convolution {
+  /// Taps along a side of the kernel's largest phase.
+  func taps(_ side: Int64) -> Int64 { (side &+ stride &- 1) &>> (stride &- 1) }
+
+  /// Whether a phase is of the odd rows, and of the odd columns.
+  func phase(_ number: Int) -> (row: Int, column: Int) {
+    stride == 1 ? (0, 0) : ((number &+ 1) &>> 1 & 1 ^ 1, number &>> 1)
+  }
+
+  /// The product at one point, of so many phases: a 1 x 1 convolution over tiles.
+  func product(tiles: Int, phases: Int = 1) -> sasuka_convolution {
     sasuka_convolution(
-      groups: 1, input_channels: input_channels, output_channels: output_channels, kernel_height: 1, kernel_width: 1,
+      groups: 1, input_channels: input_channels &* Int64(phases), output_channels: output_channels, kernel_height: 1,
+      kernel_width: 1,
       stride_height: 1, stride_width: 1, dilation_height: 1, dilation_width: 1, input_height: 1,
       input_width: tile_stride, output_height: 1, output_width: Int64(tiles),
       output_block_stride: Int64(blockStride), output_row_stride: 0, output_pixel_stride: Int64(lanes), top: 0,
       left: 0)
+  }
+}
+
+/// Which phases have values at the points of a row, and where their weights are.
+struct PhasesOfRow {
+  /// First phase; the others follow it.
+  let first: Int
+  /// Phases at each point but the last, and at the last.
+  let count: Int
+  let lastCount: Int
+  /// Phases at all points before the row.
+  let before: Int
+
+  init(_ shape: sasuka_winograd, row: Int) {
+    let columns = Int(shape.point_columns)
+    if shape.stride == 1 {
+      (first, count, lastCount, before) = (0, 1, 1, row &* columns)
+    } else {
+      let isLast = row &+ 1 == Int(shape.point_rows)
+      (first, count, lastCount) = isLast ? (1, 2, 1) : (0, 4, 2)
+      before = row &* (4 &* columns &- 2)
+    }
   }
 }
 
@@ -72,19 +105,27 @@ func winogradProduct(
   _ endPoint: Int64, _ firstUnit: Int64, _ endUnit: Int64
 ) {
   guard let shape = shapePointer?.pointee, let transformed, let packed, let products else { return }
-  let product = shape.product(tiles: Int(tiles))
-  let unitFloats = product.unitFloats
+  let weightsOfPair = withUnsafePointer(to: shape) { Int(sasuka_winograd_weights($0)) }
+  let phaseFloats = shape.product(tiles: 1).unitFloats
+  let inputs = Int(shape.input_channels)
+  let columns = Int(shape.point_columns)
   var point = Int(firstPoint)
   while point < Int(endPoint) {
-    let from = transformed + point &* Int(shape.input_point_stride)
+    let column = point % columns
+    let phases = PhasesOfRow(shape, row: point / columns)
+    let count = column &+ 1 == columns ? phases.lastCount : phases.count
+    let product = shape.product(tiles: Int(tiles), phases: count)
+    let from =
+      transformed + point &* Int(shape.input_point_stride) + phases.first &* inputs / lanes &* shape.blockStride
     let to = products + point &* Int(shape.output_point_stride)
-    // The convolution finds a unit's weights and results by its number.
+    // The convolution finds a unit's results by its number.
     var unit = Int(firstUnit)
     while unit < Int(endUnit) {
-      let pointFloats = Int(shape.input_channels) &* ConvolutionUnit(product, unit).columns &* lanes
-      let weights = packed + unit &* shape.points &* unitFloats + point &* pointFloats
+      let columnFloats = ConvolutionUnit(product, unit).columns &* lanes
+      let before = (phases.before &+ column &* phases.count) &* inputs &* columnFloats
+      let weights = packed + unit &* weightsOfPair &* phaseFloats + before
       let first = to - Int(firstUnit) &* tileColumns &* shape.blockStride
-      let next = endUnit &- firstUnit > 1 ? shape.points &* unitFloats : pointFloats
+      let next = endUnit &- firstUnit > 1 ? weightsOfPair &* phaseFloats : count &* inputs &* columnFloats
       convolutionUnit(product, from, weights, nil, first, unit, 0, 1, 0, next: next)
       unit &+= 1
     }

@@ -1,11 +1,11 @@
 // The transforms of Winograd's convolution from the input: along the columns of a run of tiles, then along their rows.
 import CSystem
 
-/// Transforms lines of the input, of as many vectors as there are points.
+/// Transforms lines of the input, of as many vectors as there are points. Those of odd phases have no value at the last.
 @inline(never)
 private func transformInput<let points: Int>(
   _: Count<points>, _ source: UnsafePointer<Float>, _ from: Lines, _ destination: UnsafeMutablePointer<Float>,
-  _ to: Lines, count: Int
+  _ to: Lines, count: Int, isOdd: Bool
 ) {
   var (source, destination) = (source, destination)
   var left = count
@@ -13,46 +13,63 @@ private func transformInput<let points: Int>(
     var line = zeroed() as Line<points>
     for point in 0..<points { line[point] = loadVector(source + point &* from.step) }
     transformInput(&line)
-    for point in 0..<points { storeVector(line[point], destination + point &* to.step) }
+    for point in 0..<points where point &+ 1 < points || !isOdd {
+      storeVector(line[point], destination + point &* to.step)
+    }
     source += from.next
     destination += to.next
     left &-= 1
   }
 }
 
-@inline(__always)
 private func transformInput(
   points: Int, _ source: UnsafePointer<Float>, _ from: Lines, _ destination: UnsafeMutablePointer<Float>, _ to: Lines,
-  count: Int
+  count: Int, isOdd: Bool
 ) {
+  func transform<let points: Int>(_ pointCount: Count<points>) {
+    transformInput(pointCount, source, from, destination, to, count: count, isOdd: isOdd)
+  }
   switch points {
-  case 4: transformInput(Count<4>(), source, from, destination, to, count: count)
-  case 6: transformInput(Count<6>(), source, from, destination, to, count: count)
-  case 8: transformInput(Count<8>(), source, from, destination, to, count: count)
-  default: transformInput(Count<10>(), source, from, destination, to, count: count)
+  case 3: transform(Count<3>())
+  case 4: transform(Count<4>())
+  case 5: transform(Count<5>())
+  case 6: transform(Count<6>())
+  case 8: transform(Count<8>())
+  default: transform(Count<10>())
   }
 }
 
-/// A run of tiles of one channel block, and the part of it that lies inside the input; around it are zeros.
+/// A run of tiles of one channel block in one phase, and the part of it that lies inside the input; around it are zeros.
 private struct InputRun {
   let shape: sasuka_winograd
+  let phase: (row: Int, column: Int)
   let tiles: Int
+  /// The input's row and column, from 0 on or outside, where the run begins.
+  let top: Int
+  let left: Int
   /// Vectors from one row of the run's scratch to the next.
   let width: Int
   let rows: Range<Int>
   let columns: Range<Int>
 
-  init(_ shape: sasuka_winograd, _ walk: TileWalk) {
+  init(_ shape: sasuka_winograd, _ walk: TileWalk, _ phase: (row: Int, column: Int)) {
     self.shape = shape
+    self.phase = phase
     tiles = walk.count
     width = shape.tileWidth &* (tiles &- 1) &+ Int(shape.point_columns)
-    let (top, left) = (walk.row &- Int(shape.top), walk.column &- Int(shape.left))
-    let (firstRow, firstColumn) = (max(0, 0 &- top), max(0, 0 &- left))
-    rows = firstRow..<max(firstRow, min(Int(shape.point_rows), Int(shape.input_height) &- top))
-    columns = firstColumn..<max(firstColumn, min(width, Int(shape.input_width) &- left))
+    let stride = Int(shape.stride)
+    top = walk.row &* stride &+ phase.row &- Int(shape.top)
+    left = walk.column &* stride &+ phase.column &- Int(shape.left)
+    /// How many steps of the stride lead from `from` to `to` or beyond it.
+    func steps(_ from: Int, _ to: Int) -> Int { (to &- from &+ stride &- 1) &>> (stride &- 1) }
+    let (firstRow, firstColumn) = (max(0, steps(top, 0)), max(0, steps(left, 0)))
+    rows = firstRow..<max(firstRow, min(Int(shape.point_rows), steps(top, Int(shape.input_height))))
+    columns = firstColumn..<max(firstColumn, min(width, steps(left, Int(shape.input_width))))
   }
 
-  private var inputRow: Int { Int(shape.input_width) &* lanes }
+  /// Floats from one pixel of the phase to the next, along a row and along a column.
+  private var inputPixel: Int { Int(shape.stride) &* lanes }
+  private var inputRow: Int { Int(shape.input_width) &* inputPixel }
   private var isWhole: Bool { rows.count == Int(shape.point_rows) && columns.count == width }
 
   /// - Parameters:
@@ -64,43 +81,43 @@ private struct InputRun {
   ) {
     let (pointRows, pointColumns) = (Int(shape.point_rows), Int(shape.point_columns))
     let pointStride = Int(shape.input_point_stride)
-    var (from, rowStride) = (source, inputRow)
+    var (from, lines) = (source, Lines(step: inputRow, next: inputPixel))
     if pointRows > 1 ? rows.count < pointRows || pointColumns == 1 && columns.count < width : !isWhole {
       copy(source, scratch)
-      (from, rowStride) = (UnsafePointer(scratch), width &* lanes)
+      (from, lines) = (UnsafePointer(scratch), Lines(step: width &* lanes, next: lanes))
     }
     if pointColumns == 1 {
       transformInput(
-        points: pointRows, from, Lines(step: rowStride, next: lanes), destination,
-        Lines(step: pointStride, next: lanes), count: width)
+        points: pointRows, from, lines, destination, Lines(step: pointStride, next: lanes), count: width, isOdd: false)
       return
     }
     if pointRows > 1 {
       let half = scratch + Int(SASUKA_WINOGRAD_COLUMNS &* SASUKA_WINOGRAD_POINTS) &* lanes
-      transformColumns(from, rowStride, half)
-      (from, rowStride) = (UnsafePointer(half), width &* lanes)
+      transformColumns(from, lines, half)
+      (from, lines.step) = (UnsafePointer(half), width &* lanes)
     }
     var row = 0
-    while row < pointRows {
+    while row < pointRows &- phase.row {
       transformInput(
-        points: pointColumns, from + row &* rowStride, Lines(step: lanes, next: shape.tileWidth &* lanes),
-        destination + row &* pointColumns &* pointStride, Lines(step: pointStride, next: lanes), count: tiles)
+        points: pointColumns, from + row &* lines.step, Lines(step: lanes, next: shape.tileWidth &* lanes),
+        destination + row &* pointColumns &* pointStride, Lines(step: pointStride, next: lanes), count: tiles,
+        isOdd: phase.column == 1)
       row &+= 1
     }
   }
 
   /// The columns inside; the others are zeros.
   @inline(__always)
-  private func transformColumns(_ source: UnsafePointer<Float>, _ rowStride: Int, _ half: UnsafeMutablePointer<Float>) {
+  private func transformColumns(_ source: UnsafePointer<Float>, _ lines: Lines, _ half: UnsafeMutablePointer<Float>) {
     var row = 0
     while row < Int(shape.point_rows) {
       clearOutside(half + row &* width &* lanes)
       row &+= 1
     }
-    let first = columns.lowerBound &* lanes
     transformInput(
-      points: Int(shape.point_rows), source + first, Lines(step: rowStride, next: lanes), half + first,
-      Lines(step: width &* lanes, next: lanes), count: columns.count)
+      points: Int(shape.point_rows), source + columns.lowerBound &* lines.next, lines,
+      half + columns.lowerBound &* lanes, Lines(step: width &* lanes, next: lanes), count: columns.count,
+      isOdd: phase.row == 1)
   }
 
   @inline(__always)
@@ -117,8 +134,11 @@ private struct InputRun {
       let to = destination + row &* width &* lanes
       if row >= rows.lowerBound, row < rows.upperBound, !columns.isEmpty {
         clearOutside(to)
-        let first = columns.lowerBound &* lanes
-        memcpy(to + first, source + row &* inputRow + first, columns.count &* lanes &* MemoryLayout<Float>.stride)
+        var column = columns.lowerBound
+        while column < columns.upperBound {
+          storeVector(loadVector(source + row &* inputRow + column &* inputPixel), to + column &* lanes)
+          column &+= 1
+        }
       } else {
         clear(to, width &* lanes)
       }
@@ -138,15 +158,18 @@ func winogradInput(
   var block = Int(firstBlock)
   while block < Int(endBlock) {
     let map = input + block &* height &* width &* lanes
-    var to = transformed + block &* shape.blockStride
-    var walk = TileWalk(shape, first: Int(firstTile), end: Int(endTile))
-    while walk.count > 0 {
-      let (top, left) = (walk.row &- Int(shape.top), walk.column &- Int(shape.left))
-      let from = map + walk.image &* Int(shape.input_image_stride) + (top &* width &+ left) &* lanes
-      let run = InputRun(shape, walk)
-      run.transform(from, to, scratch: scratch)
-      to += run.tiles &* lanes
-      walk.advance()
+    var phase = 0
+    while phase < shape.phases {
+      var to = transformed + (phase &* Int(shape.input_channels) / lanes &+ block) &* shape.blockStride
+      var walk = TileWalk(shape, first: Int(firstTile), end: Int(endTile))
+      while walk.count > 0 {
+        let run = InputRun(shape, walk, shape.phase(phase))
+        let from = map + walk.image &* Int(shape.input_image_stride) + (run.top &* width &+ run.left) &* lanes
+        run.transform(from, to, scratch: scratch)
+        to += run.tiles &* lanes
+        walk.advance()
+      }
+      phase &+= 1
     }
     block &+= 1
   }

@@ -31,7 +31,7 @@ private func transformOutput<let points: Int, let outputs: Int>(
   }
 }
 
-@inline(__always)
+@inline(never)
 private func transformOutput(
   points: Int, outputs: Int, _ source: UnsafePointer<Float>, _ from: Lines,
   _ destination: UnsafeMutablePointer<Float>, _ to: Lines, count: Int, kept: Int, _ finish: UnsafePointer<Finish>?
@@ -40,7 +40,10 @@ private func transformOutput(
     transformOutput(pointCount, outputCount, source, from, destination, to, count: count, kept: kept, finish)
   }
   switch (points, outputs) {
-  case (4, _): transform(Count<4>(), Count<2>())
+  case (3, _): transform(Count<3>(), Count<2>())
+  case (4, 2): transform(Count<4>(), Count<2>())
+  case (4, _): transform(Count<4>(), Count<3>())
+  case (5, _): transform(Count<5>(), Count<4>())
   case (6, 2): transform(Count<6>(), Count<2>())
   case (6, _): transform(Count<6>(), Count<4>())
   case (8, 4): transform(Count<8>(), Count<4>())

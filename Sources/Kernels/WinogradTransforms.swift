@@ -8,27 +8,42 @@ import CSystem
 typealias Line<let count: Int> = InlineArray<count, Vector>
 
 /// The finite points of a line of `points`, in their order. Those of 4 and 6 points have a third of the error of 0, ±1, ±2;
-/// those of 8 and 10 are the pairs of opposites with the least, in steps of a sixteenth.
+/// those of 3, 5, 8 and 10 are the pairs of opposites with the least, or almost, in steps of a sixteenth.
+@inline(__always)
 func winogradPoint(_ index: Int, of points: Int) -> Double {
-  if index == 0 { return 0 }
-  if points <= 6 { return index == 1 ? 1 : index == 2 ? -1 : index == 3 ? 0.5 : -2 }
-  let pair = (index &- 1) / 2
+  let first = firstPair(of: points)
+  if index < first { return 0 }
+  if points == 4 || points == 6 { return index == 1 ? 1 : index == 2 ? -1 : index == 3 ? 0.5 : -2 }
+  let pair = (index &- first) / 2
   let magnitude =
-    points == 8
-    ? (pair == 0 ? 1 : pair == 1 ? 0.5 : 2) : (pair == 0 ? 0.4375 : pair == 1 ? 0.8125 : pair == 2 ? 1.25 : 2.25)
-  return index % 2 == 1 ? magnitude : -magnitude
+    switch points {
+    case 3: 0.75
+    case 5: pair == 0 ? 0.5 : 1.25
+    case 8: pair == 0 ? 1 : pair == 1 ? 0.5 : 2
+    default: pair == 0 ? 0.4375 : pair == 1 ? 0.8125 : pair == 2 ? 1.25 : 2.25
+    }
+  return (index &- first) % 2 == 0 ? magnitude : -magnitude
 }
+
+/// Where pairs of opposites begin: an even number of points has 0 before them, and each has the one at infinity after them.
+@inline(__always)
+private func firstPair(of points: Int) -> Int { 1 &- points % 2 }
+
+/// How many pairs of opposites there are.
+@inline(__always)
+private func pairs(of points: Int) -> Int { (points &- 1) / 2 }
 
 /// What a line of the input becomes at each point: row `point` of the matrix holds the coefficients of the product of
 /// (x - other point), and the last row those of all points.
 @inline(__always)
 func transformInput<let points: Int>(_ d: inout Line<points>) {
-  if points > 6 {
+  if points > 6 || points % 2 == 1 {
     let source = d
     let polynomial = squares(of: points, without: -1)
-    d[0] = everySecond(source, from: 0, polynomial, count: points / 2 &- 1)
-    d[points &- 1] = everySecond(source, from: 1, polynomial, count: points / 2 &- 1)
-    for pair in 0..<4 where pair < points / 2 &- 1 { transformPair(&d, source, pair) }
+    let first = firstPair(of: points)
+    if first == 1 { d[0] = everySecond(source, from: 0, polynomial, count: pairs(of: points)) }
+    d[points &- 1] = everySecond(source, from: first, polynomial, count: pairs(of: points))
+    for pair in 0..<4 where pair < pairs(of: points) { transformPair(&d, source, pair) }
   } else if points == 6 {
     let (a, b) = (d[4] - d[2], d[3] - d[1])
     let (sum, difference) = (d[2] + d[3], d[3] - d[2])
@@ -49,24 +64,26 @@ func transformInput<let points: Int>(_ d: inout Line<points>) {
   }
 }
 
-/// What a line becomes at both points of a pair of opposites: x (x ± p) times a polynomial in x².
+/// What a line becomes at both points of a pair of opposites: x (x ± p) times a polynomial in x², or without x where 0 is no
+/// point.
 @inline(__always)
 private func transformPair<let points: Int>(_ d: inout Line<points>, _ source: Line<points>, _ pair: Int) {
   let polynomial = squares(of: points, without: pair)
-  let count = points / 2 &- 2
-  let even = everySecond(source, from: 2, polynomial, count: count)
-  let odd = everySecond(source, from: 1, polynomial, count: count)
-  let point = Vector(repeating: Float(winogradPoint(2 &* pair &+ 1, of: points)))
-  d[2 &* pair &+ 1] = multiplyAdd(point, odd, even)
-  d[2 &* pair &+ 2] = multiplyAdd(-point, odd, even)
+  let (count, first) = (pairs(of: points) &- 1, firstPair(of: points))
+  let even = everySecond(source, from: first &+ 1, polynomial, count: count)
+  let odd = everySecond(source, from: first, polynomial, count: count)
+  let place = first &+ 2 &* pair
+  let point = Vector(repeating: Float(winogradPoint(place, of: points)))
+  d[place] = multiplyAdd(point, odd, even)
+  d[place &+ 1] = multiplyAdd(-point, odd, even)
 }
 
 /// The coefficients of the product of (y - p²) over the pairs ±p, but one; the highest is 1.
 @inline(__always)
 private func squares(of points: Int, without skipped: Int) -> InlineArray<5, Float> {
   var polynomial: InlineArray<5, Double> = [1, 0, 0, 0, 0]
-  for pair in 0..<4 where pair != skipped && pair < points / 2 &- 1 {
-    let point = winogradPoint(2 &* pair &+ 1, of: points)
+  for pair in 0..<4 where pair != skipped && pair < pairs(of: points) {
+    let point = winogradPoint(firstPair(of: points) &+ 2 &* pair, of: points)
     for power in 0..<4 { polynomial[4 &- power] = polynomial[3 &- power] - point * point * polynomial[4 &- power] }
     polynomial[0] *= -point * point
   }
@@ -91,16 +108,17 @@ private func everySecond<let points: Int>(
 @inline(__always)
 func transformOutput<let points: Int, let outputs: Int>(_ s: Line<points>) -> Line<outputs> {
   var y = zeroed() as Line<outputs>
-  if points > 6 {
+  if points > 6 || points % 2 == 1 {
+    let first = firstPair(of: points)
     var (sums, differences) = (zeroed() as Line<4>, zeroed() as Line<4>)
-    for pair in 0..<4 where pair < points / 2 &- 1 {
-      sums[pair] = s[2 &* pair &+ 1] + s[2 &* pair &+ 2]
-      differences[pair] = s[2 &* pair &+ 1] - s[2 &* pair &+ 2]
+    for pair in 0..<4 where pair < pairs(of: points) {
+      sums[pair] = s[first &+ 2 &* pair] + s[first &+ 2 &* pair &+ 1]
+      differences[pair] = s[first &+ 2 &* pair] - s[first &+ 2 &* pair &+ 1]
     }
     for output in 0..<outputs {
-      var sum = output == 0 ? s[0] : output == outputs &- 1 ? s[points &- 1] : Vector()
-      for pair in 0..<4 where pair < points / 2 &- 1 {
-        let point = winogradPoint(2 &* pair &+ 1, of: points)
+      var sum = output == 0 && first == 1 ? s[0] : output == outputs &- 1 ? s[points &- 1] : Vector()
+      for pair in 0..<4 where pair < pairs(of: points) {
+        let point = winogradPoint(first &+ 2 &* pair, of: points)
         var power = 1.0
         for _ in 0..<output { power *= point }
         sum = multiplyAdd(Vector(repeating: Float(power)), output % 2 == 0 ? sums[pair] : differences[pair], sum)
@@ -121,7 +139,9 @@ func transformOutput<let points: Int, let outputs: Int>(_ s: Line<points>) -> Li
     }
   } else {
     y[0] = s[0] + s[1] + s[2]
-    y[1] = s[1] - s[2] + s[3]
+    y[1] = s[1] - s[2]
+    if outputs == 3 { y[2] = s[1] + s[2] }
+    y[outputs &- 1] += s[3]
   }
   return y
 }

@@ -71,19 +71,29 @@ typedef struct sasuka_weight_strides {
   int64_t group, output, input, row, column;
 } sasuka_weight_strides;
 
-/** A convolution of stride 1 and dilation 1, in one group, by Winograd's minimal filtering. The output is cut into tiles of
-    (point_rows - kernel_height + 1) x (point_columns - kernel_width + 1) pixels; tile t of the batch is tile
-    t % (tiles_down * tiles_across) of its image, in row-major order. A block of tiles goes through three kernels:
+/** A convolution of dilation 1, in one group, by Winograd's minimal filtering. The output is cut into tiles; tile t of the
+    batch is tile t % (tiles_down * tiles_across) of its image, in row-major order. A block of tiles goes through three
+    kernels:
       transformed[point * input_point_stride + (channel block * tile_stride + tile) * V + lane]   from winograd_input,
       products   [point * output_point_stride + (channel block * tile_stride + tile) * V + lane]  from winograd_product,
     and the output from winograd_output. Output pixel (y, x) reads input pixels from (y - top, x - left) on; what lies
-    outside the input is 0. A kernel of one row is filtered along rows alone, with one row of points, and one of one column
-    alike. Tiles have 2, 4 or 6 pixels in each other direction and 4, 6 or 8 points, or 10 along the only one: F(2x2, 3x3),
-    F(4x4, 3x3), F(6x6, 3x3), F(2x2, 5x5), F(4x4, 5x5), F(4, 7), F(4, 3). */
+    outside the input is 0.
+    Of stride 1, tiles have (point_rows - kernel_height + 1) x (point_columns - kernel_width + 1) pixels: 2, 4 or 6 in each
+    direction, with 4, 6 or 8 points, or 10 along the only one: F(2x2, 3x3), F(4x4, 3x3), F(6x6, 3x3), F(2x2, 5x5),
+    F(4x4, 5x5), F(4, 7), F(4, 3). A kernel of one row is filtered along rows alone, with one row of points, and one of one
+    column alike.
+    Of stride 2, with 3 x 3 taps and a multiple of V input channels, the input's four phases (even or odd rows, even or odd
+    columns, counted from the tile's first) are convolved with the kernel's four phases, of 2 x 2, 2 x 1, 1 x 2 and 1 x 1
+    taps, at the same points, and summed there: tiles have (point_rows - 1) x (point_columns - 1) pixels, 2, 3 or 4 in each
+    direction. Each phase has channel blocks of its own at a point, in the order (odd, even), (even, even), (even, odd),
+    (odd, odd); what is odd in a direction has no value at the last point, infinity, in that direction: the taps of an odd
+    phase are one fewer, so that the finite points are enough. */
 typedef struct sasuka_winograd {
   /** Real ones, no padding. */
   int64_t input_channels, output_channels;
   int64_t kernel_height, kernel_width;
+  /** 1 or 2, in both directions. */
+  int64_t stride;
   int64_t point_rows, point_columns;
   int64_t input_height, input_width;
   int64_t top, left;
@@ -101,6 +111,12 @@ enum { SASUKA_WINOGRAD_COLUMNS = 32, SASUKA_WINOGRAD_POINTS = 10 };
 /** Floats of scratch that the transforms of a run of tiles need. */
 static inline int64_t sasuka_winograd_scratch_floats(int64_t width) {
   return 2 * SASUKA_WINOGRAD_COLUMNS * SASUKA_WINOGRAD_POINTS * width;
+}
+
+/** How many weights each pair of an input and an output channel has at all points together. */
+static inline int64_t sasuka_winograd_weights(const sasuka_winograd *shape) {
+  return shape->stride == 1 ? shape->point_rows * shape->point_columns
+                            : (2 * shape->point_rows - 1) * (2 * shape->point_columns - 1);
 }
 
 /** C = A B (+ bias): A [rows][depth] at a[row * a_row_stride + k * a_depth_stride], B packed by `matrix_pack`,
@@ -245,7 +261,7 @@ typedef struct sasuka_kernel_table {
 
   /* Winograd, where a table has it; NULL in those that have not. */
 
-  /** Packs transformed weights as [unit][point][input channel][columns * V]: point_rows * point_columns times
+  /** Packs transformed weights as [unit][point][phase][input channel][columns * V]: sasuka_winograd_weights times
       sasuka_convolution_packed_floats of a 1 x 1 convolution between these channels. Each output channel's weights are
       multiplied by its scale, unless `scales` is NULL. `packed` is aligned to a vector; `scratch` has
       16 * kernel_height * kernel_width * columns * V floats. Unit: one of that convolution's units. */

@@ -6,22 +6,25 @@ package enum ConvolutionAlgorithm: Int, CaseIterable, Sendable {
   case direct = 0
   /// One level of Strassen's matrix multiplication: 7/8 of the products of a 1 x 1 convolution.
   case strassen = 1
-  /// Winograd's minimal filtering of tiles of 2 x 2 pixels: 4/9 of the products of a 3 x 3 convolution. A kernel of one row
-  /// or column has tiles of one row or column too.
+  /// Winograd's minimal filtering of tiles of 2 x 2 pixels: 4/9 of the products of a 3 x 3 convolution, 25/36 of one of
+  /// stride 2. A kernel of one row or column has tiles of one row or column too.
   case winograd2 = 2
-  /// Of tiles of 4 x 4 pixels: 1/4 of the products of a 3 x 3 convolution, 4/25 of a 5 x 5, 5/14 of a 1 x 7.
+  /// Of tiles of 3 x 3 pixels: 49/81 of the products of a 3 x 3 convolution of stride 2.
+  case winograd3 = 3
+  /// Of tiles of 4 x 4 pixels: 1/4 of the products of a 3 x 3 convolution, 9/16 of one of stride 2, 4/25 of a 5 x 5, 5/14 of
+  /// a 1 x 7.
   case winograd4 = 4
   /// Of tiles of 6 x 6 pixels: 16/81 of the products of a 3 x 3 convolution.
   case winograd6 = 6
 
   /// All but the direct one.
-  static let faster: [ConvolutionAlgorithm] = [.strassen, .winograd2, .winograd4, .winograd6]
+  static let faster: [ConvolutionAlgorithm] = [.strassen, .winograd2, .winograd3, .winograd4, .winograd6]
 
   /// Pixels of a tile along a side where the kernel has so many taps.
   func tile(taps: Int64) -> Int64 { taps == 1 ? 1 : Int64(rawValue) }
 
-  /// Points along a side of a tile.
-  func points(taps: Int64) -> Int64 { tile(taps: taps) + taps - 1 }
+  /// Points along a side of a tile. A stride of 2 takes a kernel of 3 taps apart into one of 2 and one of 1.
+  func points(taps: Int64, stride: Int64) -> Int64 { tile(taps: taps) + sasuka_divide_up(taps, stride) - 1 }
 
   /// A time as it counts beside those of others: tiles of 6 x 6 round most and have the most weights.
   func handicapped(_ time: Double) -> Double { self == .winograd6 ? 1.15 * time : time }
@@ -32,6 +35,7 @@ package enum ConvolutionAlgorithm: Int, CaseIterable, Sendable {
     case .direct: "direct"
     case .strassen: "strassen"
     case .winograd2: "winograd 2x2"
+    case .winograd3: "winograd 3x3"
     case .winograd4: "winograd 4x4"
     case .winograd6: "winograd 6x6"
     }
@@ -58,7 +62,8 @@ extension ConvolutionPass {
     guard kernels.pointee.winograd_input != nil, allowsFaster else { return .direct }
     let lanes = Int(kernels.pointee.vector_width)
     func allows(_ algorithm: ConvolutionAlgorithm) -> Bool {
-      algorithm == .strassen ? allowsStrassen(lanes: lanes) && !packsEachRun : allowsWinograd(algorithm)
+      algorithm == .strassen
+        ? allowsStrassen(lanes: lanes) && !packsEachRun : allowsWinograd(algorithm, lanes: lanes)
     }
     switch choice {
     case .exact: return .direct
@@ -105,39 +110,47 @@ extension ConvolutionPass {
   }
 
   /// Whether there are transforms for the kernel's taps; ten points, in two dimensions, would cost float32 two digits.
-  private func allowsWinograd(_ algorithm: ConvolutionAlgorithm) -> Bool {
+  private func allowsWinograd(_ algorithm: ConvolutionAlgorithm, lanes: Int) -> Bool {
     let sides = [shape.kernel_height, shape.kernel_width]
+    if shape.stride_height == 2, shape.stride_width == 2 {
+      return sides == [3, 3] && Int(shape.input_channels) % lanes == 0 && algorithm != .winograd6
+    }
+    if algorithm == .winograd3 { return false }
     let filtered = sides.filter { $0 != 1 }
     let most: Int64 = filtered.count == 1 ? Int64(SASUKA_WINOGRAD_POINTS) : 8
     return !filtered.isEmpty && shape.stride_height == 1 && shape.stride_width == 1
       && filtered.allSatisfy { taps in
         let isKnown = taps == 3 || taps == 5 && algorithm != .winograd6 || taps == 7 && algorithm == .winograd4
-        return isKnown && algorithm.points(taps: taps) <= most
+        return isKnown && algorithm.points(taps: taps, stride: 1) <= most
       }
   }
 
   /// About how long an algorithm takes, in multiply-adds of vectors.
   ///
   /// Measured on a Zen 4 core: products run at nine tenths of the peak whatever the shape, as long as memory delivers the
-  /// weights; the transforms of one tile of one channel block take as long as 14 and 11 multiply-adds for each point.
+  /// weights, of whose time they hide about four fifths, but with stride 2 and vectors of 8, which go point by point, none;
+  /// the transforms of one tile of one channel block take as long as 14 and 11 multiply-adds for each point.
   private func cost(_ algorithm: ConvolutionAlgorithm, images: Int, lanes: Int, packsEachRun: Bool) -> Double {
     let (inputs, outputs) = (Int(shape.input_channels), Int(shape.output_channels))
     let outputBlocks = Double(Layout.blocks(of: outputs, lanes: lanes))
     let weightVectors = Double(inputs) * outputBlocks
     let taps = shape.kernel_height * shape.kernel_width
-    var (places, points, transforms) = (Double(shape.output_height * shape.output_width), Double(taps), 0.0)
+    var (places, weights, transforms) = (Double(shape.output_height * shape.output_width), Double(taps), 0.0)
     if algorithm == .strassen { return strassenCost(images: images, lanes: lanes) }
     if algorithm != .direct {
-      let (height, width) = (algorithm.tile(taps: shape.kernel_height), algorithm.tile(taps: shape.kernel_width))
-      places = Double(sasuka_divide_up(shape.output_height, height) * sasuka_divide_up(shape.output_width, width))
-      points = Double(algorithm.points(taps: shape.kernel_height) * algorithm.points(taps: shape.kernel_width))
-      transforms = places * points * (Double(Layout.blocks(of: inputs, lanes: lanes)) * 14 + outputBlocks * 11)
+      var tiled = sasuka_winograd(self, algorithm)
+      places = Double(tiled.tiles_down * tiled.tiles_across)
+      weights = Double(sasuka_winograd_weights(&tiled))
+      let points = Double(tiled.point_rows * tiled.point_columns)
+      transforms =
+        places * (weights * Double(Layout.blocks(of: inputs, lanes: lanes)) * 14 + points * outputBlocks * 11)
     }
-    let arithmetic = Double(images) * places * points * weightVectors
+    let arithmetic = Double(images) * places * weights * weightVectors
     // Four bytes arrive from memory in the time of two multiply-adds of 8 floats or one of 16.
-    let streaming = points * weightVectors * 16
-    let packing = packsEachRun ? points * weightVectors * 20 : 0
-    let time = max(arithmetic, streaming) + Double(images) * transforms + packing
+    let streaming = weights * weightVectors * 16
+    let packing = packsEachRun ? weights * weightVectors * 20 : 0
+    let exposed = taps == 1 ? 0 : shape.stride_width == 2 && lanes < 16 ? 1 : 0.2
+    let time = max(arithmetic, streaming) + exposed * streaming + Double(images) * transforms + packing
     return algorithm.handicapped(time)
   }
 

@@ -38,7 +38,8 @@ struct ConvolutionPass {
   /// What tells its packed weights from those of other passes over the same weights.
   func packing(for algorithm: ConvolutionAlgorithm) -> [Int] {
     [
-      algorithm.rawValue, weightOffset, Int(shape.kernel_height), Int(shape.kernel_width), Int(weightStrides.output),
+      algorithm.rawValue, weightOffset, Int(shape.kernel_height), Int(shape.kernel_width), Int(shape.stride_width),
+      Int(weightStrides.output),
       Int(weightStrides.input), Int(weightStrides.row), Int(weightStrides.column),
     ]
   }

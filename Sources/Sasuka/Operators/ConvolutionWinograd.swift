@@ -4,7 +4,7 @@ import CSystem
 extension Lowering {
   /// Tiles of a block: enough to stream the weights seldom, few enough for most blocks to stay in the L2 cache. Measured
   /// from 14 to 112, with 64 to 512 channels, on a Zen 4 core: for 36 points within 5 % from 42 on, slower below and above;
-  /// for 64 points the same from 28 on.
+  /// for 64 points the same from 28 on. A point of a phase counts as one: for 100 points, slower with 16 tiles and with 52.
   private static func tilesAtOnce(points: Int) -> Int { points > 36 ? 28 : 56 }
 
   /// Convolves by one pass, of which `image` and `outputImage` are the floats of one image's input and output.
@@ -22,7 +22,7 @@ extension Lowering {
     var run = WinogradRun(
       shape, kernels: kernels, images: images, units: units, input: UnsafePointer(pointer(input)), packed: packed,
       bias: bias, output: pointer(output) + pass.outputOffset, epilogue: epilogue)
-    run.divide(tilesAtOnce: Lowering.tilesAtOnce(points: run.points), among: threads)
+    run.divide(tilesAtOnce: Lowering.tilesAtOnce(points: run.points * run.phases), among: threads)
     let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
     if threads == 1 || run.blocks >= 2 * threads {
       // Tall tiles read each weight seldom, so that reading all of them in order is best; others go point by point, each
@@ -62,15 +62,15 @@ extension Lowering {
     _ shape: sasuka_winograd, _ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm, units: Int, weight: Value,
     folded: FoldedNormalization?
   ) throws(SasukaError) -> UnsafePointer<Float> {
+    var shape = shape
     let (width, columns) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
-    let points = Int(shape.point_rows * shape.point_columns)
-    let floats = Int(sasuka_matrix_packed_floats(shape.output_channels, shape.input_channels, width, columns))
-    let packed = try packedMemory(pass.packing(for: algorithm), floats: points * floats)
+    let floats = sasuka_matrix_packed_floats(shape.output_channels, shape.input_channels, width, columns)
+    let packed = try packedMemory(pass.packing(for: algorithm), floats: Int(sasuka_winograd_weights(&shape) * floats))
     let (source, strides, kernel) = (pointer(weight), pass.weightStrides, kernels.pointee.winograd_pack!)
     let (offset, scales) = (pass.weightOffset, folded.map { UnsafePointer($0.scales) })
     let scratchFloats = 16 * shape.kernel_height * shape.kernel_width * columns * width
     needWorkerScratch(bytes: Int(scratchFloats) * MemoryLayout<Float>.stride)
-    prepare(units: units) { unit, context in
+    prepare(units: units) { [shape] unit, context in
       var (shape, strides) = (shape, strides)
       let scratch = context.workerScratch.assumingMemoryBound(to: Float.self)
       kernel(&shape, &strides, source + offset, scales, packed, scratch, Int64(unit), Int64(unit) + 1)
@@ -81,13 +81,14 @@ extension Lowering {
 
 extension sasuka_winograd {
   /// The sizes of a pass cut into tiles; image strides and the scratch's are left at 0.
-  fileprivate init(_ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm) {
+  init(_ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm) {
     self.init()
     let shape = pass.shape
     (input_channels, output_channels) = (shape.input_channels, shape.output_channels)
     (kernel_height, kernel_width) = (shape.kernel_height, shape.kernel_width)
-    point_rows = algorithm.points(taps: shape.kernel_height)
-    point_columns = algorithm.points(taps: shape.kernel_width)
+    stride = shape.stride_width
+    point_rows = algorithm.points(taps: shape.kernel_height, stride: stride)
+    point_columns = algorithm.points(taps: shape.kernel_width, stride: stride)
     (input_height, input_width) = (pass.padding?.height ?? shape.input_height, pass.padding?.width ?? shape.input_width)
     (top, left) = (pass.padding?.top ?? 0, pass.padding?.left ?? 0)
     (output_height, output_width) = (shape.output_height, shape.output_width)
@@ -136,6 +137,7 @@ private struct WinogradRun {
   }
 
   var points: Int { Int(shape.point_rows * shape.point_columns) }
+  var phases: Int { Int(shape.stride * shape.stride) }
   private var lanes: Int { Int(kernels.vector_width) }
 
   /// Cuts the batch into equal blocks of about so many tiles, of which each thread gets as many as the others.
@@ -152,7 +154,7 @@ private struct WinogradRun {
     unitsAtOnce = units
     shape.tile_stride = Int64(tiles)
     // A vector more, lest all points fall into one set of the cache.
-    shape.input_point_stride = Int64((inputBlocks * tiles + 1) * lanes)
+    shape.input_point_stride = Int64((phases * inputBlocks * tiles + 1) * lanes)
     shape.output_point_stride = Int64((units * columns * tiles + 1) * lanes)
   }
 

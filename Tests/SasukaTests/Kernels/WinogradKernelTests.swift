@@ -41,16 +41,40 @@ import Testing
     ConvolutionCase(inputs: 9, outputs: 8, height: 9, width: 30, kernel: (3, 5), top: 1, left: 2, bottom: 1, right: 2),
   ]
 
+  /// Of stride 2: channels are a multiple of every vector's; sides even and odd, borders of every parity, maps smaller than a
+  /// tile and runs of tiles longer than the scratch.
+  static let strided: [ConvolutionCase] = [
+    ConvolutionCase(inputs: 16, outputs: 1, height: 3, width: 3, kernel: (3, 3), stride: (2, 2)),
+    ConvolutionCase(inputs: 16, outputs: 5, height: 17, width: 17, kernel: (3, 3), stride: (2, 2)),
+    ConvolutionCase(
+      inputs: 32, outputs: 40, height: 28, width: 28, kernel: (3, 3), stride: (2, 2), top: 1, left: 1, bottom: 1,
+      right: 1),
+    ConvolutionCase(
+      inputs: 48, outputs: 33, height: 9, width: 141, kernel: (3, 3), stride: (2, 2), top: 1, left: 0, bottom: 0,
+      right: 1),
+    ConvolutionCase(
+      inputs: 16, outputs: 70, height: 1, width: 2, kernel: (3, 3), stride: (2, 2), top: 1, left: 1, bottom: 1, right: 1
+    ),
+    ConvolutionCase(
+      inputs: 16, outputs: 17, height: 12, width: 6, kernel: (3, 3), stride: (2, 2), top: 5, left: 4, bottom: 2,
+      right: 7
+    ),
+    ConvolutionCase(
+      inputs: 64, outputs: 48, height: 35, width: 18, kernel: (3, 3), stride: (2, 2), top: 0, left: 2, bottom: 1,
+      right: 0),
+  ]
+
   /// Every tile that each kernel has.
   static let tiles: [(shape: ConvolutionCase, tile: Int)] =
-    [2, 4, 6].flatMap { tile in shapes.map { ($0, tile) } } + [2, 4].flatMap { tile in shapesOf5.map { ($0, tile) } }
+    [2, 3, 4].flatMap { tile in strided.map { ($0, tile) } } + [2, 4, 6].flatMap { tile in shapes.map { ($0, tile) } }
+    + [2, 4].flatMap { tile in shapesOf5.map { ($0, tile) } }
     + lines.map { ($0, 4) } + lines.filter { max($0.kernel.height, $0.kernel.width) == 3 }.map { ($0, 6) }
 
   @Test(arguments: tiles)
   func agreesWithPlainLoops(_ shape: ConvolutionCase, tile: Int) {
     let reference = ConvolutionReference(shape)
     let plain = 32 * Double(Float.ulpOfOne) * Double(shape.inputs * shape.taps + 2).squareRoot()
-    let tolerance = plain * ToomCook.amplification(tile: tile, kernel: shape.kernel)
+    let tolerance = plain * ToomCook.amplification(tile: tile, kernel: shape.kernel, stride: shape.stride.width)
     for kernels in TestedKernels.available {
       let table = withExtendedLifetime(kernels.table) { $0.slots.pointee }
       guard table.winograd_input != nil else { continue }
@@ -85,6 +109,8 @@ struct ToomCook {
   /// The finite ones of a line of so many points.
   static func chosen(_ points: Int) -> [Double] {
     switch points {
+    case 3: [0.75, -0.75]
+    case 5: [0.5, -0.5, 1.25, -1.25]
     case 8: [0, 1, -1, 0.5, -0.5, 2, -2]
     case 10: [0, 0.4375, -0.4375, 0.8125, -0.8125, 1.25, -1.25, 2.25, -2.25]
     default: [0, 1, -1, 0.5, -2]
@@ -92,9 +118,11 @@ struct ToomCook {
   }
 
   /// Of tiles of so many pixels along each side where the kernel has more than one tap.
-  static func amplification(tile: Int, kernel: (height: Int, width: Int)) -> Double {
+  static func amplification(tile: Int, kernel: (height: Int, width: Int), stride: Int = 1) -> Double {
     [kernel.height, kernel.width].filter { $0 != 1 }.reduce(1) { product, taps in
-      product * ToomCook(outputs: tile, taps: taps, points: chosen(tile + taps - 1)).amplification
+      let evenTaps = (taps + stride - 1) / stride
+      let evenPhase = ToomCook(outputs: tile, taps: evenTaps, points: chosen(tile + evenTaps - 1))
+      return product * (stride == 1 ? evenPhase.amplification : evenPhase.amplificationOfBothPhases)
     }
   }
 
@@ -129,13 +157,26 @@ struct ToomCook {
   /// The rounding of random operands in one dimension beside that of a plain sum: each product is as large as its two
   /// lines of the matrices are long.
   var amplification: Double {
-    func length(_ line: [Double]) -> Double { line.reduce(0) { $0 + $1 * $1 }.squareRoot() }
-    let outputs = a[0].count
-    let worst = (0..<outputs).map { output in
+    let worst = a[0].indices.map { output in
       length(a.indices.map { a[$0][output] * length(b[$0]) * length(g[$0]) })
     }.max()!
     return worst / Double(taps).squareRoot()
   }
+
+  /// The same where an odd phase of one tap fewer is added at the finite points, whose rows of the matrices serve it too but
+  /// for their last element.
+  var amplificationOfBothPhases: Double {
+    let worst = a[0].indices.map { output in
+      length(
+        a.indices.flatMap { point in
+          let odd = point == a.count - 1 ? 0 : length(b[point].dropLast()) * length(g[point].dropLast())
+          return [a[point][output] * length(b[point]) * length(g[point]), a[point][output] * odd]
+        })
+    }.max()!
+    return worst / Double(2 * taps - 1).squareRoot()
+  }
+
+  private func length(_ line: some Sequence<Double>) -> Double { line.reduce(0) { $0 + $1 * $1 }.squareRoot() }
 }
 
 /// The Winograd kernels of one table, driven over two images, the second the negative of the first.
@@ -153,6 +194,7 @@ private struct WinogradDriver {
     let units = (outputBlocks + 1) / 2
     let image = plain.blocked(reference.input, channels: shape.inputs)
     let input = image + image.map { -$0 }
+    let step = shape.stride.width
     let (kernelHeight, kernelWidth) = (Int64(shape.kernel.height), Int64(shape.kernel.width))
     let (tileHeight, tileWidth) = (kernelHeight == 1 ? 1 : tile, kernelWidth == 1 ? 1 : tile)
     let down = (shape.outputHeight + tileHeight - 1) / tileHeight
@@ -162,22 +204,26 @@ private struct WinogradDriver {
     let pixels = shape.outputHeight * shape.outputWidth
     var sizes = sasuka_winograd(
       input_channels: Int64(shape.inputs), output_channels: Int64(shape.outputs), kernel_height: kernelHeight,
-      kernel_width: kernelWidth, point_rows: Int64(tileHeight) + kernelHeight - 1,
-      point_columns: Int64(tileWidth) + kernelWidth - 1,
+      kernel_width: kernelWidth, stride: Int64(step),
+      point_rows: Int64(tileHeight) + (kernelHeight + Int64(step) - 1) / Int64(step) - 1,
+      point_columns: Int64(tileWidth) + (kernelWidth + Int64(step) - 1) / Int64(step) - 1,
       input_height: Int64(shape.height),
       input_width: Int64(shape.width), top: Int64(shape.top), left: Int64(shape.left),
       output_height: Int64(shape.outputHeight), output_width: Int64(shape.outputWidth), tiles_down: Int64(down),
       tiles_across: Int64(across), input_image_stride: Int64(image.count),
       output_image_stride: Int64(outputBlocks * pixels * v), output_block_stride: Int64(pixels * v),
       output_row_stride: Int64(shape.outputWidth * v), output_pixel_stride: Int64(v), tile_stride: Int64(block),
-      input_point_stride: Int64((inputBlocks * block + 1) * v), output_point_stride: Int64((2 * block + 1) * v))
+      input_point_stride: Int64((step * step * inputBlocks * block + 1) * v),
+      output_point_stride: Int64((2 * block + 1) * v))
     var strides = plain.strides(shape)
     let points = sizes.point_rows * sizes.point_columns
-    let floats = sasuka_matrix_packed_floats(Int64(shape.outputs), Int64(shape.inputs), Int64(v), 2)
+    let floats =
+      Int(sasuka_winograd_weights(&sizes))
+      * Int(sasuka_matrix_packed_floats(Int64(shape.outputs), Int64(shape.inputs), Int64(v), 2))
     let packed = UnsafeMutablePointer<Float>(
-      OpaquePointer(UnsafeMutableRawPointer.allocate(byteCount: Int(4 * points * floats), alignment: 64)))
+      OpaquePointer(UnsafeMutableRawPointer.allocate(byteCount: 4 * floats, alignment: 64)))
     defer { packed.deallocate() }
-    packed.update(repeating: .nan, count: Int(points * floats))
+    packed.update(repeating: .nan, count: floats)
     var scratch = [Float](repeating: .nan, count: 16 * shape.taps * 2 * v)
     // Half of each weight, twice: what a folded normalisation does.
     let scales = [Float](repeating: 2, count: 2 * units * v)
