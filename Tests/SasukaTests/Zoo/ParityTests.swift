@@ -81,10 +81,7 @@ import Testing
     let began = ContinuousClock.now
     let published = try Architecture.named(name).graph().parameters.filter { $0.kind == .weight }
     #expect(published.reduce(0) { $0 + $1.shape.count } == (try golden.integer("published_parameters")))
-    var settings = Model.Options()
-    settings.threads = 2
-    settings.algorithms = .exact
-    let model = try Model(Architecture.named(name).graph(Self.options(golden)), options: settings)
+    let model = try Self.model(golden)
     let weights = model.parameters.infos.filter { $0.kind == .weight }
     #expect(weights.reduce(0) { $0 + $1.shape.count } == (try golden.integer("parameters")))
     #expect(model.parameters.infos.count == (try golden.integer("state")))
@@ -103,6 +100,14 @@ import Testing
     let native = try Self.compareNative(model, golden)
     guard Self.asked != nil else { return }
     try Self.report(golden, [error, training.gradient, training.change, native], ContinuousClock.now - began)
+  }
+
+  /// The network as it is drawn, computed exactly.
+  private static func model(_ golden: GoldenCase) throws -> Model {
+    var settings = Model.Options()
+    settings.threads = 2
+    settings.algorithms = .exact
+    return try Model(Architecture.named(golden.string("architecture")).graph(options(golden)), options: settings)
   }
 
   /// A row of the table: errors of logits, gradients, after training, of logits at the published size; the pictures'
@@ -135,12 +140,16 @@ import Testing
     let size = model.graph.shape(model.graph.inputs[0])[2]
     let images = pictures(name, size, batch: 1, draw: 0)
     let result = TestTensor([1, try golden.integer("classes")])
-    try model.forward(images, to: result)
-    let fast = try fastest(model, images)
     guard let expected = golden["native_logits"] else {
-      expectClose(fast.host, result.host, tolerance: 1e-4, "\(name), fastest, native size")
+      // With weights as they are drawn: those by name were made for the smaller size, and in the deepest networks roundings
+      // grow to whole numbers at this one, of plain sums too.
+      let drawn = try Self.model(golden)
+      try drawn.forward(images, to: result)
+      expectClose(try fastest(drawn, images).host, result.host, tolerance: 1e-4, "\(name), fastest, native size")
       return nil
     }
+    try model.forward(images, to: result)
+    let fast = try fastest(model, images)
     #expect(try golden.integer("native_size") == size)
     _ = compare(fast, expected, float32Error: .infinity, "\(name), fastest, native size")
     return compare(
