@@ -204,7 +204,7 @@ def test_one_epoch_and_one_step_are_points_above_a_whole_number() -> None:
     for draw in (plots.history, plots.losses, plots.learning_rates):
         ax = draw(ours)
         assert list(ax.get_xticks()) == [1] and any(line.get_marker() == "o" for line in ax.lines)
-    with pytest.raises(sasuka.InvalidArgumentError, match="metric 'f1'; the history holds 'loss'"):
+    with pytest.raises(sasuka.InvalidArgumentError, match="metric 'f1'; the history holds 'accuracy', 'loss'"):
         plots.history(ours, metric="f1")
 
 
