@@ -17,9 +17,6 @@ package enum ConvolutionAlgorithm: Int, CaseIterable, Sendable {
   /// Of tiles of 6 x 6 pixels: 16/81 of the products of a 3 x 3 convolution.
   case winograd6 = 6
 
-  /// All but the direct one.
-  static let faster: [ConvolutionAlgorithm] = [.strassen, .winograd2, .winograd3, .winograd4, .winograd6]
-
   /// Pixels of a tile along a side where the kernel has so many taps.
   func tile(taps: Int64) -> Int64 { taps == 1 ? 1 : Int64(rawValue) }
 
@@ -72,7 +69,7 @@ extension ConvolutionPass {
     }
     var best = ConvolutionAlgorithm.direct
     var least = cost(.direct, images: images, lanes: lanes, packsEachRun: packsEachRun)
-    for algorithm in ConvolutionAlgorithm.faster where allows(algorithm) {
+    for algorithm in ConvolutionAlgorithm.allCases where algorithm != .direct && allows(algorithm) {
       let cost = cost(algorithm, images: images, lanes: lanes, packsEachRun: packsEachRun)
       if cost < least { (best, least) = (algorithm, cost) }
     }
@@ -131,12 +128,12 @@ extension ConvolutionPass {
   /// weights, of whose time they hide about four fifths, but with stride 2 and vectors of 8, which go point by point, none;
   /// the transforms of one tile of one channel block take as long as 14 and 11 multiply-adds for each point.
   private func cost(_ algorithm: ConvolutionAlgorithm, images: Int, lanes: Int, packsEachRun: Bool) -> Double {
+    if algorithm == .strassen { return strassenCost(images: images, lanes: lanes) }
     let (inputs, outputs) = (Int(shape.input_channels), Int(shape.output_channels))
     let outputBlocks = Double(Layout.blocks(of: outputs, lanes: lanes))
     let weightVectors = Double(inputs) * outputBlocks
     let taps = shape.kernel_height * shape.kernel_width
     var (places, weights, transforms) = (Double(shape.output_height * shape.output_width), Double(taps), 0.0)
-    if algorithm == .strassen { return strassenCost(images: images, lanes: lanes) }
     if algorithm != .direct {
       var tiled = sasuka_winograd(self, algorithm)
       places = Double(tiled.tiles_down * tiled.tiles_across)

@@ -14,32 +14,44 @@ extension Lowering {
     let channels = shape(output)[1]
     let folded = try fold(epilogue, node, channels: channels)
     if let addend = epilogue.addend(node) { placeAddend(addend, at: output) }
-    let bias = folded?.shifts ?? epilogue.bias(node).map { pointer($0) }
+    let bias = (folded?.shifts ?? epilogue.bias(node).map { pointer($0) }).map { UnsafePointer($0) }
     for pass in passes {
       let choice = layout(input) == .plain ? .exact : algorithms
       let algorithm = algorithm(
         of: pass, choice, images: shape(input)[0], packsEachRun: learns(weight), isAlone: passes.count == 1)
       if algorithm != .direct, algorithm != .strassen {
         try convolve(
-          pass, by: algorithm, input: input, weight: weight, folded: folded, bias: bias.map { UnsafePointer($0) },
-          epilogue: epilogue.flags, output: output)
+          pass, by: algorithm, input: input, weight: weight, folded: folded, bias: bias, epilogue: epilogue.flags,
+          output: output)
         continue
       }
       let packed = try pack(pass, weight: weight, folded: folded, channels: channels)
+      let operands = operands(
+        of: pass, input: input, packed: packed, bias: bias, epilogue: epilogue.flags, output: output)
       if algorithm == .strassen {
-        convolveByStrassen(
-          pass, input: input, packed: UnsafePointer(packed), bias: bias.map { UnsafePointer($0) },
-          epilogue: epilogue.flags, output: output)
+        convolveByStrassen(pass, operands, images: shape(input)[0])
         continue
       }
       let pass = pass.isDepthwise ? pass.withoutBorder : pass
       let run = ConvolutionRun(
-        pass, kernels: kernels, readsPlanes: layout(input) == .plain, input: UnsafePointer(pointer(input)),
-        inputShape: shape(input),
-        packed: UnsafePointer(packed), bias: bias.map { UnsafePointer($0) }, output: pointer(output),
-        outputShape: shape(output), epilogue: epilogue.flags, threads: threads(sharingOneOf: shape(input)[0]))
+        pass, kernels: kernels, readsPlanes: layout(input) == .plain, operands, inputShape: shape(input),
+        outputShape: shape(output), threads: threads(sharingOneOf: shape(input)[0]))
       convolve(run, pass, images: shape(input)[0])
     }
+  }
+
+  /// Where one pass reads and writes.
+  func operands(
+    of pass: ConvolutionPass, input: Value, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+    epilogue: Int32, output: Value
+  ) -> ConvolutionOperands {
+    ConvolutionOperands(
+      input: UnsafePointer(pointer(input)), packed: packed, bias: bias, output: pointer(output) + pass.outputOffset,
+      inputImage: imageFloats(input), outputImage: imageFloats(output), epilogue: epilogue)
+  }
+
+  private func imageFloats(_ value: Value) -> Int {
+    layout(value).storageCount(of: shape(value).replacing(axis: 0, with: 1))
   }
 
   /// Among how many threads each image is divided.
@@ -67,7 +79,7 @@ extension Lowering {
 
   private mutating func pack(
     _ pass: ConvolutionPass, weight: Value, folded: FoldedNormalization?, channels: Int
-  ) throws(SasukaError) -> UnsafeMutablePointer<Float> {
+  ) throws(SasukaError) -> UnsafePointer<Float> {
     let (width, columns) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
     var shape = pass.shape
     let source = UnsafePointer(pointer(weight)) + pass.weightOffset
@@ -85,7 +97,7 @@ extension Lowering {
       if let folded {
         scale(packed, by: folded, units: blocks, unitFloats: blockFloats, width: lanes, channels: channels)
       }
-      return packed
+      return UnsafePointer(packed)
     }
     let floats = Int(sasuka_convolution_packed_floats(&shape, width, columns))
     let packed = try packedMemory(pass.packing(for: .direct), floats: floats)
@@ -96,20 +108,26 @@ extension Lowering {
       var (shape, strides) = (shape, strides)
       kernel(&shape, &strides, source, scales, packed, Int64(unit), Int64(unit) + 1)
     }
-    return packed
+    return UnsafePointer(packed)
   }
+}
+
+/// What a pass over a batch reads and writes, by whatever algorithm.
+struct ConvolutionOperands {
+  let input, packed: UnsafePointer<Float>
+  let bias: UnsafePointer<Float>?
+  let output: UnsafeMutablePointer<Float>
+  /// Floats of one image of the input and of the output.
+  let inputImage, outputImage: Int
+  /// Flags for the kernel.
+  let epilogue: Int32
 }
 
 /// The pointers and sizes of one pass over a batch.
 struct ConvolutionRun {
   private let pass: ConvolutionPass
   private let lanes: Int
-  private let input: UnsafePointer<Float>
-  private let packed: UnsafePointer<Float>
-  private let bias: UnsafePointer<Float>?
-  private let output: UnsafeMutablePointer<Float>
-  /// Flags for the kernel.
-  private let epilogue: Int32
+  private let operands: ConvolutionOperands
   private let multiply:
     @convention(c) (
       UnsafePointer<sasuka_convolution>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?,
@@ -120,7 +138,6 @@ struct ConvolutionRun {
       -> Void
   /// Whether the input lies in planes of one channel, not in blocks.
   let readsPlanes: Bool
-  private let imageFloats, outputImageFloats: Int
   /// Channel blocks of the input, or planes.
   let inputBlocks: Int
   /// How an image's output is divided into units of work.
@@ -130,15 +147,10 @@ struct ConvolutionRun {
 
   init(
     _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, readsPlanes: Bool,
-    input: UnsafePointer<Float>, inputShape: Shape, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
-    output: UnsafeMutablePointer<Float>, outputShape: Shape, epilogue: Int32, threads: Int
+    _ operands: ConvolutionOperands, inputShape: Shape, outputShape: Shape, threads: Int
   ) {
     self.pass = pass
-    self.epilogue = epilogue
-    self.input = input
-    self.packed = packed
-    self.bias = bias
-    self.output = output + pass.outputOffset
+    self.operands = operands
     padBlocks = kernels.pointee.pad!
     self.readsPlanes = readsPlanes
     lanes = Int(kernels.pointee.vector_width)
@@ -153,12 +165,8 @@ struct ConvolutionRun {
         readsPlanes ? kernels.pointee.convolution_planar_forward! : kernels.pointee.convolution_forward!
       units = Int(sasuka_convolution_units(&shape, Int64(lanes), Int64(kernels.pointee.convolution_columns)))
     }
-    let layout = Layout.blocked(lanes: lanes)
-    let inputLayout = readsPlanes ? Layout.plain : layout
     inputBlocks = readsPlanes ? inputShape[1] : Layout.blocks(of: inputShape[1], lanes: lanes)
     let pixelFloats = readsPlanes ? 1 : lanes
-    imageFloats = inputLayout.storageCount(of: inputShape.replacing(axis: 0, with: 1))
-    outputImageFloats = layout.storageCount(of: outputShape.replacing(axis: 0, with: 1))
     paddedFloats = pass.padding == nil ? 0 : inputBlocks * pixelFloats * Int(shape.input_height * shape.input_width)
     let rowFloats = inputBlocks * pixelFloats * Int(shape.input_width * shape.stride_height)
     let weights = shape.input_channels * shape.kernel_height * shape.kernel_width * Int64(outputShape[1])
@@ -170,7 +178,7 @@ struct ConvolutionRun {
   }
 
   func wholeImage(_ image: Int, scratch: UnsafeMutableRawPointer) {
-    var source = input + image * imageFloats
+    var source = operands.input + image * operands.inputImage
     if pass.padding != nil {
       let padded = scratch.assumingMemoryBound(to: Float.self)
       pad(image, 0..<inputBlocks, to: padded)
@@ -188,7 +196,7 @@ struct ConvolutionRun {
   /// Copies some blocks or planes of an image into its padded form.
   private func pad(_ image: Int, _ blocks: Range<Int>, to padded: UnsafeMutablePointer<Float>) {
     guard var padding = pass.padding else { return }
-    let source = input + image * imageFloats
+    let source = operands.input + image * operands.inputImage
     if readsPlanes {
       for plane in blocks { padding.copyPlane(plane, source, to: padded) }
     } else {
@@ -199,15 +207,15 @@ struct ConvolutionRun {
   func part(_ number: Int, scratch: UnsafeMutableRawPointer) {
     let image = number / division.parts
     let padded = UnsafePointer(scratch.assumingMemoryBound(to: Float.self)) + image * paddedFloats
-    let source = pass.padding == nil ? input + image * imageFloats : padded
+    let source = pass.padding == nil ? operands.input + image * operands.inputImage : padded
     compute(image, division[number % division.parts], from: source)
   }
 
   private func compute(_ image: Int, _ part: ConvolutionDivision.Part, from source: UnsafePointer<Float>) {
     var shape = pass.shape
     multiply(
-      &shape, source, packed, bias, output + image * outputImageFloats, Int64(part.unit),
-      Int64(part.rows.lowerBound), Int64(part.rows.upperBound), epilogue)
+      &shape, source, operands.packed, operands.bias, operands.output + image * operands.outputImage,
+      Int64(part.unit), Int64(part.rows.lowerBound), Int64(part.rows.upperBound), operands.epilogue)
   }
 }
 

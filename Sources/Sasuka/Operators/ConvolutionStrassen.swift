@@ -36,16 +36,10 @@ struct StrassenGroups {
 extension Lowering {
   /// Convolves by one pass, of which the weights are packed as for the direct kernel.
   mutating func convolveByStrassen(
-    _ pass: ConvolutionPass, input: Value, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?, epilogue: Int32,
-    output: Value
+    _ pass: ConvolutionPass, _ operands: ConvolutionOperands, images: Int
   ) {
     algorithm = ConvolutionAlgorithm.strassen.name
-    let images = shape(input)[0]
-    var run = StrassenRun(
-      pass, kernels: kernels, input: UnsafePointer(pointer(input)), packed: packed, bias: bias,
-      output: pointer(output) + pass.outputOffset, epilogue: epilogue)
-    run.inputImage = imageFloats(input)
-    run.outputImage = imageFloats(output)
+    var run = StrassenRun(pass, kernels: kernels, operands)
     let scratchBytes = run.scratchFloats * MemoryLayout<Float>.stride
     if run.divide(images: images, among: threads) {
       needWorkerScratch(bytes: scratchBytes + run.panelFloats * MemoryLayout<Float>.stride)
@@ -73,29 +67,18 @@ extension Lowering {
 private struct StrassenRun {
   private let kernels: sasuka_kernel_table
   private var shape: sasuka_convolution
-  private let input, packed: UnsafePointer<Float>
-  private let bias: UnsafePointer<Float>?
-  private let output: UnsafeMutablePointer<Float>
-  private let epilogue: Int32
+  private let operands: ConvolutionOperands
   let groups: StrassenGroups
   /// Floats of scratch for the kernel, and for the sums of inputs of the longest stretch, or of an image.
   let scratchFloats: Int
   private(set) var panelFloats = 0
   private(set) var stretches = 1
-  /// Floats of one image.
-  var inputImage = 0
-  var outputImage = 0
 
   init(
-    _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, input: UnsafePointer<Float>,
-    packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?, output: UnsafeMutablePointer<Float>, epilogue: Int32
+    _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, _ operands: ConvolutionOperands
   ) {
     self.kernels = kernels.pointee
-    self.input = input
-    self.packed = packed
-    self.bias = bias
-    self.output = output
-    self.epilogue = epilogue
+    self.operands = operands
     shape = pass.shape
     // Pixels follow one another: they are as good as one row.
     (shape.input_width, shape.input_height) = (shape.input_height * shape.input_width, 1)
@@ -153,7 +136,7 @@ private struct StrassenRun {
   private func sumInput(_ image: Int, _ range: Range<Int>, panels: UnsafeMutablePointer<Float>) {
     var shape = shape
     kernels.strassen_input!(
-      &shape, input + image * inputImage, panels, Int64(range.lowerBound), Int64(range.upperBound))
+      &shape, operands.input + image * operands.inputImage, panels, Int64(range.lowerBound), Int64(range.upperBound))
   }
 
   private func multiply(
@@ -161,13 +144,14 @@ private struct StrassenRun {
     panels: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
-    let (input, output) = (input + image * inputImage, output + image * outputImage)
+    let input = operands.input + image * operands.inputImage
+    let output = operands.output + image * operands.outputImage
     let group = 2 * Int(sasuka_strassen_pixels(Int64(kernels.vector_width)))
     var first = range.lowerBound * group
     if pair < groups.pairs {
       kernels.strassen_product!(
-        &shape, input, panels, packed, bias, output, scratch, Int64(pair), Int64(range.lowerBound),
-        Int64(range.upperBound), epilogue)
+        &shape, input, panels, operands.packed, operands.bias, output, scratch, Int64(pair), Int64(range.lowerBound),
+        Int64(range.upperBound), operands.epilogue)
       first = range.upperBound * group
     }
     // Product by product, what makes no pair or no group.
@@ -177,7 +161,7 @@ private struct StrassenRun {
     let offset = first * Int(shape.output_pixel_stride)
     for unit in (2 * pair)..<min(2 * pair + 2, groups.units) {
       kernels.convolution_forward!(
-        &shape, input + offset, packed, bias, output + offset, Int64(unit), 0, 1, epilogue)
+        &shape, input + offset, operands.packed, operands.bias, output + offset, Int64(unit), 0, 1, operands.epilogue)
     }
   }
 }

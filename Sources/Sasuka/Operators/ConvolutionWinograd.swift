@@ -13,15 +13,12 @@ extension Lowering {
     folded: FoldedNormalization?, bias: UnsafePointer<Float>?, epilogue: Int32, output: Value
   ) throws(SasukaError) {
     self.algorithm = algorithm.name
-    var shape = sasuka_winograd(pass, algorithm)
-    shape.input_image_stride = Int64(imageFloats(input))
-    shape.output_image_stride = Int64(imageFloats(output))
+    let shape = sasuka_winograd(pass, algorithm)
     let images = self.shape(input)[0]
     let units = Layout.blocks(of: Int(shape.output_channels), lanes: lanes * Int(kernels.pointee.convolution_columns))
     let packed = try pack(shape, pass, algorithm, units: units, weight: weight, folded: folded)
-    var run = WinogradRun(
-      shape, kernels: kernels, images: images, units: units, input: UnsafePointer(pointer(input)), packed: packed,
-      bias: bias, output: pointer(output) + pass.outputOffset, epilogue: epilogue)
+    let operands = operands(of: pass, input: input, packed: packed, bias: bias, epilogue: epilogue, output: output)
+    var run = WinogradRun(shape, kernels: kernels, images: images, units: units, operands)
     run.divide(tilesAtOnce: Lowering.tilesAtOnce(points: run.points * run.phases), among: threads)
     let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
     if threads == 1 || run.blocks >= 2 * threads {
@@ -52,10 +49,6 @@ extension Lowering {
         block, scratch: context.scratch.assumingMemoryBound(to: Float.self),
         lines: context.workerScratch.assumingMemoryBound(to: Float.self))
     }
-  }
-
-  func imageFloats(_ value: Value) -> Int {
-    Layout.blocked(lanes: lanes).storageCount(of: shape(value).replacing(axis: 0, with: 1))
   }
 
   private mutating func pack(
@@ -104,10 +97,7 @@ extension sasuka_winograd {
 private struct WinogradRun {
   private var shape: sasuka_winograd
   private let kernels: sasuka_kernel_table
-  private let input, packed: UnsafePointer<Float>
-  private let bias: UnsafePointer<Float>?
-  private let output: UnsafeMutablePointer<Float>
-  private let epilogue: Int32
+  private let operands: ConvolutionOperands
   let inputBlocks, outputBlocks: Int
   /// Output-channel blocks of a unit, and units over the output channels.
   let columns, units: Int
@@ -118,16 +108,13 @@ private struct WinogradRun {
 
   init(
     _ shape: sasuka_winograd, kernels: UnsafeMutablePointer<sasuka_kernel_table>, images: Int, units: Int,
-    input: UnsafePointer<Float>, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
-    output: UnsafeMutablePointer<Float>, epilogue: Int32
+    _ operands: ConvolutionOperands
   ) {
     self.shape = shape
+    self.shape.input_image_stride = Int64(operands.inputImage)
+    self.shape.output_image_stride = Int64(operands.outputImage)
     self.kernels = kernels.pointee
-    self.input = input
-    self.packed = packed
-    self.bias = bias
-    self.output = output
-    self.epilogue = epilogue
+    self.operands = operands
     self.units = units
     let lanes = Int(kernels.pointee.vector_width)
     columns = Int(kernels.pointee.convolution_columns)
@@ -169,14 +156,15 @@ private struct WinogradRun {
     var shape = shape
     let (first, end) = (block * tilesAtOnce, min((block + 1) * tilesAtOnce, tiles))
     let products = products(transformed)
-    kernels.winograd_input!(&shape, input, transformed, lines, Int64(first), Int64(end), 0, Int64(inputBlocks))
+    kernels.winograd_input!(&shape, operands.input, transformed, lines, Int64(first), Int64(end), 0, Int64(inputBlocks))
     for unit in stride(from: 0, to: units, by: unitsAtOnce) {
       let endUnit = min(unit + unitsAtOnce, units)
       kernels.winograd_product!(
-        &shape, transformed, packed, products, Int64(end - first), 0, Int64(points), Int64(unit), Int64(endUnit))
+        &shape, transformed, operands.packed, products, Int64(end - first), 0, Int64(points), Int64(unit),
+        Int64(endUnit))
       kernels.winograd_output!(
-        &shape, products, bias, output, lines, Int64(first), Int64(end), Int64(unit * columns),
-        Int64(min(endUnit * columns, outputBlocks)), epilogue)
+        &shape, products, operands.bias, operands.output, lines, Int64(first), Int64(end), Int64(unit * columns),
+        Int64(min(endUnit * columns, outputBlocks)), operands.epilogue)
     }
   }
 
@@ -185,7 +173,7 @@ private struct WinogradRun {
     _ block: Int, scratch: UnsafeMutablePointer<Float>, lines: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
-    kernels.winograd_input!(&shape, input, scratch, lines, 0, Int64(tiles), Int64(block), Int64(block) + 1)
+    kernels.winograd_input!(&shape, operands.input, scratch, lines, 0, Int64(tiles), Int64(block), Int64(block) + 1)
   }
 
   /// One point and one unit of output channels, all tiles.
@@ -194,7 +182,7 @@ private struct WinogradRun {
     let (point, unit) = (number / units, number % units)
     let products = products(scratch) + unit * columns * tiles * lanes
     kernels.winograd_product!(
-      &shape, scratch, packed, products, Int64(tiles), Int64(point), Int64(point) + 1, Int64(unit),
+      &shape, scratch, operands.packed, products, Int64(tiles), Int64(point), Int64(point) + 1, Int64(unit),
       Int64(unit) + 1)
   }
 
@@ -205,6 +193,7 @@ private struct WinogradRun {
     var shape = shape
     let products = products(scratch) + block * tiles * lanes
     kernels.winograd_output!(
-      &shape, products, bias, output, lines, 0, Int64(tiles), Int64(block), Int64(block) + 1, epilogue)
+      &shape, products, operands.bias, operands.output, lines, 0, Int64(tiles), Int64(block), Int64(block) + 1,
+      operands.epilogue)
   }
 }
