@@ -601,6 +601,9 @@ sasuka_status sasuka_model_parameter_info(const sasuka_model *model, size_t inde
 /** Copies a parameter out to, or in from, a tensor of its shape. */
 sasuka_status sasuka_model_get_parameter(const sasuka_model *model, const char *name, sasuka_tensor *value);
 sasuka_status sasuka_model_set_parameter(sasuka_model *model, const char *name, const sasuka_tensor *value);
+/** Takes over `count` parameters at once: all of them, or on failure, such as another thread's use of the model, none. */
+sasuka_status sasuka_model_set_parameters(sasuka_model *model, const char *const *names, const sasuka_tensor *values,
+                                          size_t count);
 
 typedef int32_t sasuka_initializer;
 enum { SASUKA_INIT_DEFAULT = 0, SASUKA_INIT_CONSTANT = 1, SASUKA_INIT_UNIFORM = 2, SASUKA_INIT_NORMAL = 3 };

@@ -211,23 +211,40 @@ public func sasuka_model_parameter_info(
   }
 }
 
-/// A parameter's place by its name.
-private func place(of name: UnsafePointer<CChar>?, in model: Model) throws(SasukaError) -> Int {
+/// What is done with a parameter and the host's tensor for it.
+private enum Exchange { case check, get, set }
+
+/// Checks that a tensor fits the parameter of that name, and copies one to the other.
+@inline(never)
+private func exchange(
+  _ name: UnsafePointer<CChar>?, _ value: UnsafePointer<sasuka_tensor>?, in model: Model, _ exchange: Exchange
+) throws(SasukaError) {
   let name = try text(name, "name")
   guard let place = model.graph.parameterIndex(name) else {
     throw SasukaError(.notFound, "no parameter is called \"\(name)\"")
   }
-  return place
-}
-
-private func check(_ value: HostTensor, _ info: ParameterInfo) throws(SasukaError) {
-  guard value.shape == info.shape else {
-    throw SasukaError(
-      .invalidArgument, "value for \"\(info.name)\" has shape \(value.shape); \(info.shape) is expected")
+  let parameters = model.parameters
+  let (shape, isCounter) = (parameters.infos[place].shape, parameters.infos[place].kind == .counter)
+  let value = try tensor(value, "value")
+  guard value.shape == shape else {
+    throw SasukaError(.invalidArgument, "value for \"\(name)\" has shape \(value.shape); \(shape) is expected")
   }
-  guard info.kind != .counter || value.dtype == .int64 else {
+  guard !isCounter || value.dtype == .int64 else {
     throw SasukaError(
-      .invalidArgument, "value for the counter \"\(info.name)\" has type \(value.dtype.name); int64 is expected")
+      .invalidArgument, "value for the counter \"\(name)\" has type \(value.dtype.name); int64 is expected")
+  }
+  let count = value.data.assumingMemoryBound(to: Int64.self)
+  switch exchange {
+  case .check: break
+  case .get where isCounter: count.pointee = parameters.counter(place).pointee
+  case .get: try value.write(from: UnsafePointer(parameters.buffers[place].floats))
+  case .set:
+    if isCounter {
+      parameters.counter(place).pointee = count.pointee
+    } else {
+      try value.read(into: parameters.overwriting(place).floats)
+    }
+    parameters.markChanged([place])
   }
 }
 
@@ -237,17 +254,24 @@ public func sasuka_model_get_parameter(
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
     let model = try unwrapModel(model)
-    let place = try place(of: name, in: model)
-    let info = model.parameters.infos[place]
-    let value = try tensor(UnsafePointer(value), "value")
-    try check(value, info)
     try model.gate.beginReading()
     defer { model.gate.endReading() }
-    if info.kind == .counter {
-      value.data.assumingMemoryBound(to: Int64.self).pointee = model.parameters.counter(place).pointee
-    } else {
-      try value.write(from: UnsafePointer(model.parameters.buffers[place].floats))
-    }
+    try exchange(name, value.map { UnsafePointer($0) }, in: model, .get)
+  }
+}
+
+/// All of the values or none: what is wrong with one is found before the first is written.
+private func set(
+  _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ values: UnsafePointer<sasuka_tensor>?, _ count: Int, in model: Model
+) throws(SasukaError) {
+  let most = model.parameters.infos.count
+  guard count >= 0, count <= most else {
+    throw SasukaError(.invalidArgument, "\(count) parameters; 0 to \(most) are expected")
+  }
+  try model.gate.beginWriting()
+  defer { model.gate.endWriting() }
+  for step in [Exchange.check, .set] {
+    for index in 0..<count { try exchange(names?[index], values.map { $0 + index }, in: model, step) }
   }
 }
 
@@ -255,21 +279,15 @@ public func sasuka_model_get_parameter(
 public func sasuka_model_set_parameter(
   _ model: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ value: UnsafePointer<sasuka_tensor>?
 ) -> sasuka_status {
-  guarded { () throws(SasukaError) in
-    let model = try unwrapModel(model)
-    let place = try place(of: name, in: model)
-    let info = model.parameters.infos[place]
-    let value = try tensor(value, "value")
-    try check(value, info)
-    try model.gate.beginWriting()
-    defer { model.gate.endWriting() }
-    if info.kind == .counter {
-      model.parameters.counter(place).pointee = value.data.assumingMemoryBound(to: Int64.self).pointee
-    } else {
-      try value.read(into: model.parameters.overwriting(place).floats)
-    }
-    model.parameters.markChanged([place])
-  }
+  withUnsafePointer(to: name) { sasuka_model_set_parameters(model, $0, value, 1) }
+}
+
+@_cdecl("sasuka_model_set_parameters") @implementation
+public func sasuka_model_set_parameters(
+  _ model: OpaquePointer?, _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ values: UnsafePointer<sasuka_tensor>?,
+  _ count: Int
+) -> sasuka_status {
+  guarded { () throws(SasukaError) in try set(names, values, count, in: unwrapModel(model)) }
 }
 
 /// What an initialiser of the header means for a weight of this shape; nil is the layer's own.

@@ -362,7 +362,7 @@ SIZE(sasuka_evaluation, 32)
     (void)same; \
   }
 
-enum { FUNCTION_COUNT = 120 };
+enum { FUNCTION_COUNT = 121 };
 
 typedef void (*any_function)(void);
 
@@ -466,6 +466,7 @@ static int collect(any_function functions[FUNCTION_COUNT]) {
   FUNCTION(sasuka_status, sasuka_model_parameter_info, (const sasuka_model *, size_t, sasuka_parameter_info *))
   FUNCTION(sasuka_status, sasuka_model_get_parameter, (const sasuka_model *, const char *, sasuka_tensor *))
   FUNCTION(sasuka_status, sasuka_model_set_parameter, (sasuka_model *, const char *, const sasuka_tensor *))
+  FUNCTION(sasuka_status, sasuka_model_set_parameters, (sasuka_model *, const char *const *, const sasuka_tensor *, size_t))
   FUNCTION(sasuka_status, sasuka_model_initialize, (sasuka_model *, const char *, sasuka_initializer, double, uint64_t))
   FUNCTION(sasuka_status, sasuka_model_layers, (const sasuka_model *, const int64_t *, int32_t, sasuka_layer_info *,
            size_t, size_t, size_t *))

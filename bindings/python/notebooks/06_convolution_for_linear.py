@@ -134,6 +134,9 @@ print(model.summary())
 # class 10 means *nothing is in the middle here*, and half of the windows are of that kind: without it the
 # network would have to name a digit everywhere. The digits up to number 1300 are for training, the others for testing.
 # %% [markdown] lt
+# (Lenteles ir pranešimus biblioteka rašo angliškai, programavimo žodžiais: *layer* – sluoksnis, *operator* – operacija, *window* – langas
+# (5x5 s1 p0 d1: branduolys, žingsnis, užpildymas, išplėtimas), *output* – išvestis, *field* – matymo laukas, *multiply-adds* – daugybos ir sudėties veiksmai.)
+#
 # ## Langų klasifikatorius
 #
 # Duomenys – bibliotekos scikit-learn ranka rašyti skaitmenys (Alpaydin ir Kaynak 1998), padidinti iki 24 × 24 taškų ir

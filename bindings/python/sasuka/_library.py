@@ -346,6 +346,7 @@ CHECKED: dict[str, list[Any]] = {
     "model_parameter_info": [_handle, _size, POINTER(ParameterInfo)],
     "model_get_parameter": [_handle, _name, _tensor],
     "model_set_parameter": [_handle, _name, _tensor],
+    "model_set_parameters": [_handle, POINTER(_name), POINTER(Tensor), _size],
     "model_initialize": [_handle, _name, c_int32, c_double, c_uint64],
     "model_train_step": [_handle, _tensor, _tensor, POINTER(TrainOptions), POINTER(c_double)],
     "model_layers": [_handle, _sizes, c_int32, POINTER(LayerInfo), _size, _size, _needed],

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 from .surgery import LayerInfo
+
+#: Says a word of this file in the reader's language.
+Word = Callable[[str], str]
 
 #: Colours of what has weights, what pools, and what joins; everything else stays white.
 COLOURS = {
@@ -67,17 +70,22 @@ def shape_text(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape[1:]))
 
 
-def window_text(layer: LayerInfo) -> str:
+def operator_text(layer: LayerInfo, word: Word = str) -> str:
+    """A layer's operator: "max pool"."""
+    return word(layer.kind.replace("_", " "))
+
+
+def window_text(layer: LayerInfo, word: Word = str) -> str:
     """What slides over a layer's map: "3 x 3, stride 2, padding 1"; what is as always is left out."""
     if layer.kernel is None or layer.stride is None or layer.padding is None or layer.dilation is None:
         return ""
     parts = [f"{layer.kernel[0]} x {layer.kernel[1]}"]
-    for word, pair, usual in (("stride", layer.stride, (1, 1)), ("dilation", layer.dilation, (1, 1))):
+    for name, pair, usual in (("stride", layer.stride, (1, 1)), ("dilation", layer.dilation, (1, 1))):
         if pair != usual:
-            parts.append(f"{word} {pair[0]}" if pair[0] == pair[1] else f"{word} {pair[0]}, {pair[1]}")
+            parts.append(f"{word(name)} {pair[0]}" if pair[0] == pair[1] else f"{word(name)} {pair[0]}, {pair[1]}")
     if any(layer.padding):
         same = len(set(layer.padding)) == 1
-        parts.append("padding " + (str(layer.padding[0]) if same else ", ".join(map(str, layer.padding))))
+        parts.append(f"{word('padding')} " + (str(layer.padding[0]) if same else ", ".join(map(str, layer.padding))))
     return ", ".join(parts)
 
 
@@ -88,7 +96,7 @@ def to_html(layers: Sequence[LayerInfo]) -> str:
     for layer in layers:
         colour = COLOURS.get(layer.kind)
         fill = f"background:{colour};color:#222;" if colour else ""
-        texts = [layer.name, layer.kind.replace("_", " "), window_text(layer), shape_text(layer.output_shape)]
+        texts = [layer.name, operator_text(layer), window_text(layer), shape_text(layer.output_shape)]
         cells = [
             f'<td style="{fill if place == 1 else ""}text-align:left">{html.escape(text)}</td>'
             for place, text in enumerate(texts)
@@ -143,7 +151,7 @@ def _clusters(numbered: list[tuple[int, LayerInfo]], depth: int, indent: str) ->
     for part, inside in groups.items():
         number, layer = inside[0]
         if part.startswith("\0"):
-            text = "\n".join(filter(None, [layer.name.split(".")[-1], layer.kind.replace("_", " "), window_text(layer)]))
+            text = "\n".join(filter(None, [layer.name.split(".")[-1], operator_text(layer), window_text(layer)]))
             label = _quoted(text).replace("\n", "\\n")
             colour = f', fillcolor="{COLOURS[layer.kind]}"' if layer.kind in COLOURS else ""
             lines.append(f"{indent}n{number} [label={label}{colour}];")

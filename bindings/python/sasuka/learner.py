@@ -15,7 +15,7 @@ from ._interrupts import with_ending
 from ._library import PathLike
 from .callbacks import Callback, Logs, Schedule
 from .data import ArrayDataset, DataLoader, Dataset
-from .errors import InvalidArgumentError, WrongStateError
+from .errors import BusyError, InvalidArgumentError, WrongStateError
 from .lr_finder import LearningRateFinder, exponential_rates
 from .model import Model, PathOrBytes
 from .progress import Progress
@@ -324,7 +324,7 @@ class Learner:
             return finder
 
         def restore() -> None:
-            self.model.load_state_dict(state)
+            _load_between_calls(self.model, state)
             if self._trainer is not None and self._trainer is not last_trainer:
                 self._trainer.close()
             self._trainer, self.train.epoch = last_trainer, epoch
@@ -385,6 +385,20 @@ class Learner:
         pictures = as_array(data)
         starts = range(0, len(pictures), self.batch_size)
         return (scaled(pictures[start : start + self.batch_size]) for start in starts)
+
+
+def _load_between_calls(model: Model, state: dict[str, np.ndarray], patience: float = 10.0) -> None:
+    """Gives a model its numbers back, also where other threads use it: between two of their calls, if that comes within
+    `patience` seconds."""
+    last = time.monotonic() + patience
+    while True:
+        try:
+            model.load_state_dict(state)
+            return
+        except BusyError:
+            if time.monotonic() > last:
+                raise
+            time.sleep(1e-4)
 
 
 class RightAnswers:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _elsewhere
-from ._interrupts import Interruptible, with_ending
+from ._interrupts import Interruptible
 from ._library import (
     LoadOptions,
     ModelOptions,
@@ -22,6 +22,7 @@ from ._library import (
     ParameterInfo,
     ProfileRow as _ProfileRow,
     SessionOptions,
+    Tensor,
     TrainOptions,
     defaults,
     lib,
@@ -443,10 +444,12 @@ class Model(Surgery, Inspection, Owner):
         return state
 
     def load_state_dict(self, state: Mapping[str, ArrayLike], strict: bool = True) -> IncompatibleKeys:
-        """Takes over numbers by name; checks all names and shapes first, so that a failure changes nothing.
+        """Takes over numbers by name, all or, on failure, none.
 
         Raises
         ------
+        BusyError
+            Another thread uses the model.
         MismatchError
             For other shapes, and in strict loading for missing and unexpected names; its `keys` are the names.
         """
@@ -467,17 +470,12 @@ class Model(Surgery, Inspection, Owner):
             reasons.insert(0, f"missing: {missing or 'none'}; unexpected: {unexpected or 'none'}")
         if reasons:
             raise MismatchError("; ".join(reasons), keys)
-        given = {
-            name: borrow_input(array.astype(np.int64) if shapes[name][1] == "counter" else array)
-            for name, array in arrays.items()
-        }
-
-        def take_over() -> None:
-            for name, numbers in given.items():
-                lib.sasuka_model_set_parameter(self._handle, name.encode(), numbers.pointer)
-
-        # All or none of them, even where Ctrl-C comes.
-        with_ending(lambda: None, take_over)
+        given = [
+            borrow_input(array.astype(np.int64) if shapes[name][1] == "counter" else array) for name, array in arrays.items()
+        ]
+        # One call, so that neither Ctrl-C nor another thread's call comes between two parameters.
+        values = (Tensor * len(given))(*[numbers.struct for numbers in given])
+        lib.sasuka_model_set_parameters(self._handle, name_list(arrays)[0], values, len(given))
         return keys
 
     def load_weights(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
@@ -127,27 +128,56 @@ def test_an_ending_is_done_whole() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_weights_are_loaded_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_loaded_whole_or_not_at_all() -> None:
+    """Whenever Ctrl-C comes."""
     model = network()
-    state = {name: array + 1 for name, array in model.state_dict().items()}
-    function, calls = sasuka.model.lib.sasuka_model_set_parameter, []
+    old = model.state_dict()
+    new = {name: array + 1 for name, array in old.items()}
+    random, stopped = np.random.default_rng(0), 0
+    for _ in range(30):
+        timer = threading.Timer(random.uniform(0, 0.004), press)
+        timer.start()
+        try:
+            model.load_state_dict(new)
+            timer.join()
+        except KeyboardInterrupt:
+            stopped += 1
+        timer.join()
+        found = model.state_dict()
+        same = {name: bool((array == new[name]).all()) for name, array in found.items()}
+        assert len(set(same.values())) == 1
+        if not same["0.weight"]:
+            np.testing.assert_array_equal(found["0.weight"], old["0.weight"])
+        old, new = (new, old) if same["0.weight"] else (old, new)
+    assert stopped > 0
 
-    class Library:
-        """Presses Ctrl-C after the second parameter."""
 
-        def __getattr__(self, name: str) -> object:
-            return getattr(library, name)
-
-        def sasuka_model_set_parameter(self, *arguments: object) -> None:
-            function(*arguments)
-            calls.append(arguments)
-            if len(calls) == 2:
-                press()
-
-    library = sasuka.model.lib
-    monkeypatch.setattr(sasuka.model, "lib", Library())
-    with pytest.raises(KeyboardInterrupt):
+def test_weights_are_loaded_whole_while_other_threads_use_the_model() -> None:
+    model = nn.Sequential(*[nn.Conv2d(16, 16, 3, padding=1) for _ in range(8)]).model((16, 8, 8), threads=1)
+    states = [{name: np.full_like(array, value) for name, array in model.state_dict().items()} for value in (0.0, 0.01)]
+    x, expected, ended = np.ones((1, 16, 8, 8), dtype=np.float32), [], threading.Event()
+    for state in states:
         model.load_state_dict(state)
-    assert len(calls) == len(state)
-    for name, array in model.state_dict().items():
-        np.testing.assert_array_equal(array, state[name])
+        expected.append(model(x))
+    found: list[np.ndarray] = []
+
+    def run() -> None:
+        while not ended.is_set():
+            try:
+                found.append(model(x))
+            except sasuka.BusyError:
+                pass
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    now = 1
+    for turn in range(400):
+        try:
+            model.load_state_dict(states[turn % 2])
+            now = turn % 2
+        except sasuka.BusyError:
+            pass
+    ended.set()
+    thread.join()
+    assert found and all(any((result == one).all() for one in expected) for result in found)
+    np.testing.assert_array_equal(model(x), expected[now])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import gc
 import pickletools
 import struct
@@ -13,6 +14,8 @@ import pytest
 from conftest import build
 
 import sasuka
+from sasuka._library import Tensor
+from sasuka.tensors import Borrowed
 
 
 def test_forward_is_the_formula() -> None:
@@ -93,6 +96,37 @@ def test_state_dict_goes_both_ways(pictures: np.ndarray) -> None:
         second.load_state_dict(broken)
     for name, array in second.state_dict().items():
         np.testing.assert_array_equal(array, before[name])
+
+
+def test_parameters_are_set_together_or_not_at_all() -> None:
+    """What `load_state_dict` checks itself, the library checks too."""
+    model, lib = build(), sasuka.model.lib
+    before = model.state_dict()
+    new = {name: before[name] + 1 for name in ("conv1.weight", "fc.bias", "bn1.num_batches_tracked")}
+
+    def give(values: dict[str, np.ndarray], count: int | None = None) -> None:
+        borrowed = [Borrowed(value) for value in values.values()]
+        tensors = (Tensor * len(borrowed))(*[value.struct for value in borrowed])
+        names = (ctypes.c_char_p * len(values))(*[name.encode() for name in values])
+        lib.sasuka_model_set_parameters(model._handle, names, tensors, len(values) if count is None else count)
+
+    wrong = [
+        ({"nobody": new["fc.bias"]}, 'no parameter is called "nobody"'),
+        ({"fc.weight": new["fc.bias"]}, r'value for "fc.weight" has shape \[5\]; \[5, 288\] is expected'),
+        ({"bn2.num_batches_tracked": np.float32(1).reshape(())}, 'the counter "bn2.num_batches_tracked" has type float32'),
+    ]
+    for last, message in wrong:
+        with pytest.raises(sasuka.SasukaError, match=message):
+            give({**new, **last})
+    for count in (-1, 2**62, len(before) + 1):
+        with pytest.raises(sasuka.InvalidArgumentError, match=f"parameters; 0 to {len(before)} are expected"):
+            give(new, count)
+    give(new, 0)
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+    give(new)
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, new.get(name, before[name]))
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "weights.npz"])

@@ -95,6 +95,8 @@ def test_captions_are_in_the_language_that_was_chosen(trained: sasuka.Learner) -
     try:
         assert plots.history(trained).get_xlabel() == "epocha"
         assert "įvestis 5 x 5" in [text.get_text() for text in plots.convolution_arithmetic(5, 3).texts]
+        boxes = [text.get_text() for text in plots.network(trained.model).texts]
+        assert any(text.startswith("sąsūka 3 x 3 · užpildymas 1\n") for text in boxes)
     finally:
         plots.set_language("en")
     assert plots.history(trained).get_xlabel() == "epoch"
@@ -102,11 +104,22 @@ def test_captions_are_in_the_language_that_was_chosen(trained: sasuka.Learner) -
         plots.set_language("xx")
 
 
+#: Operators with a name in every language, and functions that are called the same in all.
+OPERATORS = {
+    "adaptive average pool", "add", "average pool", "batch norm", "channel shuffle", "concatenate", "convolution", "dropout",
+    "dropout2d", "flatten", "group norm", "linear", "local response norm", "max pool", "mean", "multiply", "pad", "permute",
+    "reshape", "resize", "slice", "stochastic depth", "sum", "transposed convolution",
+}  # fmt: skip
+FUNCTIONS = {"hard sigmoid", "hard swish", "relu", "relu6", "sigmoid", "silu", "tanh"}
+
+
 def test_every_caption_has_a_translation_and_every_translation_a_caption() -> None:
     sources = "".join(path.read_text() for path in Path(plots.__file__).parent.glob("*.py"))
-    # `word(metric)` has the names of an epoch's numbers.
-    used = set(re.findall(r"""word\(["'](.*?)["']\)""", sources)) | {"loss", "accuracy"}
-    assert used == set(LITHUANIAN)
+    # `word(metric)` has the names of an epoch's numbers; networks' boxes have operators, and what slides over their maps.
+    said = {"loss", "accuracy", *OPERATORS, "stride", "padding", "dilation"}
+    assert set(re.findall(r"""word\(["'](.*?)["']\)""", sources)) | said == set(LITHUANIAN)
+    kinds = {layer.kind for name in sasuka.list_models() for layer in sasuka.create_model(name).layers()}
+    assert {kind.replace("_", " ") for kind in kinds} <= OPERATORS | FUNCTIONS
 
 
 def test_the_confusion_matrix_counts() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from .._optional import require
-from ..describe import COLOURS, shape_text, window_text
+from ..describe import COLOURS, operator_text, shape_text, window_text
 from ..errors import InvalidArgumentError
 from ..model import Model
 from ..surgery import LayerInfo
@@ -77,8 +77,8 @@ def _grouped(layers: Sequence[LayerInfo], depth: int | None) -> tuple[list[str],
     for name, group in inside.items():
         last, title = group[-1], name.partition("\0")[0]
         if len(group) == 1:
-            window = window_text(last).replace(", ", " · ")
-            what = last.kind.replace("_", " ") + (f" {window}" if window else "")
+            window = window_text(last, word).replace(", ", " · ")
+            what = operator_text(last, word) + (f" {window}" if window else "")
             boxes[name] = _Box(title, f"{what}\n{shape_text(last.output_shape)}", COLOURS.get(last.kind, "#FFFFFF"))
         else:
             boxes[name] = _Box(title, f"{len(group)} {word('layers')}\n{shape_text(last.output_shape)}", "#E9E4F2")
