@@ -11,7 +11,6 @@ package final class Executable {
   private let scratch: Buffer
   private let workerScratch: Buffer
   private let workerScratchBytes: Int
-  private let persistentBuffers: [Buffer]
   private let packedUse: PackedUse
   let steps: [Step]
   /// The convolutions for which there are several algorithms.
@@ -39,7 +38,6 @@ package final class Executable {
     steps = lowering.steps
     layers = lowering.layers
     preparations = lowering.preparations
-    persistentBuffers = lowering.persistentBuffers
     packedUse = lowering.packedUse
     workerScratchBytes = lowering.workerScratchBytes
     scratch = try Buffer(byteCount: lowering.scratchBytes, purpose: "scratch")
@@ -57,9 +55,7 @@ package final class Executable {
 
   /// Bytes that this executable alone holds, beside the parameters and what other plans use too.
   package var memoryBytes: Int {
-    var total = arena.byteCount + scratch.byteCount + workerScratch.byteCount + packedUse.bytesOfOne
-    for buffer in persistentBuffers { total += buffer.byteCount }
-    return total
+    arena.byteCount + scratch.byteCount + workerScratch.byteCount + packedUse.bytesOfOne
   }
 
   /// Where the host's data for input `place` goes, row-major.

@@ -40,7 +40,6 @@ package struct Lowering: ~Copyable {
   private let gradients: GradientStore?
   private(set) var steps: [Step] = []
   private(set) var preparations: [Step] = []
-  private(set) var persistentBuffers: [Buffer] = []
   let packedUse: PackedUse
   private var packed: PackedWeights?
   private(set) var layers: [TunableLayer] = []
@@ -139,9 +138,7 @@ package struct Lowering: ~Copyable {
 
   /// Zeroed memory of this node that lives as long as the steps.
   package mutating func persistent(floats: Int) throws(SasukaError) -> UnsafeMutablePointer<Float> {
-    let buffer = try Buffer(floatCount: floats, purpose: purpose)
-    persistentBuffers.append(buffer)
-    return buffer.floats
+    try packedUse.take([], floats: floats, purpose: purpose).buffer.floats
   }
 
   /// The algorithm for a pass; kept in mind if there are several and the node is computed by this pass alone.

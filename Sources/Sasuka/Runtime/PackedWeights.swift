@@ -1,28 +1,57 @@
 import CSystem
 import Synchronization
 
-/// Weights in the order in which a kernel reads them.
+/// Weights in the order in which a kernel reads them, or what else a plan makes of parameters.
 final class PackedWeights {
+  /// Empty for what one plan has for itself.
   fileprivate let key: [Int]
   let buffer: Buffer
+  fileprivate let chunk: PackedChunk
+  /// Where it ends in its chunk, in bytes.
+  fileprivate let end: Int
   /// That of the parameters when it was packed; 0 before.
   var version = 0
   /// How many plans use it.
   fileprivate var users = 0
 
-  fileprivate init(_ key: [Int], _ buffer: Buffer) {
+  fileprivate init(_ key: [Int], _ chunk: PackedChunk, from start: Int, bytes: Int) {
     self.key = key
-    self.buffer = buffer
+    self.chunk = chunk
+    end = start + bytes
+    buffer = Buffer(part: start, byteCount: bytes, of: chunk.memory)
+    // Somebody may have written there who is gone.
+    let old = min(chunk.usedBytes, end) - start
+    if old > 0 { memset(buffer.raw, 0, old) }
+    chunk.usedBytes = max(chunk.usedBytes, end)
   }
+}
+
+/// Memory for packed weights, in large pages: it lives as long as anything in it.
+private final class PackedChunk {
+  let memory: Buffer
+  /// How much of it has ever been given out; what is behind has not been touched and costs nothing.
+  var usedBytes = 0
+
+  init(_ memory: Buffer) { self.memory = memory }
 }
 
 /// The packed weights of a model. Its plans in evaluation mode have those that they pack alike in common: they are packed
 /// once, and lie in memory once, however many sessions there are.
+///
+/// They lie one behind the other, as a plan's nodes ask for them: each layer reads on where the one before it has ended, so
+/// that the processor's prefetching goes on too, and small ones are in large pages (DenseNet-121's layers of 14 x 14 pixels:
+/// 1.2 times as fast).
 final class PackedStore {
+  /// Bytes of address space for weights that follow one another.
+  private let chunkBytes: Int
+  /// In the order of their making.
   private var all: [PackedWeights] = []
   private let isLocked = Atomic<Bool>(false)
   /// The thread that packs; 0 for none.
   private let packer = Atomic<UInt>(0)
+
+  /// - Parameter parameterBytes: those of the model: a small one has small chunks.
+  init(parameterBytes: Int) { chunkBytes = 4 * min(parameterBytes, 16 << 20) }
 
   private func lock() {
     while isLocked.exchange(true, ordering: .acquiring) { sched_yield() }
@@ -33,14 +62,27 @@ final class PackedStore {
   fileprivate func take(_ key: [Int], floats: Int, purpose: String) throws(SasukaError) -> PackedWeights {
     lock()
     defer { unlock() }
-    for packed in all where packed.key == key {
+    for packed in all where !key.isEmpty && packed.key == key {
       packed.users += 1
       return packed
     }
-    let packed = PackedWeights(key, try Buffer(floatCount: floats, purpose: purpose))
+    let packed = try place(key, floats: floats, purpose: purpose)
     packed.users = 1
     all.append(packed)
     return packed
+  }
+
+  /// Behind the last of all, or in a new chunk if they do not fit there.
+  private func place(_ key: [Int], floats: Int, purpose: String) throws(SasukaError) -> PackedWeights {
+    let (bytes, overflow) = floats.multipliedReportingOverflow(by: MemoryLayout<Float>.stride)
+    if let last = all.last {
+      let start = (last.end + 63) / 64 * 64
+      if !overflow, bytes <= last.chunk.memory.byteCount - start {
+        return PackedWeights(key, last.chunk, from: start, bytes: bytes)
+      }
+    }
+    let memory = try Buffer(byteCount: overflow ? -1 : max(bytes, chunkBytes), purpose: purpose)
+    return PackedWeights(key, PackedChunk(memory), from: 0, bytes: bytes)
   }
 
   fileprivate func giveBack(_ some: [PackedWeights]) {
@@ -89,6 +131,7 @@ final class PackedUse {
   init(_ store: PackedStore) { self.store = store }
   deinit { store.giveBack(all) }
 
+  /// - Parameter key: who asks with the same one gets the same weights; empty for what is this plan's own.
   func take(_ key: [Int], floats: Int, purpose: String) throws(SasukaError) -> PackedWeights {
     let packed = try store.take(key, floats: floats, purpose: purpose)
     all.append(packed)

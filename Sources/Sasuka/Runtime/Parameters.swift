@@ -1,7 +1,7 @@
 import CSystem
 import Synchronization
 
-/// The numbers of a model: one buffer to a parameter, in PyTorch's layout and order.
+/// The numbers of a model: one buffer to a parameter, in PyTorch's layout and order, all in one memory.
 package final class Parameters {
   package let infos: [ParameterInfo]
   private let storage: [Buffer]
@@ -15,16 +15,22 @@ package final class Parameters {
   private let pendingCount = Atomic<Int>(0)
   private let isLocked = Atomic<Bool>(false)
   /// What the model's plans have made of them.
-  let packed = PackedStore()
+  let packed: PackedStore
 
   /// Parameters of a graph, all zero.
   package init(of graph: Graph) throws(SasukaError) {
     infos = graph.parameters
+    var (starts, total) = ([Int](), 0)
+    for info in infos {
+      starts.append(total)
+      let (sum, overflow) = total.addingReportingOverflow((info.byteCount + 63) / 64 * 64)
+      total = overflow ? .max / 64 : sum
+    }
+    let memory = try Buffer(byteCount: total, purpose: "the model's parameters")
+    packed = PackedStore(parameterBytes: total)
     var buffers: [Buffer] = []
-    for info in graph.parameters {
-      let width = info.kind == .counter ? MemoryLayout<Int64>.stride : MemoryLayout<Float>.stride
-      let purpose = "parameter \"\(info.name)\""
-      buffers.append(try Buffer(byteCount: info.shape.count * width, purpose: purpose))
+    for (info, start) in zip(infos, starts) {
+      buffers.append(Buffer(part: start, byteCount: info.byteCount, of: memory))
     }
     changes = [Int](repeating: version, count: infos.count)
     storage = buffers
@@ -133,6 +139,12 @@ package final class Parameters {
   /// The count held by a parameter of kind `counter`.
   package func counter(_ place: Int) -> UnsafeMutablePointer<Int64> {
     buffers[place].raw.assumingMemoryBound(to: Int64.self)
+  }
+}
+
+extension ParameterInfo {
+  fileprivate var byteCount: Int {
+    shape.count * (kind == .counter ? MemoryLayout<Int64>.stride : MemoryLayout<Float>.stride)
   }
 }
 

@@ -6,6 +6,8 @@ import CSystem
 package final class Buffer {
   package let raw: UnsafeMutableRawPointer
   package let byteCount: Int
+  /// Whose memory this is a part of; nil for memory of its own.
+  private let owner: Buffer?
 
   /// - Throws: `outOfMemory`, naming `purpose` and the number of bytes.
   package init(byteCount: Int, purpose: String) throws(SasukaError) {
@@ -14,11 +16,19 @@ package final class Buffer {
     }
     raw = memory
     self.byteCount = byteCount
+    owner = nil
   }
 
   package convenience init(floatCount: Int, purpose: String) throws(SasukaError) {
     let (bytes, overflow) = floatCount.multipliedReportingOverflow(by: MemoryLayout<Float>.stride)
     try self.init(byteCount: overflow ? -1 : bytes, purpose: purpose)
+  }
+
+  /// Part of another's memory, within its bounds, which stays for as long as the part does.
+  package init(part first: Int, byteCount: Int, of owner: Buffer) {
+    raw = owner.raw + first
+    self.byteCount = byteCount
+    self.owner = owner
   }
 
   package var floats: UnsafeMutablePointer<Float> { raw.assumingMemoryBound(to: Float.self) }
@@ -27,5 +37,5 @@ package final class Buffer {
   /// Takes over the bytes of a buffer of the same size.
   package func copy(_ other: Buffer) { memcpy(raw, other.raw, min(byteCount, other.byteCount)) }
 
-  deinit { sasuka_free_zeroed(raw, byteCount) }
+  deinit { if owner == nil { sasuka_free_zeroed(raw, byteCount) } }
 }

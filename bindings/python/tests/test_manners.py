@@ -153,6 +153,49 @@ def test_objects_give_their_memory_back() -> None:
     assert resident() - before < 20 << 20
 
 
+def test_sessions_take_the_place_of_those_that_have_gone() -> None:
+    model = sasuka.create_model("squeezenet1_1", num_classes=3, threads=1)
+    kept = model.session((1, 3, 64, 64))
+    others: list[sasuka.Session] = []
+
+    def come_and_go(rounds: int) -> None:
+        for index in range(rounds):
+            # Of other sizes, by other algorithms: 5 to 20 MB of weights that the others do not have.
+            others.append(model.session((1, 3, 64 << index % 2, 64), exact=index % 3 == 0))
+            others[-1](np.ones((1, 3, 64 << index % 2, 64), dtype=np.float32))
+            if len(others) == 3:
+                others.pop(index % 3).close()
+
+    come_and_go(24)
+    before = resident()
+    come_and_go(60)
+    assert resident() - before < 20 << 20
+    kept(np.ones((1, 3, 64, 64), dtype=np.float32))
+
+
+def test_weights_that_find_no_memory_are_an_error() -> None:
+    program = """
+import resource
+from pathlib import Path
+import numpy as np, sasuka
+model = sasuka.create_model("resnet18", threads=1)
+x = np.ones((1, 3, 224, 224), dtype=np.float32)
+soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+for spare in (1 << 20, 20 << 20, 70 << 20):
+    resource.setrlimit(resource.RLIMIT_AS, (used + spare, hard))
+    try:
+        model.session(x.shape)(x)
+    except sasuka.OutOfMemoryError as error:
+        assert " bytes of memory could not be had" in str(error), error
+        print("error")
+resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+assert np.isfinite(model.session(x.shape)(x)).all()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": PACKAGE})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "error\n" * 3, "")
+
+
 def test_a_call_costs_little() -> None:
     graph = sasuka.Graph((4,))
     model = graph.model(graph.linear(graph.input, "fc", 1), threads=1)
