@@ -212,6 +212,8 @@ func convolutionTile<let columns: Int, let stride: Int>(
     convolutionTile(Count<12>(), columnCount, strideCount, from: first, pass, input, output)
   case 14 where hasTile(height: 14, columns: columns):
     convolutionTile(Count<14>(), columnCount, strideCount, from: first, pass, input, output)
+  case 16 where hasTile(height: 16, columns: columns):
+    convolutionTile(Count<16>(), columnCount, strideCount, from: first, pass, input, output)
   default: break
   }
 }
@@ -219,9 +221,8 @@ func convolutionTile<let columns: Int, let stride: Int>(
 /// Shares the weights that come next among the pixels of a unit: they are called for while it is computed, a few lines at a
 /// time. Its first tile would wait for each of them: up to 15 % of a layer of 7 x 7 pixels.
 private struct WeightPrefetch {
-  /// Fewer pixels read weights faster than memory gives them. Calls would take the loads' places in the queue for misses, and
-  /// the processor's own prefetching does better: with 16 tiles, Winograd's products took 1.4 times as long.
-  private static let fewestPixels = 32
+  /// Fewer pixels read weights faster than memory gives them: calls would only take the loads' places in the queue for misses.
+  private static let fewestPixels = 8
   /// 65536ths of a line for each pixel and run.
   private let linesPerPixel: Int
   private let tileRuns: Int
@@ -289,6 +290,11 @@ private func convolutionRows(
         // A tile of one and a half columns would have more operands than registers.
         if unit.columns == 2 { convolutionTile(rows: rows, Count<1>(), Count<0>(), tilePass, from, to) }
         convolutionTile(rows: rows, Count<0>(), Count<0>(), from: unit.columns &- 1, tilePass, from, to)
+      case (2, _) where lanes == 16 && rows == 16:
+        // Column by column each weight is read once; as 7, 2 and 7 pixels, each would come three times from the second cache,
+        // while it waits for those that come next from memory.
+        convolutionTile(rows: rows, Count<1>(), Count<0>(), tilePass, from, to)
+        convolutionTile(rows: rows, Count<1>(), Count<0>(), from: 1, tilePass, from, to)
       case (2, 1) where lanes == 16: convolutionTile(rows: rows, Count<2>(), Count<1>(), tilePass, from, to)
       case (2, _) where tileColumns == 2: convolutionTile(rows: rows, Count<2>(), Count<0>(), tilePass, from, to)
       default: convolutionTile(rows: rows, Count<1>(), Count<0>(), tilePass, from, to)
