@@ -23,6 +23,11 @@ from .tensors import TensorLike, as_array
 from .trainer import Evaluation, Trainer
 from .transforms import Mixup, scaled
 
+#: Highest rate of a head that `fine_tune` adapts, unless it is told another.
+FINE_TUNING_RATE = 2e-3
+#: Steps of the search for a learning rate.
+FINDER_STEPS = 100
+
 Group = tuple[str, dict[str, Any]]
 Data = Union[DataLoader, Dataset, tuple[Any, Any]]
 
@@ -269,7 +274,7 @@ class Learner:
         return self.fit(epochs, maximum, callbacks=[schedule, *callbacks])
 
     def fine_tune(
-        self, epochs: int, lr: float = 2e-3, *, freeze_epochs: int = 1, head: str | None = None, lr_factor: float = 0.1
+        self, epochs: int, lr: float = FINE_TUNING_RATE, *, freeze_epochs: int = 1, head: str | None = None, lr_factor: float = 0.1
     ) -> History:
         """Adapts a trained network: first the head alone, then everything at half the rate, what is below the head slower.
 
@@ -293,7 +298,7 @@ class Learner:
         return history
 
     def lr_find(
-        self, start: float = 1e-7, end: float = 10.0, steps: int = 100, diverged: float = 4.0
+        self, start: float = 1e-7, end: float = 10.0, steps: int = FINDER_STEPS, diverged: float = 4.0
     ) -> LearningRateFinder:
         """Trains with a rising learning rate until the loss explodes, and leaves weights and data as they were (Smith 2017).
 

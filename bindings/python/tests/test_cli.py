@@ -177,3 +177,57 @@ def test_ctrl_c_ends_with_130(flags: Path, tmp_path: Path) -> None:
             time.sleep(0.05)
         os.kill(process.pid, signal.SIGINT)
         assert process.communicate(timeout=30)[1] == "sasuka: stopped\n" and process.returncode == 130
+
+
+def test_the_folder_that_train_wrote_is_a_network_everywhere(
+    capsys: pytest.CaptureFixture[str], trained: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    output, _ = trained
+    found = result(capsys, "summary", output)
+    assert found["layers"][-1]["output_shape"] == [1, 3] and found["layers"][0]["output_shape"][1] == 6
+    run(capsys, "convert", output, output / "weights.safetensors", tmp_path / "w.pth")
+    copy = sasuka.create_model("lenet5", num_classes=3, in_channels=1)
+    copy.load_weights(tmp_path / "w.pth")
+    for name, array in sasuka.Bundle.load(output).model.state_dict().items():
+        np.testing.assert_array_equal(array, copy.state_dict()[name])
+    assert result(capsys, "benchmark", output, "--repeat", 1)["input"] == [1, 1, 32, 32]
+    assert "--num-classes" in run(capsys, "summary", output, "--num-classes", 4, code=1)
+
+
+def test_fine_tuning_says_what_it_draws_anew(capsys: pytest.CaptureFixture[str], flags: Path, tmp_path: Path) -> None:
+    sasuka.create_model("lenet5", num_classes=10).save_weights(tmp_path / "w.pth")
+    given = ["train", flags, tmp_path / "out", "--architecture", "lenet5", "--grey", "--size", 32, "--epochs", 1, "--weights"]
+    found = result(capsys, *given, tmp_path / "w.pth")
+    # A short training is not worth a search for its rate.
+    assert found["drawn_anew"] == ["fc3.weight", "fc3.bias"] and found["lr"] == 2e-3
+    assert "drawn anew: fc3.weight, fc3.bias\n" in run(capsys, *given, tmp_path / "w.pth")
+    sasuka.create_model("cifar_resnet20").save_weights(tmp_path / "other.pth")
+    said = run(capsys, *given, tmp_path / "other.pth", code=1)
+    assert "other.pth: fits none of the network's parameters: " in said
+
+
+def test_a_longer_training_begins_with_a_search_for_its_rate(capsys: pytest.CaptureFixture[str], flags: Path, tmp_path: Path) -> None:
+    given = ["train", flags, tmp_path / "out", "--architecture", "lenet5", "--grey", "--size", 32, "--batch-size", 8]
+    assert result(capsys, *given, "--epochs", 16)["lr"] == 1e-3
+    assert result(capsys, *given, "--epochs", 17)["lr"] != 1e-3
+
+
+def test_numbers_that_are_none_are_null_in_json(capsys: pytest.CaptureFixture[str], flags: Path, tmp_path: Path) -> None:
+    given = ["--architecture", "lenet5", "--grey", "--size", "32", "--epochs", "6", "--optimizer", "sgd", "--lr", "1e38"]
+    text = run(capsys, "train", flags, tmp_path / "out", *given, "--json")
+    assert "NaN" not in text and "Infinity" not in text and json.loads(text)["history"][-1]["train_loss"] is None
+
+
+def test_what_is_out_of_range_is_named(capsys: pytest.CaptureFixture[str], flags: Path, tmp_path: Path) -> None:
+    given = ["train", flags, tmp_path / "out", "--architecture", "lenet5", "--grey", "--size", 32, "--lr", 0.01]
+    for name, value in (("epochs", 0), ("size", 0), ("seed", -1)):
+        assert f"{name} is {value}; at least" in run(capsys, *given, f"--{name}", value, code=1)
+    assert "and all are held out" in run(capsys, *given, "--validation", 0.999, code=1)
+    (tmp_path / "file").write_text("")
+    given[2] = tmp_path / "file"
+    assert f"{tmp_path / 'file'}: File exists" in run(capsys, *given, code=1)
+    assert "out of memory" in run(capsys, "benchmark", "lenet5", "--batch", 10**9, "--size", 64, code=1)
+    assert run(capsys, "list", "nothing*") == ""
+    sasuka.create_model("lenet5").save_weights(tmp_path / "w.npz")
+    said = run(capsys, "convert", "lenet5", "--num-classes", 3, tmp_path / "w.npz", tmp_path / "x.npz", code=1)
+    assert said.endswith("; --num-classes and --in-channels say what the file has\n") and "skip_mismatched" not in said

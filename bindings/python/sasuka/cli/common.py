@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 from ..bundle import DESCRIPTION, Bundle
-from ..errors import InvalidArgumentError
+from ..errors import InvalidArgumentError, MismatchError
+from ..model import Model
 
 
 class Command(NamedTuple):
@@ -21,7 +22,6 @@ class Command(NamedTuple):
     run: Callable[[argparse.Namespace], Any]
     #: From that result to text.
     show: Callable[[Any], str]
-    description: str = ""
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +34,15 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="default: one for each processor")
+
+
+def load_weights(model: Model, path: str, key: str | None = None) -> None:
+    """The weights of a file; where they do not fit, says what the command line can do about it."""
+    try:
+        model.load_weights(path, key=key)
+    except MismatchError as error:
+        shapes = "; --num-classes and --in-channels say what the file has" if error.keys and error.keys.mismatched_keys else ""
+        raise MismatchError(f"{path}: {str(error).partition('; skip_mismatched')[0]}{shapes}", error.keys) from error
 
 
 def read_names(path: str | None) -> Sequence[str]:

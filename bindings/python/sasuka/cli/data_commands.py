@@ -9,9 +9,9 @@ from typing import Any
 from ..bundle import Bundle
 from ..callbacks import CSVLogger
 from ..data import DataLoader, Dataset, ImageFolder, Subset, find_pictures, random_split
-from ..errors import FileError, InvalidArgumentError, WrongStateError
-from ..learner import Learner
-from ..model import create_model
+from ..errors import FileError, InvalidArgumentError, MismatchError, WrongStateError
+from ..learner import FINDER_STEPS, FINE_TUNING_RATE, Learner
+from ..model import Model, create_model
 from ..pictures import Preprocessing
 from ..transforms import Normalize, RandomCrop, RandomHorizontalFlip, Transform
 from .common import Command, add_model, add_threads, open_bundle, table
@@ -61,7 +61,7 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--architecture", default="resnet18", metavar="NAME", help="as `list` shows (resnet18)")
     parser.add_argument("--weights", metavar="FILE", help="to begin with; what does not fit, such as the head, is drawn anew")
     parser.add_argument("--epochs", type=int, default=5, metavar="N", help="(5)")
-    parser.add_argument("--lr", type=float, metavar="RATE", help="highest of the one-cycle; default: found by a test")
+    parser.add_argument("--lr", type=float, metavar="RATE", help="highest of the one-cycle; default: found by a test, or as usual where training is short")
     parser.add_argument("--optimizer", choices=["adamw", "adam", "sgd", "rmsprop"], default="adamw", help="(adamw)")
     parser.add_argument("--size", type=int, default=224, metavar="PIXELS", help="to which pictures are cut (224)")
     parser.add_argument("--grey", action="store_true", help="one channel")
@@ -81,12 +81,15 @@ def _parts(given: argparse.Namespace, steps: Preprocessing) -> tuple[Dataset, Da
         return train, ImageFolder(root / "val", classes=train.classes, preprocessing=steps)
     whole = ImageFolder(root, given.size, steps.channels)
     train_part, held_out = random_split(whole, given.validation, given.seed)
+    if len(train_part) == 0:
+        raise InvalidArgumentError(f"{root} has {len(whole)} pictures, and all are held out for validation; more are expected")
     return train_part, Subset(ImageFolder(root, preprocessing=steps), held_out.indices)
 
 
 def _train(given: argparse.Namespace) -> dict[str, Any]:
-    if given.epochs < 1:
-        raise InvalidArgumentError(f"epochs is {given.epochs}; at least 1 is expected")
+    for name, least in (("epochs", 1), ("size", 1), ("seed", 0)):
+        if getattr(given, name) < least:
+            raise InvalidArgumentError(f"{name} is {getattr(given, name)}; at least {least} is expected")
     channels = 1 if given.grey else 3
     mean, std = ((0.5,), (0.25,)) if given.grey else (IMAGENET_MEAN, IMAGENET_STD)
     steps = Preprocessing(channels, given.size, given.size, "bilinear", mean, std)
@@ -95,33 +98,53 @@ def _train(given: argparse.Namespace) -> dict[str, Any]:
     model = create_model(
         given.architecture, num_classes=len(train.classes), seed=given.seed, threads=given.threads, **options
     )
-    if given.weights is not None:
-        model.load_weights(given.weights, strict=False, skip_mismatched=True, channels="average")
+    drawn = [] if given.weights is None else _begin_with(model, given.weights)
+    # What cannot be written is said before an hour of training.
+    output = Path(given.output)
+    output.mkdir(parents=True, exist_ok=True)
     transforms: list[Transform] = [Normalize(mean, std)]
     if not given.no_augmentation:
         transforms = [RandomCrop(max(1, given.size // 8), padding_mode="edge"), RandomHorizontalFlip(), *transforms]
     loader = DataLoader(train, given.batch_size, True, transforms, seed=given.seed, workers=given.workers)
     checked = DataLoader(valid, given.batch_size, workers=given.workers)
     learner = Learner(model, loader, checked, optimizer=given.optimizer, seed=given.seed, mixup=given.mixup)
-    rate = given.lr if given.lr is not None else _found_rate(learner)
-    output = Path(given.output)
-    output.mkdir(parents=True, exist_ok=True)
-    log = CSVLogger(output / "history.csv")
-    if given.weights is None:
-        history = learner.fit_one_cycle(given.epochs, rate, callbacks=[log])
-    else:
-        learner.callbacks.append(log)
-        history = learner.fine_tune(given.epochs, rate)
+    fine_tunes = given.weights is not None
+    rate = given.lr if given.lr is not None else _found_rate(learner, given.epochs, fine_tunes)
+    learner.callbacks.append(CSVLogger(output / "history.csv"))
+    history = (learner.fine_tune if fine_tunes else learner.fit_one_cycle)(given.epochs, rate)
     Bundle(model, given.architecture, train.classes, steps, options).save(output)
-    return {"output": str(output), "lr": rate, "classes": list(train.classes), "history": list(history)}
+    return {
+        "output": str(output),
+        "lr": rate,
+        "classes": list(train.classes),
+        "drawn_anew": drawn,
+        "history": list(history),
+    }
 
 
-def _found_rate(learner: Learner) -> float:
-    """What the finder suggests; the learner's own rate where a few pictures tell it nothing."""
+def _begin_with(model: Model, path: str) -> list[str]:
+    """Loads what fits, such as all but the head; returns the names of the parameters that do not."""
+    keys = model.load_weights(path, strict=False, skip_mismatched=True, channels="average")
+    drawn = [*keys.missing_keys, *keys.mismatched_keys]
+    if len(drawn) >= len(model.parameters()):
+        raise MismatchError(f"{path}: fits none of the network's parameters: {', '.join(drawn[:3])}, ...", keys)
+    return drawn
+
+
+def _found_rate(learner: Learner, epochs: int, fine_tunes: bool) -> float:
+    """What the finder suggests for what is trained first. Where it would take longer than the training, and a few pictures
+    tell it nothing, the learner's own rate, or the usual one for fine-tuning."""
+    usual = FINE_TUNING_RATE if fine_tunes else learner.lr
+    if epochs * len(learner.train) < FINDER_STEPS:
+        return usual
+    if fine_tunes:
+        learner.freeze(except_for=learner.head())
     try:
-        return learner.lr_find().suggestion
+        return learner.lr_find(steps=FINDER_STEPS).suggestion
     except WrongStateError:
-        return learner.lr
+        return usual
+    finally:
+        learner.unfreeze()
 
 
 def _show_train(found: dict[str, Any]) -> str:
@@ -129,7 +152,9 @@ def _show_train(found: dict[str, Any]) -> str:
     for number, row in enumerate(found["history"], 1):
         numbers = [f"{row['train_loss']:.4f}", f"{row['valid_loss']:.4f}", f"{row['valid_accuracy']:.4f}"]
         rows.append([str(number), *numbers])
-    return f"learning rate {found['lr']:.2e}\n{table(rows, right=range(4))}\nsaved in {found['output']}"
+    drawn = found["drawn_anew"]
+    anew = f"drawn anew: {', '.join(drawn[:4])}{', ...' if len(drawn) > 4 else ''}\n" if drawn else ""
+    return f"{anew}learning rate {found['lr']:.2e}\n{table(rows, right=range(4))}\nsaved in {found['output']}"
 
 
 # ---- evaluate

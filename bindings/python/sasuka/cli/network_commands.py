@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from pathlib import Path
 from typing import Any, Callable
 
 import numpy as np
 
+from ..bundle import DESCRIPTION, Bundle
 from ..errors import InvalidArgumentError
 from ..model import Model, create_model
 from ..trainer import Trainer
 from ..zoo import FAMILIES, list_models
-from .common import Command, add_threads
+from .common import Command, add_threads, load_weights
 
 
 def _list_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,13 +28,17 @@ def _list(given: argparse.Namespace) -> list[str]:
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("architecture", metavar="ARCHITECTURE", help="a name that `list` shows")
+    parser.add_argument("architecture", metavar="ARCHITECTURE", help="a name that `list` shows, or a folder that `train` wrote")
     parser.add_argument("--num-classes", type=int, default=0, metavar="N", help="default: as published")
     parser.add_argument("--in-channels", type=int, default=0, metavar="N", help="default: as published")
     add_threads(parser)
 
 
 def _network(given: argparse.Namespace) -> Model:
+    if Path(given.architecture, DESCRIPTION).is_file():
+        if given.num_classes or given.in_channels:
+            raise InvalidArgumentError(f"{given.architecture} has classes and channels; --num-classes and --in-channels are for architectures")
+        return Bundle.load(given.architecture, threads=given.threads).model
     return create_model(
         given.architecture, num_classes=given.num_classes, in_channels=given.in_channels, threads=given.threads
     )
@@ -67,7 +73,7 @@ def _convert(given: argparse.Namespace) -> dict[str, Any]:
     if not given.destination.endswith((".pth", ".pt", ".npz", ".safetensors")):
         raise InvalidArgumentError(f"{given.destination}: .pth, .pt, .npz or .safetensors is expected")
     model = _network(given)
-    model.load_weights(given.source, key=given.key)
+    load_weights(model, given.source, given.key)
     model.save_weights(given.destination)
     count = sum(int(np.prod(parameter.shape)) for parameter in model.parameters())
     return {"source": given.source, "destination": given.destination, "tensors": len(model.parameters()), "numbers": count}
