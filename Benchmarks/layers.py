@@ -31,7 +31,7 @@ FLAGS = {
     "avx2": ["-mavx2", "-mfma"],
     "baseline": ["-msse2"],
 }
-CONVOLUTIONS = {"convolution", "linear"}
+CONVOLUTIONS = {"convolution", "banded_convolution", "linear"}
 #: Which part of the whole other operators are.
 PARTS = {
     "max_pool": "pooling",
@@ -77,7 +77,7 @@ class Layer(NamedTuple):
 
     @classmethod
     def of(cls, row: ProfileRow, shapes: dict[str, tuple[int, ...]]) -> Layer:
-        weight = shapes.get(row.name + ".weight", ())
+        weight = shapes.get(row.name.split(" + ")[0] + ".weight", ())
         return cls(row.kind, row.algorithm, weight, row.input_shape, row.output_shape)
 
     @property
@@ -96,6 +96,8 @@ class Layer(NamedTuple):
 
     @property
     def title(self) -> str:
+        if self.kind == "banded_convolution":
+            return "convolution 1x1 and the depthwise behind it"
         if self.kind != "convolution":
             return self.kind
         kernel, stride = "x".join(map(str, self.weight[2:])), max(self.stride)
@@ -112,7 +114,7 @@ class Layer(NamedTuple):
         graph = sasuka.Graph(self.input[1:])
         if self.kind == "linear":
             return graph.model(graph.linear(graph.input, "layer", self.weight[0]))
-        if min(self.stride) != max(self.stride):
+        if self.kind != "convolution" or min(self.stride) != max(self.stride):
             return None
         x = graph.conv2d(
             graph.input, "layer", self.weight[0], self.weight[2:], stride=self.stride, padding=self.padding, groups=self.groups

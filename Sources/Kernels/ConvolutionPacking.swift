@@ -94,6 +94,8 @@ func convolutionPack(
   while index < Int(endUnit) {
     let unit = ConvolutionUnit(shape, index)
     var place = packed + index &* shape.unitFloats
+    // Zeros for outputs that are not real, and for inputs of other groups.
+    if shape.groups > 1 || unit.outputs % lanes > 0 { clear(place, shape.unitFloats / lanes) }
     var channel = unit.firstInput
     while channel < unit.endInput {
       let blockEnd = min((channel / lanes &+ 1) &* lanes, unit.endInput)
@@ -109,8 +111,8 @@ func convolutionPack(
   }
 }
 
-/// The weights of one output channel, counted from the unit's first, for input channels [first, end) of all groups: zeros
-/// for those of other groups and for outputs that are not real.
+/// The weights of one output channel, counted from the unit's first, for those input channels [first, end) of all groups that
+/// belong to its own; nothing for an output that is not real.
 @inline(__always)
 private func packChannel(
   _ shape: sasuka_convolution, _ strides: sasuka_weight_strides, _ source: UnsafePointer<Float>,
@@ -126,11 +128,6 @@ private func packChannel(
   let width = unit.columns &* lanes
   let tapStep = (end &- first) &* width
   let taps = Int(shape.kernel_height &* shape.kernel_width)
-  if !isReal || from > first || to < end {
-    for tap in 0..<taps {
-      for input in 0..<(end &- first) { block[tap &* tapStep &+ input &* width &+ output] = 0 }
-    }
-  }
   // None of these channels may be of the output's group.
   if !isReal || from >= to { return }
   let scale = scales?[channel] ?? 1
@@ -153,6 +150,7 @@ private func packChannel(
         target.pointee = tap.pointee * scale
         target += tapStep
         tap += Int(strides.column)
+        sasuka_one_by_one()
       }
       row += Int(strides.row)
     }

@@ -42,6 +42,9 @@ SASUKA_VECTOR_FUNCTION void sasuka_prefetch(const float *place) { __builtin_pref
 /** The same into the first cache. */
 SASUKA_VECTOR_FUNCTION void sasuka_prefetch_near(const float *place) { __builtin_prefetch(place, 0, 3); }
 
+/** Keeps the compiler from making vectors of a loop: where memory is what it waits for, they would be code for nothing. */
+SASUKA_VECTOR_FUNCTION void sasuka_one_by_one(void) { __asm__ volatile(""); }
+
 SASUKA_VECTORS(4)
 SASUKA_VECTORS(8)
 SASUKA_VECTORS(16)

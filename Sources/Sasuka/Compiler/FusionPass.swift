@@ -1,5 +1,5 @@
 /// Lets operators do the work of those behind them: normalisation, addition and ReLU in a convolution's epilogue, ReLU in
-/// a normalisation.
+/// a normalisation, depthwise convolutions by bands.
 package struct FusionPass {
   /// - Parameter wanted: values whose gradients will be asked for: what depends on them is fused as far as the gradient
   ///   rules allow, everything else as far as it goes.
@@ -62,16 +62,18 @@ package struct FusionPass {
     else { return nil }
     var others: [Value] = []
     for input in next.inputs where input != node.outputs[0] { others.append(input) }
+    var name = node.name
+    if case .depthwise = follower { name += " + \(next.name)" }
     return Node(
-      name: node.name, operation: operation, inputs: node.inputs + others,
+      name: name, operation: operation, inputs: node.inputs + others,
       outputs: [next.outputs[0]] + node.outputs.dropFirst())
   }
 
   private func isSound(_ follower: Follower, _ node: Node, _ next: Node) -> Bool {
-    if case .normalization = follower {
-      guard passes.makes(.folding) else { return false }
-    } else {
-      guard passes.makes(.fusion) else { return false }
+    switch follower {
+    case .normalization: guard passes.makes(.folding) else { return false }
+    case .depthwise: return passes.makes(.bands) && BandPass.pays(node, next, graph)
+    default: guard passes.makes(.fusion) else { return false }
     }
     guard case .addition = follower else { return next.inputs[0] == node.outputs[0] }
     return graph.shape(next.inputs[0]) == graph.shape(next.inputs[1])

@@ -9,6 +9,8 @@ package enum CompilerPass: Int, CaseIterable, Sendable {
   case fusion
   /// Chains of concatenations, shuffles and slices move their channels once.
   case channels
+  /// Pointwise and depthwise convolutions behind them are computed together, by bands of rows.
+  case bands
   /// Maps stay in the kernels' layout from one operator to the next.
   case layout
   /// Concatenations lie in place, and results where their operands lay.
@@ -16,7 +18,7 @@ package enum CompilerPass: Int, CaseIterable, Sendable {
   /// Memory is used again where its tensor is not read any more.
   case reuse
 
-  package static let names: StaticString = "dead_branches folding fusion channels layout in_place reuse"
+  package static let names: StaticString = "dead_branches folding fusion channels bands layout in_place reuse"
 }
 
 /// Which of them a plan makes: all, unless told otherwise.

@@ -81,6 +81,8 @@ package enum Follower: Equatable, Sendable {
   case addition
   case relu
   case relu6
+  /// A depthwise convolution, where the map before it is large.
+  case depthwise(Convolution)
 }
 
 /// What a plan is compiled for.

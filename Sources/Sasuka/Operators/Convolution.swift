@@ -2,7 +2,7 @@
 ///
 /// Inputs: feature map [N, C, H, W], weight [O, C / groups, KH, KW], bias [O] where there is one; then what its epilogue
 /// needs: the normalisation's parameters, the tensor that is added.
-package final class Convolution: Operator {
+package final class Convolution: Operator, Equatable, Sendable {
   package let kind = "convolution"
   package let layoutRule: LayoutRule
   let attributes: ConvolutionAttributes
@@ -23,9 +23,18 @@ package final class Convolution: Operator {
     self.layoutRule = layoutRule
   }
 
+  package static func == (left: Convolution, right: Convolution) -> Bool { left === right }
+
+  package var follower: Follower? { attributes.groups > 1 ? .depthwise(self) : nil }
+
   package func absorbing(_ follower: Follower, mode: Mode) -> (any Operator)? {
-    guard mode == .evaluation, let fused = epilogue.absorbing(follower) else { return nil }
-    return Convolution(attributes, fused, layoutRule)
+    guard mode == .evaluation else { return nil }
+    if case .depthwise(let next) = follower { return BandedConvolution(self, next) }
+    return absorbing(follower)
+  }
+
+  func absorbing(_ follower: Follower) -> Convolution? {
+    epilogue.absorbing(follower).map { Convolution(attributes, $0, layoutRule) }
   }
 
   package func inputToOverwrite(_ node: Node) -> Int? { epilogue.adds ? node.inputs.count - 1 : nil }
@@ -112,6 +121,14 @@ package struct ConvolutionAttributes: Sendable {
     self.padding = padding
     self.dilation = dilation
     self.groups = groups
+  }
+
+  /// Whether a kernel of one tap stays within the map.
+  var hasNoBorder: Bool {
+    switch padding {
+    case .explicit(let padding): padding == Padding()
+    default: true
+    }
   }
 
   /// - Throws: `invalidArgument` where the shapes do not fit each other or the attributes.

@@ -28,12 +28,16 @@ struct ConvolutionEpilogue: Equatable {
     case .relu, .relu6:
       guard clamp == 0 else { return nil }
       result.clamp = Int32(follower == .relu ? SASUKA_EPILOGUE_RELU : SASUKA_EPILOGUE_RELU6)
+    case .depthwise: return nil
     }
     return result
   }
 
   /// Flags for the kernels.
   var flags: Int32 { clamp | (adds ? Int32(SASUKA_EPILOGUE_ADD) : 0) }
+
+  /// Inputs of a convolution that adds no tensor: its own, and those of the normalisation with its count of batches.
+  var inputCount: Int { (hasBias ? 3 : 2) + (normalization.map { $0.affine ? 5 : 3 } ?? 0) }
 
   func bias(_ node: Node) -> Value? { hasBias ? node.inputs[2] : nil }
   func addend(_ node: Node) -> Value? { adds ? node.inputs[node.inputs.count - 1] : nil }

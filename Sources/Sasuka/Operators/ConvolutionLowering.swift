@@ -14,7 +14,7 @@ extension Lowering {
     let channels = shape(output)[1]
     let folded = try fold(epilogue, node, channels: channels)
     if let addend = epilogue.addend(node) { placeAddend(addend, at: output) }
-    let bias = (folded?.shifts ?? epilogue.bias(node).map { pointer($0) }).map { UnsafePointer($0) }
+    let bias = bias(epilogue, node, folded)
     for pass in passes {
       let choice = layout(input) == .plain ? .exact : algorithms
       let algorithm = algorithm(
@@ -40,6 +40,13 @@ extension Lowering {
     }
   }
 
+  /// What a convolution's sums begin with.
+  func bias(
+    _ epilogue: ConvolutionEpilogue, _ node: Node, _ folded: FoldedNormalization?
+  ) -> UnsafePointer<Float>? {
+    UnsafePointer(folded?.shifts ?? epilogue.bias(node).map { pointer($0) })
+  }
+
   /// Where one pass reads and writes.
   func operands(
     of pass: ConvolutionPass, input: Value, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
@@ -50,12 +57,12 @@ extension Lowering {
       inputImage: imageFloats(input), outputImage: imageFloats(output), epilogue: epilogue)
   }
 
-  private func imageFloats(_ value: Value) -> Int {
+  func imageFloats(_ value: Value) -> Int {
     layout(value).storageCount(of: shape(value).replacing(axis: 0, with: 1))
   }
 
   /// Among how many threads each image is divided.
-  private func threads(sharingOneOf images: Int) -> Int {
+  func threads(sharingOneOf images: Int) -> Int {
     images >= Lowering.imagesForWholeImageUnits ? 1 : threads
   }
 
@@ -77,7 +84,7 @@ extension Lowering {
     step(units: images * run.division.parts) { part, context in run.part(part, scratch: context.scratch) }
   }
 
-  private mutating func pack(
+  mutating func pack(
     _ pass: ConvolutionPass, weight: Value, folded: FoldedNormalization?, channels: Int
   ) throws(SasukaError) -> UnsafePointer<Float> {
     let (width, columns) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))

@@ -136,9 +136,10 @@ package struct Lowering: ~Copyable {
 
   private var purpose: String { "packed weights of \"\(plan.graph.nodes[node].name)\"" }
 
-  /// Zeroed memory of this node that lives as long as the steps.
+  /// Zeroed memory of this node that lives as long as the steps; what is prepared next fills it.
   package mutating func persistent(floats: Int) throws(SasukaError) -> UnsafeMutablePointer<Float> {
-    try packedUse.take([], floats: floats, purpose: purpose).buffer.floats
+    packed = nil
+    return try packedUse.take([], floats: floats, purpose: purpose).buffer.floats
   }
 
   /// The algorithm for a pass; kept in mind if there are several and the node is computed by this pass alone.

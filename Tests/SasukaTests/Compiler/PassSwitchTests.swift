@@ -10,7 +10,9 @@ import Testing
   private static let passes = CompilerPass.names.description.split(separator: " ").map(String.init)
 
   private static func plan(_ model: Model, _ passes: PassChoice) throws -> Plan {
-    try Plan.evaluation(of: model.graph, inputShapes: [shape], passes: passes, lanes: model.kernels.lanes)
+    // Large enough for bands.
+    let shape = Shape([1, 3, 96, 96])
+    return try Plan.evaluation(of: model.graph, inputShapes: [shape], passes: passes, lanes: model.kernels.lanes)
   }
 
   private static func logits(_ model: Model, _ input: TestTensor, _ passes: PassChoice) throws -> HostTensor {
@@ -49,6 +51,7 @@ import Testing
       switch pass {
       case .deadBranches: "googlenet"
       case .channels: "shufflenet_v2_x0_5"
+      case .bands: "mobilenet_v2"
       case .inPlace: "densenet121"
       case .folding, .fusion, .layout, .reuse: "resnet18"
       }
@@ -57,7 +60,7 @@ import Testing
       try Self.plan(model, PassChoice()), try Self.plan(model, PassChoice(without: Self.passes[pass.rawValue]))
     )
     switch pass {
-    case .deadBranches, .folding, .fusion, .channels, .layout:
+    case .deadBranches, .folding, .fusion, .channels, .bands, .layout:
       #expect(some.graph.nodes.count > all.graph.nodes.count)
     case .inPlace: #expect(Self.joinedInPlace(some) == 0 && Self.joinedInPlace(all) > 40)
     case .reuse: #expect(some.arenaFloatCount > all.arenaFloatCount)
@@ -65,7 +68,7 @@ import Testing
   }
 
   @Test func unknownNamesAreToldWhatThereIs() {
-    let known = "dead_branches folding fusion channels layout in_place reuse"
+    let known = "dead_branches folding fusion channels bands layout in_place reuse"
     #expect(Self.passes.count == CompilerPass.allCases.count)
     for (list, wrong) in [("folding,fuse", "fuse"), ("", ""), ("layout,", ""), ("Layout", "Layout")] {
       #expect(throws: SasukaError(.notFound, "\"\(wrong)\" is none of the compiler's passes: \(known)")) {

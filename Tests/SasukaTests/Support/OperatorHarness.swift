@@ -30,6 +30,8 @@ struct OperatorRun {
   var random = RandomState(seed: 1, iteration: 0)
   /// Whether operators may do the work of those behind them, and channels be taken from where they come from.
   var fuses = false
+  /// Which of the fusions are made then.
+  var passes = PassChoice()
   var algorithms = AlgorithmChoice.fastest
   let build: (inout Graph, [Value]) throws(SasukaError) -> Value
 }
@@ -120,7 +122,10 @@ extension OperatorRun {
     let values = inputs.enumerated().map { original.addInput(name: "input\($0)", shape: Shape($1.shape)) }
     original.outputs = [try build(&original, values)]
     var graph = try ModePass.run(original, mode: mode)
-    if fuses { graph = try FusionPass.run(graph, wanted: upstream == nil ? [] : graph.inputs + graph.learnt) }
+    if fuses {
+      graph = try FusionPass.run(
+        graph, wanted: upstream == nil ? [] : graph.inputs + graph.learnt, passes: passes)
+    }
     if fuses, mode == .evaluation, upstream == nil { graph = try ChannelPass.run(graph) }
     let forward = graph.nodes
     var (wanted, gradients): ([Value], [Value?]) = ([], [])

@@ -1,0 +1,168 @@
+import CSystem
+
+/// A pointwise convolution and the depthwise one behind it, computed by bands of rows: the map between them does not exist.
+///
+/// Inputs: those of the first, with what its epilogue needs, and then those of the second without the map.
+package final class BandedConvolution: Operator {
+  package let kind = "banded_convolution"
+  package let layoutRule = LayoutRule.blocked
+  private let first, second: Convolution
+  private let floatsAtOnce: Int
+
+  /// Nil where the first is not pointwise, with a stride or a border, or one of them adds something to its sums.
+  ///
+  /// - Parameter floatsAtOnce: of the map, as many as stay in the second cache beside what is read and written.
+  package init?(_ first: Convolution, _ second: Convolution, floatsAtOnce: Int = 65_536) {
+    guard first.attributes.groups == 1, first.attributes.stride == Extent(1), first.attributes.hasNoBorder,
+      !first.epilogue.adds, !second.epilogue.adds
+    else { return nil }
+    (self.first, self.second, self.floatsAtOnce) = (first, second, floatsAtOnce)
+  }
+
+  package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
+    try second.outputShapes(of: first.outputShapes(of: inputs) + inputs[first.epilogue.inputCount...])
+  }
+
+  package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
+    guard let map = try? first.outputShapes(of: inputs) else { return 0 }
+    let behind = second.multiplyAdds(inputs: map + inputs[first.epilogue.inputCount...], outputs: outputs)
+    return saturatingSum(first.multiplyAdds(inputs: inputs, outputs: map), behind)
+  }
+
+  package func absorbing(_ follower: Follower, mode: Mode) -> (any Operator)? {
+    second.absorbing(follower).flatMap { BandedConvolution(first, $0, floatsAtOnce: floatsAtOnce) }
+  }
+
+  package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
+    let input = node.inputs[0]
+    let map = try first.outputShapes(of: [lowering.shape(input), lowering.shape(node.inputs[1])])[0]
+    let before = try lowering.layer(first, node, lowering.shape(input), channels: map[1])
+    let behind = Node(
+      name: "", operation: second, inputs: [input] + node.inputs[first.epilogue.inputCount...], outputs: [])
+    let run = BandRun(
+      before, try lowering.layer(second, behind, map, channels: map[1]), lowering.kernels, floatsAtOnce: floatsAtOnce)
+    lowering.compute(run, input, node.outputs[0])
+  }
+}
+
+extension Lowering {
+  @inline(never)
+  fileprivate mutating func layer(
+    _ convolution: Convolution, _ node: Node, _ input: Shape, channels: Int
+  ) throws(SasukaError) -> BandLayer {
+    let geometry = try convolution.attributes.geometry(input: input, weight: shape(node.inputs[1]))
+    let pass = ConvolutionPass.forward(geometry, lanes: lanes).withoutBorder
+    let folded = try fold(convolution.epilogue, node, channels: channels)
+    return BandLayer(
+      shape: pass.shape, packed: try pack(pass, weight: node.inputs[1], folded: folded, channels: channels),
+      bias: bias(convolution.epilogue, node, folded), epilogue: convolution.epilogue.flags)
+  }
+
+  fileprivate mutating func compute(_ run: BandRun, _ input: Value, _ output: Value) {
+    let images = shape(input)[0]
+    let threads = threads(sharingOneOf: images)
+    // Each stretch of rows begins with rows of the map that the one before it has too: there are no more than threads need.
+    let stretches = run.blocks % (run.columns * threads) == 0 ? 1 : min(threads, run.rows)
+    let parts = stretches * run.units
+    let (source, target) = (pointer(input), pointer(output))
+    let (inputImage, outputImage) = (imageFloats(input), imageFloats(output))
+    algorithm = "bands"
+    needWorkerScratch(bytes: run.scratchFloats * MemoryLayout<Float>.stride)
+    step(units: images * parts) { number, context in
+      let (image, stretch, unit) = (number / parts, number % parts / run.units, number % run.units)
+      run.compute(
+        unit, (stretch * run.rows / stretches)..<((stretch + 1) * run.rows / stretches),
+        from: source + image * inputImage, to: target + image * outputImage,
+        scratch: context.workerScratch.assumingMemoryBound(to: Float.self))
+    }
+  }
+}
+
+/// One of the two convolutions.
+private struct BandLayer {
+  let shape: sasuka_convolution
+  let packed: UnsafePointer<Float>
+  let bias: UnsafePointer<Float>?
+  let epilogue: Int32
+}
+
+private struct BandRun {
+  let first, second: BandLayer
+  private let kernels: UnsafeMutablePointer<sasuka_kernel_table>
+  /// Channel blocks of the map, of a unit of the first convolution, and how many such units there are.
+  let blocks, columns, units: Int
+  /// Rows of the map that one row of the output reads, and floats of a row in one channel block.
+  private let span, rowFloats: Int
+  /// Rows of the output, in a band at most, and of the map in scratch.
+  let rows: Int
+  private let bandRows, mapRows: Int
+
+  init(
+    _ first: BandLayer, _ second: BandLayer, _ kernels: UnsafeMutablePointer<sasuka_kernel_table>, floatsAtOnce: Int
+  ) {
+    (self.first, self.second, self.kernels) = (first, second, kernels)
+    let lanes = Int(kernels.pointee.vector_width)
+    let (window, map) = (second.shape, first.shape)
+    blocks = Layout.blocks(of: Int(map.output_channels), lanes: lanes)
+    columns = Int(kernels.pointee.convolution_columns)
+    units = (blocks + columns - 1) / columns
+    span = Int(window.dilation_height * (window.kernel_height - 1) + 1)
+    rowFloats = Int(map.output_width) * lanes
+    rows = Int(window.output_height)
+    let most = (floatsAtOnce / (columns * rowFloats) - span) / Int(window.stride_height) + 1
+    bandRows = min(max(most, 1), rows)
+    mapRows = min((bandRows - 1) * Int(window.stride_height) + span, Int(map.output_height))
+  }
+
+  var scratchFloats: Int { columns * mapRows * rowFloats }
+
+  /// Rows of the map that some rows of the output read.
+  private func mapRows(for rows: Range<Int>) -> Range<Int> {
+    let (stride, height) = (Int(second.shape.stride_height), Int(first.shape.output_height))
+    let start = rows.lowerBound * stride - Int(second.shape.top)
+    let end = (rows.upperBound - 1) * stride - Int(second.shape.top) + span
+    let lower = min(max(start, 0), height)
+    return lower..<max(lower, min(end, height))
+  }
+
+  /// Some rows of the output in the channels of one unit.
+  func compute(
+    _ unit: Int, _ rows: Range<Int>, from input: UnsafePointer<Float>, to output: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    var shape = first.shape
+    shape.output_block_stride = Int64(mapRows * rowFloats)
+    let (first, unitBlock) = (first, unit * columns)
+    let (count, unitBlocks) = (rows.count, min(columns, blocks - unitBlock))
+    let bands = (count + bandRows - 1) / bandRows
+    // Those rows of the map that scratch has.
+    var held = 0..<0
+    for band in 0..<bands {
+      let rows = (rows.lowerBound + band * count / bands)..<(rows.lowerBound + (band + 1) * count / bands)
+      let needed = mapRows(for: rows)
+      let kept = max(held.upperBound - needed.lowerBound, 0)
+      for block in 0..<unitBlocks where kept > 0 {
+        let place = scratch + block * mapRows * rowFloats
+        let from = place + (needed.lowerBound - held.lowerBound) * rowFloats
+        memmove(place, from, kept * rowFloats * MemoryLayout<Float>.stride)
+      }
+      held = needed
+      // Where row 0 of the map would be.
+      let map = scratch - needed.lowerBound * rowFloats
+      kernels.pointee.convolution_forward!(
+        &shape, input, first.packed, first.bias, map - unitBlock * mapRows * rowFloats, Int64(unit),
+        Int64(needed.lowerBound + kept), Int64(needed.upperBound), first.epilogue)
+      for block in 0..<unitBlocks { filter(map + block * mapRows * rowFloats, unitBlock + block, rows, output) }
+    }
+  }
+
+  /// Some rows of one block of the output, from where row 0 of the map would be.
+  private func filter(
+    _ map: UnsafePointer<Float>, _ block: Int, _ rows: Range<Int>, _ output: UnsafeMutablePointer<Float>
+  ) {
+    var shape = second.shape
+    kernels.pointee.convolution_depthwise_forward!(
+      &shape, map - block * Int(shape.input_height) * rowFloats, second.packed, second.bias, output, Int64(block),
+      Int64(rows.lowerBound), Int64(rows.upperBound), second.epilogue)
+  }
+}

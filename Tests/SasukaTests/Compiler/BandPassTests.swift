@@ -1,0 +1,141 @@
+// Pointwise convolutions with the depthwise ones behind them: what the graph looks like, and that every bit stays.
+import Sasuka
+import Testing
+
+@Suite struct BandPassTests {
+  /// An inverted residual without its projection, and the map between its two convolutions.
+  struct Block: Sendable {
+    var batch = 1
+    var channels = 7
+    var outputs = 37
+    var height = 113
+    var width = 61
+    var pointwise = ConvolutionAttributes()
+    var depthwise = ConvolutionAttributes(padding: .explicit(Padding(1)))
+    var kernel = 3
+    var pointwiseKernel = 1
+    var keepsMap = false
+    var adds = false
+
+    var input: [Int] { [batch, channels, height, width] }
+
+    func build(_ graph: inout Graph, _ input: Value) throws(SasukaError) -> [Value] {
+      var x = try graph.convolution(
+        input, name: "wide", outputChannels: outputs, kernel: Extent(pointwiseKernel), stride: pointwise.stride,
+        padding: pointwise.padding, bias: false)
+      x = try graph.batchNorm(x, name: "bn1")
+      if adds { x = try graph.add(x, x, name: "sum") }
+      let map = try graph.activation(x, .relu6, name: "relu1")
+      x = try graph.convolution(
+        map, name: "deep", outputChannels: outputs, kernel: Extent(kernel), stride: depthwise.stride,
+        padding: depthwise.padding, dilation: depthwise.dilation, groups: outputs)
+      x = try graph.batchNorm(x, name: "bn2", affine: false)
+      x = try graph.activation(x, .relu, name: "relu2")
+      return keepsMap ? [x, map] : [x]
+    }
+
+    func lines(_ passes: PassChoice = PassChoice(), mode: Mode = .evaluation) throws -> [String] {
+      var graph = Graph()
+      let input = graph.addInput(name: "input", shape: Shape(self.input))
+      graph.outputs = try build(&graph, input)
+      let specialized = try ModePass.run(graph, mode: mode)
+      let wanted = mode == .training ? specialized.learnt : []
+      return try FusionPass.run(specialized, wanted: wanted, passes: passes).lines
+    }
+  }
+
+  private static let joined = [
+    "wide + deep = banded_convolution(input, wide.weight, bn1.weight, bn1.bias, bn1.running_mean, bn1.running_var, "
+      + "bn1.num_batches_tracked, deep.weight, deep.bias, bn2.running_mean, bn2.running_var, bn2.num_batches_tracked)"
+  ]
+
+  @Test func bothAreOneNode() throws {
+    #expect(try Block().lines() == Self.joined)
+    let apart = try Block().lines(PassChoice(without: "bands"))
+    #expect(apart.map { String($0.prefix { $0 != "(" }) } == ["wide = convolution", "deep = convolution"])
+  }
+
+  @Test func whereItDoesNotPayOrCannotBeTheyStayApart() throws {
+    func expectApart(_ what: String, _ change: (inout Block) -> Void) throws {
+      var block = Block()
+      change(&block)
+      let lines = try block.lines()
+      #expect(lines.count > 1 && !lines.contains { $0.contains("banded") }, "\(what): \(lines)")
+    }
+    let fewest = BandPass.fewestFloats
+    try expectApart("a small map") { ($0.height, $0.width, $0.outputs) = (fewest / 4001, 100, 40) }
+    try expectApart("many channels") { $0.channels = 65 }
+    try expectApart("a map that is a result") { $0.keepsMap = true }
+    try expectApart("a sum") { $0.adds = true }
+    try expectApart("a stride before") { ($0.pointwise.stride, $0.height, $0.width) = (Extent(2), 226, 122) }
+    try expectApart("a border before") { $0.pointwise.padding = .explicit(Padding(1)) }
+    try expectApart("a larger kernel before") { $0.pointwiseKernel = 3 }
+    try expectApart("a kernel of one tap behind") { $0.kernel = 1 }
+    #expect(try Block().lines(mode: .training).allSatisfy { !$0.contains("banded") })
+  }
+
+  /// Tails of channels; bands of several and of few rows, cut among threads; rows that see nothing but the border; batches.
+  static let blocks = [
+    Block(batch: 2),
+    Block(channels: 3, outputs: 44, height: 97, width: 59, depthwise: attributes(stride: 2, padding: 2), kernel: 5),
+    Block(
+      batch: 5, channels: 16, outputs: 24, height: 112, width: 96,
+      depthwise: ConvolutionAttributes(
+        stride: Extent(2), padding: .explicit(Padding(top: 0, bottom: 1, left: 1, right: 0)))),
+    Block(channels: 5, outputs: 19, height: 40, width: 300, depthwise: attributes(stride: 3, padding: 9), kernel: 7),
+    Block(
+      channels: 1, outputs: 40, height: 33, width: 1100,
+      depthwise: ConvolutionAttributes(padding: .explicit(Padding(4)), dilation: Extent(4))),
+    Block(channels: 2, outputs: 64, height: 200, width: 20),
+  ]
+
+  private static func attributes(stride: Int, padding: Int) -> ConvolutionAttributes {
+    ConvolutionAttributes(stride: Extent(stride), padding: .explicit(Padding(padding)))
+  }
+
+  @Test(arguments: blocks)
+  func bitsStay(block: Block) throws {
+    #expect(try block.lines().count == 1)
+    func numbers(_ name: String, _ count: Int, _ low: Double = -1, _ high: Double = 1) -> [Float] {
+      let fill = NamedUniform(name, low, high)
+      return (0..<count).map { fill[$0] }
+    }
+    let (inputs, outputs) = (block.input, block.outputs)
+    var run = OperatorRun(
+      mode: .evaluation, inputs: [HostTensor(inputs, numbers("x", inputs.reduce(1, *)))], fuses: true
+    ) { (graph, values) throws(SasukaError) in try block.build(&graph, values[0])[0] }
+    run.parameters = [
+      "wide.weight": numbers("wide", outputs * block.channels), "deep.bias": numbers("bias", outputs),
+      "deep.weight": numbers("deep", outputs * block.kernel * block.kernel),
+      "bn1.weight": numbers("scale", outputs, 0.5, 2), "bn1.bias": numbers("shift", outputs),
+      "bn1.running_mean": numbers("mean1", outputs), "bn1.running_var": numbers("var1", outputs, 0.1, 2),
+      "bn2.running_mean": numbers("mean2", outputs), "bn2.running_var": numbers("var2", outputs, 0.1, 2),
+    ]
+    for kernels in TestedKernels.available {
+      run.passes = try PassChoice(without: "bands")
+      let apart = try run.run(kernels.table, threads: 1)
+      #expect(apart.output.floats.contains { $0 > 0 })
+      run.passes = PassChoice()
+      for threads in [1, 2, 3, 7] {
+        #expect(try run.run(kernels.table, threads: threads).bits == apart.bits, "\(threads) threads on \(kernels)")
+      }
+    }
+  }
+
+  /// Sessions of one model, with and without bands, have weights in common that are packed once, and each its own sums' beginnings.
+  @Test func sessionsSharePackedWeights() throws {
+    let model = try Model(Architecture.named("mobilenet_v2").graph())
+    model.fillByName()
+    let shape = Shape([1, 3, 160, 160])
+    let input = TestTensor.noise(shape.dimensions, "pictures")
+    let results = try ["bands", nil, nil, "bands"].map { omitted in
+      var options = Session.Options()
+      if let omitted { options.passes = try PassChoice(without: omitted) }
+      let session = try Session(model, inputShape: shape, options: options)
+      let logits = TestTensor(session.outputShape.dimensions)
+      try withExtendedLifetime((input, logits)) { try session.run(input.tensor, to: logits.tensor) }
+      return logits.host
+    }
+    #expect(results.allSatisfy { $0 == results[0] })
+  }
+}
