@@ -124,7 +124,7 @@ class Bundle:
 
     def _named(self, probabilities: np.ndarray, count: int) -> list[Prediction]:
         best = np.argsort(-probabilities, kind="stable")[:count]
-        return [Prediction(self.classes[number], int(number), float(probabilities[number])) for number in best]
+        return [Prediction(self.classes[number], number, float(probabilities[number])) for number in map(int, best)]
 
 
 def _opened(picture: Any) -> Any:

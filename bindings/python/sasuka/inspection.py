@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from . import describe
-from ._library import lib, shape_of
+from ._library import Owner, lib, shape_of
 from .errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def matches(pattern: str, name: str) -> bool:
     return re.fullmatch(expression, name, flags=re.DOTALL) is not None
 
 
-class Inspection:
+class Inspection(Owner):
     """A part of `Model`."""
 
     #: Whether the model is in training mode; see `train`.
@@ -37,9 +37,6 @@ class Inspection:
 
     if TYPE_CHECKING:
         # What the other parts of Model have.
-        _handle: Any
-        _closed: bool
-
         def layers(self, input_shape: Any = None) -> list[LayerInfo]: ...
         def parameters(self) -> list[Parameter]: ...
         def state_dict(self) -> dict[str, np.ndarray]: ...

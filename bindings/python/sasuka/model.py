@@ -218,7 +218,7 @@ def _model_options(seed: int, threads: int, exact: bool, interruptible: Interrup
     return options
 
 
-class Model(Surgery, Inspection, Owner):
+class Model(Surgery, Inspection):
     """A network with its weights. Made by `create_model` or `Graph.model`; a context manager; freed when collected."""
 
     _destroy = "model_destroy"
@@ -702,7 +702,7 @@ class Session(Owner):
 
         The session must have been made with ``profile=True``.
         """
-        times = []
+        times, rows = [], []
         for _ in range(max(runs, 1)):
             self(x)
             rows = [self._row(index) for index in range(lib.sasuka_session_profile_size(self._handle) or 1)]

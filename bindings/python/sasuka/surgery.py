@@ -8,7 +8,7 @@ from ctypes import c_size_t, c_void_p
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from . import _library
-from ._library import lib, name_list, sizes
+from ._library import Owner, lib, name_list, sizes
 from .shapes import ReceptiveField
 
 ABLATIONS = {"bypass": 0, "zero": 1, "shortcut": 2}
@@ -64,7 +64,7 @@ def _choice(what: str, name: str, choices: dict[str, int]) -> int:
     return choices[name]
 
 
-class Surgery:
+class Surgery(Owner):
     """What a model can tell of its network, and networks made from it.
 
     A changed network is a new model with copies of the numbers that stay; the old one remains as it is.
@@ -72,7 +72,6 @@ class Surgery:
 
     if TYPE_CHECKING:
         # What the other parts of Model have.
-        _handle: Any
         _interruptible: Any
         _freezing: tuple[tuple[str, bool], ...]
         training: bool

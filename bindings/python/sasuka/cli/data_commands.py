@@ -131,10 +131,18 @@ def _begin_with(model: Model, path: str) -> list[str]:
     return drawn
 
 
+def _usual_rate(model: Model, optimizer: str, fine_tunes: bool) -> float:
+    """What a short training does well with. Networks without normalisation bear less; plain gradients, which no optimiser
+    brings to one size, need more."""
+    normalized = any(layer.kind.endswith("_norm") for layer in model.layers())
+    rate = FINE_TUNING_RATE if fine_tunes else 3e-3 if normalized else 1e-3
+    return 20 * rate if optimizer == "sgd" else rate
+
+
 def _found_rate(learner: Learner, epochs: int, fine_tunes: bool) -> float:
     """What the finder suggests for what is trained first. Where it would take longer than the training, and a few pictures
-    tell it nothing, the learner's own rate, or the usual one for fine-tuning."""
-    usual = FINE_TUNING_RATE if fine_tunes else learner.lr
+    tell it nothing, the usual rate."""
+    usual = _usual_rate(learner.model, learner.optimizer, fine_tunes)
     if epochs * len(learner.train) < FINDER_STEPS:
         return usual
     if fine_tunes:
