@@ -36,8 +36,10 @@ def file_of(folder: Path, name: str) -> str:
 
 def sasuka(folder: Path, threads: int, x: np.ndarray) -> dict[str, Run]:
     import sasuka
+    from networks import options
 
-    model = sasuka.create_model(network_name(folder), threads=threads)
+    name = network_name(folder)
+    model = sasuka.create_model(name, threads=threads, **options(name))
     model.load_weights(file_of(folder, "model.safetensors"))
     session = model.session(x.shape)
     logits = np.empty(session.output_shape, dtype=np.float32)

@@ -30,6 +30,11 @@ def side(name: str) -> int:
     return 299 if name == "inception_v3" else 224
 
 
+def options(name: str) -> dict[str, bool]:
+    """What the network is made with: as torchvision gives published weights, without heads that only training needs."""
+    return {"aux_logits": False} if name in ("inception_v3", "googlenet") else {}
+
+
 @functools.lru_cache(maxsize=None)
 def import_torchvision() -> Any:
     """torchvision, whose networks need two schemas that its compiled operators would have brought."""
@@ -49,8 +54,8 @@ def import_torchvision() -> Any:
 def architecture(name: str) -> Any:
     """A torchvision network in evaluation mode, its numbers not drawn yet."""
     torchvision = import_torchvision()
-    quick = {"init_weights": False} if name in ("inception_v3", "googlenet") else {}
-    return torchvision.models.get_model(name, weights=None, **quick).eval()
+    quick = {"init_weights": False} if options(name) else {}
+    return torchvision.models.get_model(name, weights=None, **quick, **options(name)).eval()
 
 
 def fill(model: Any) -> None:
@@ -126,13 +131,13 @@ def convert_to_mnn(onnx: Path, mnn: Path) -> None:
 
 def main() -> None:
     name, batch, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
-    stamp = folder / STAMP
-    if stamp.exists() and stamp.read_text() == VERSION:
+    stamp, version = folder / STAMP, f"{VERSION} {options(name) or ''}".strip()
+    if stamp.exists() and stamp.read_text() == version:
         return
     print(f"making {folder}", file=sys.stderr, flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     make(name, batch, folder)
-    stamp.write_text(VERSION)
+    stamp.write_text(version)
 
 
 if __name__ == "__main__":

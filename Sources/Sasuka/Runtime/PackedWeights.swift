@@ -42,7 +42,7 @@ private final class PackedChunk {
 /// that the processor's prefetching goes on too, and small ones are in large pages (DenseNet-121's layers of 14 x 14 pixels:
 /// 1.2 times as fast).
 final class PackedStore {
-  /// Bytes of address space for weights that follow one another.
+  /// Bytes of address space for weights that follow one another; memory is what is written.
   private let chunkBytes: Int
   /// In the order of their making.
   private var all: [PackedWeights] = []
@@ -50,8 +50,8 @@ final class PackedStore {
   /// The thread that packs; 0 for none.
   private let packer = Atomic<UInt>(0)
 
-  /// - Parameter parameterBytes: those of the model: a small one has small chunks.
-  init(parameterBytes: Int) { chunkBytes = 4 * min(parameterBytes, 16 << 20) }
+  /// - Parameter chunkBytes: about what a plan needs; less makes no difference but that not all is in one piece.
+  init(chunkBytes: Int) { self.chunkBytes = chunkBytes }
 
   private func lock() {
     while isLocked.exchange(true, ordering: .acquiring) { sched_yield() }
@@ -81,7 +81,11 @@ final class PackedStore {
         return PackedWeights(key, last.chunk, from: start, bytes: bytes)
       }
     }
-    let memory = try Buffer(byteCount: overflow ? -1 : max(bytes, chunkBytes), purpose: purpose)
+    if !overflow, let memory = try? Buffer(byteCount: max(bytes, chunkBytes), purpose: purpose) {
+      return PackedWeights(key, PackedChunk(memory), from: 0, bytes: bytes)
+    }
+    // Where address space is limited, each has its own.
+    let memory = try Buffer(byteCount: overflow ? -1 : bytes, purpose: purpose)
     return PackedWeights(key, PackedChunk(memory), from: 0, bytes: bytes)
   }
 

@@ -20,14 +20,16 @@ package final class Parameters {
   /// Parameters of a graph, all zero.
   package init(of graph: Graph) throws(SasukaError) {
     infos = graph.parameters
-    var (starts, total) = ([Int](), 0)
+    var (starts, total, kernels) = ([Int](), 0, 0)
     for info in infos {
       starts.append(total)
       let (sum, overflow) = total.addingReportingOverflow((info.byteCount + 63) / 64 * 64)
       total = overflow ? .max / 64 : sum
+      if info.shape.rank > 2 { kernels += info.byteCount }
     }
     let memory = try Buffer(byteCount: total, purpose: "the model's parameters")
-    packed = PackedStore(parameterBytes: total)
+    // Winograd's weights are twice to four times as many.
+    packed = PackedStore(chunkBytes: 2 * kernels)
     var buffers: [Buffer] = []
     for (info, start) in zip(infos, starts) {
       buffers.append(Buffer(part: start, byteCount: info.byteCount, of: memory))
