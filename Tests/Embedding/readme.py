@@ -12,6 +12,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+#: What the second Python program finds: weights, a picture, and a folder of red and yellow ones.
+FILES = """
+import os, numpy, sasuka
+from PIL import Image
+sasuka.create_model("resnet18", seed=1).save_weights("resnet18.pth")
+random = numpy.random.default_rng(0)
+for name, colour in (("rose", (200, 20, 60)), ("tulip", (230, 200, 30))):
+    os.makedirs("flowers/" + name)
+    for number in range(5):
+        pixels = numpy.clip(random.normal(colour, 25, (60, 80, 3)), 0, 255).astype(numpy.uint8)
+        Image.fromarray(pixels).save(f"flowers/{name}/{number}.jpg")
+Image.fromarray(pixels).save("picture.jpg")
+"""
+
+
 def run(command: list[str], folder: str, **variables: str) -> str:
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=120
@@ -24,8 +39,8 @@ def run(command: list[str], folder: str, **variables: str) -> str:
 def main() -> None:
     text = (ROOT / "README.md").read_text()
     programs = {language: re.findall(rf"```{language}\n(.*?)```", text, flags=re.S) for language in ("c", "python")}
-    if any(len(found) != 1 for found in programs.values()):
-        sys.exit("readme: one C program and one Python program are expected")
+    if [len(found) for found in programs.values()] != [1, 2]:
+        sys.exit("readme: one C program and two Python programs are expected")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "light.c").write_text(programs["c"][0])
         Path(folder, "light.py").write_text(programs["python"][0])
@@ -42,10 +57,17 @@ def main() -> None:
             said = run(["./a.out"], folder)
             if "on the left" not in said:
                 sys.exit(f"readme: the C program says {said!r}")
-        said = run([sys.executable, "light.py"], folder, PYTHONPATH=str(ROOT / "bindings" / "python"))
+        package = str(ROOT / "bindings" / "python")
+        said = run([sys.executable, "light.py"], folder, PYTHONPATH=package)
         if "classes [0 0 0 0 1 1 1 1 0 0 0 0 1 1 1 1]" not in said:
             sys.exit(f"readme: the Python program says {said!r}")
-    print("readme: both programs run")
+        Path(folder, "flowers.py").write_text(programs["python"][1])
+        run([sys.executable, "-c", FILES], folder, PYTHONPATH=package)
+        said = run([sys.executable, "flowers.py"], folder, PYTHONPATH=package)
+        names = re.findall(r"Prediction\(name='(\w+)'", said)
+        if "accuracy=" not in said or sorted(names) != ["rose", "tulip"] or not Path(folder, "flowers.pth").is_file():
+            sys.exit(f"readme: the second Python program says {said!r}")
+    print("readme: the programs run")
 
 
 if __name__ == "__main__":

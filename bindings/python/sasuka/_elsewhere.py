@@ -24,6 +24,11 @@ _LOSS = 'losses have names: sasuka.Learner(model, data, loss="cross_entropy")'
 _RESULTS = "sasuka.plots.top_losses(learner) and sasuka.plots.confusion_matrix(learner) show results"
 _OPTIMIZER = 'optimisers have names: sasuka.Learner(model, data, optimizer="adamw", lr=0.001)'
 
+_SPLIT = "sasuka.data.random_split(dataset, 0.2) holds a fifth out, for valid=..."
+_GIVEN = "data is given to the learner: sasuka.Learner(model, (pictures, labels), valid=(more, labels), batch_size=32)"
+#: What is to be done with layers.
+BUILD = "layers are the plan of a network; .model(input_shape) makes the network itself"
+
 MODEL = {
     **dict.fromkeys(("fit", "compile", "train_on_batch"), _TRAIN),
     **dict.fromkeys(("predict", "predict_proba", "predict_on_batch", "forward"), _LOGITS),
@@ -112,6 +117,93 @@ LAYERS = {
 }  # fmt: skip
 
 
+MODULE = {
+    **dict.fromkeys(
+        ("fit", "compile", "summary", "forward", "eval", "train", "parameters", "named_parameters", "state_dict",
+         "load_state_dict", "predict", "evaluate", "to", "cuda", "build"),
+        BUILD,
+    ),
+}  # fmt: skip
+
+DATA = {
+    **dict.fromkeys(("TensorDataset", "from_tensor_slices"), "sasuka.data.ArrayDataset(pictures, labels) has arrays in memory"),
+    **dict.fromkeys(
+        ("ImageDataLoaders", "DataBlock", "image_dataset_from_directory", "ImageDataGenerator", "DatasetFolder"),
+        "sasuka.data.ImageFolder(root, size) reads a folder with a folder of pictures for each class; "
+        "sasuka.data.DataLoader makes batches of it",
+    ),
+    **dict.fromkeys(("train_test_split", "RandomSplitter"), _SPLIT),
+    **dict.fromkeys(("MNIST", "FashionMNIST", "CIFAR10"), "sasuka.data.idx_dataset(folder) reads MNIST's files; sasuka.samples has data"),
+}  # fmt: skip
+
+TRANSFORMS = {
+    **dict.fromkeys(("Resize", "CenterCrop", "RandomResizedCrop"), "sasuka.data.ImageFolder(root, size) resizes pictures and cuts them"),
+    **dict.fromkeys(("ToTensor", "PILToTensor", "ToImage"), "pictures are arrays already; bytes become 0 to 1 in batches"),
+    **dict.fromkeys(("RandomErasing", "RandomCutout"), "sasuka.transforms.Cutout(size) is its like"),
+    **dict.fromkeys(("Flip", "RandomFlip"), "sasuka.transforms.RandomHorizontalFlip() mirrors"),
+    "MixUp": "sasuka.transforms.Mixup, or Learner's argument mixup",
+}  # fmt: skip
+
+CALLBACKS = {
+    **dict.fromkeys(("ModelCheckpoint", "SaveModelCallback"), "sasuka.callbacks.Checkpoint(path) saves the best weights"),
+    "EarlyStoppingCallback": "EarlyStopping is its name here",
+    **dict.fromkeys(("LearningRateScheduler", "ReduceLROnPlateau", "LRScheduler"), 'sasuka.callbacks.Schedule("cosine") changes the rate'),
+    "History": "learner.history holds the numbers of each epoch",
+    "TensorBoard": "sasuka.callbacks.CSVLogger(path) writes the numbers of each epoch",
+}  # fmt: skip
+
+PLOTS = {
+    **dict.fromkeys(("plot_loss", "loss", "plot_history", "plot_metrics"), "sasuka.plots.history(learner) draws epochs, sasuka.plots.losses(learner) steps"),
+    **dict.fromkeys(("plot_confusion_matrix", "ConfusionMatrixDisplay"), "sasuka.plots.confusion_matrix(true, predicted) draws it"),
+    **dict.fromkeys(("plot_top_losses", "show_results"), "sasuka.plots.top_losses(learner) draws them"),
+    **dict.fromkeys(("plot_model", "model"), "sasuka.plots.network(model) draws it"),
+    **dict.fromkeys(("imshow", "show_batch"), "sasuka.plots.pictures(batch) draws them"),
+}  # fmt: skip
+
+#: Arguments of `Learner`.
+LEARN = {
+    "metrics": "loss, accuracy and top-5 accuracy are always measured: learner.history holds them",
+    **dict.fromkeys(("epochs", "n_epochs", "num_epochs"), "it is given to learner.fit(epochs)"),
+    **dict.fromkeys(("learning_rate", "lr_max"), "lr is its name here"),
+    **dict.fromkeys(("loss_func", "criterion", "loss_fn"), 'loss is its name here: "cross_entropy", "mean_squared_error", ...'),
+    **dict.fromkeys(("opt_func", "opt"), 'optimizer is its name here: "adamw", "adam", "sgd", "rmsprop"'),
+    **dict.fromkeys(("wd",), "weight_decay is its name here"),
+    **dict.fromkeys(("cbs", "callback"), "callbacks is its name here"),
+    **dict.fromkeys(("bs",), "batch_size is its name here"),
+    **dict.fromkeys(("validation_split", "valid_pct", "val_split"), _SPLIT),
+    **dict.fromkeys(("validation_data", "val", "valid_data", "val_data"), "valid is its name here"),
+    "device": _MOVE,
+}  # fmt: skip
+
+#: Arguments of `Learner.fit`.
+FIT = {
+    **dict.fromkeys(("n_epoch", "nb_epoch", "n_epochs", "num_epochs"), "epochs is its name here"),
+    **dict.fromkeys(("learning_rate", "lr_max"), "lr is its name here"),
+    **dict.fromkeys(("x", "y", "batch_size", "validation_data", "validation_split"), _GIVEN),
+    **dict.fromkeys(("wd", "weight_decay"), "weight_decay is given to sasuka.Learner itself"),
+    "cbs": "callbacks is its name here",
+    "verbose": "progress=False is given to sasuka.Learner itself",
+}  # fmt: skip
+
+#: Arguments of `DataLoader`.
+LOAD = {
+    "num_workers": "workers is its name here",
+    "bs": "batch_size is its name here",
+    **dict.fromkeys(("collate_fn", "pin_memory", "sampler", "batch_sampler", "prefetch_factor"), "there is no need of it here"),
+}  # fmt: skip
+
+#: Arguments of `random_split`.
+SPLIT = dict.fromkeys(("test_size", "valid_pct", "lengths", "validation_split"), "fraction says which share is held out")
+
+#: Arguments of `ImageFolder`.
+FOLDER = {
+    "transform": "it is given to the loader: sasuka.data.DataLoader(dataset, transform=[...])",
+    **dict.fromkeys(("valid_pct", "validation_split"), _SPLIT),
+    **dict.fromkeys(("image_size", "target_size", "img_size"), "size is its name here"),
+    "batch_size": "it is given to the loader: sasuka.data.DataLoader(dataset, batch_size)",
+}  # fmt: skip
+
+
 def _text(what: str, name: str, hints: Mapping[str, str]) -> str:
     return f"{what} has no attribute {name!r}" + (f"; {hints[name]}" if name in hints else "")
 
@@ -142,7 +234,7 @@ def arguments_of(hints: Mapping[str, str]) -> Callable[[F], F]:
         def called(*arguments: Any, **named: Any) -> Any:
             for name in named:
                 if name in hints:
-                    raise TypeError(f"{function.__name__}() takes no {name!r}; {hints[name]}")
+                    raise TypeError(f"{function.__qualname__.removesuffix('.__init__')}() takes no {name!r}; {hints[name]}")
             return function(*arguments, **named)
 
         return cast(F, called)

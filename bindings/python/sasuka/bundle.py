@@ -15,7 +15,7 @@ import numpy as np
 
 from ._library import PathLike
 from ._optional import pillow
-from .errors import FileError, FormatError, InvalidArgumentError
+from .errors import FileError, FormatError, InvalidArgumentError, MismatchError
 from .learner import softmax
 from .model import Model, create_model
 from .pictures import Preprocessing, preprocessing
@@ -95,7 +95,19 @@ class Bundle:
         return cls(model, architecture, classes, prepared, options)
 
     def save(self, folder: PathLike) -> None:
-        """Writes weights.safetensors and sasuka.json into a folder, which is made where there is none."""
+        """Writes weights.safetensors and sasuka.json into a folder, which is made where there is none.
+
+        Raises
+        ------
+        MismatchError
+            The model is not what `load` would make of architecture, classes and options.
+        """
+        with create_model(self.architecture, num_classes=len(self.classes), **self.options) as made:
+            if made.parameters() != self.model.parameters():
+                raise MismatchError(
+                    f"the model is not {self.architecture} with {len(self.classes)} classes and the options {self.options}, which "
+                    "is what load would make; other networks are kept by model.save_weights and the program that builds them"
+                )
         os.makedirs(folder, exist_ok=True)
         self.model.save_weights(Path(folder) / WEIGHTS)
         told = {

@@ -8,11 +8,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
+from . import _elsewhere
 from ._library import PathLike
 from .errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from .learner import Learner
+else:  # A type checker knows the names without it.
+    __getattr__ = _elsewhere.of_module(__name__, _elsewhere.CALLBACKS)
 
 #: Numbers of an epoch, by name: epoch, train_loss, train_accuracy (of classes, as each step computes them), valid_loss,
 #: valid_accuracy, valid_top5, lr, seconds, pictures_per_second.

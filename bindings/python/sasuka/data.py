@@ -9,16 +9,20 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
+from . import _elsewhere
 from ._library import PathLike
 from ._optional import pillow
 from .errors import FileError, FormatError, InvalidArgumentError
 from .pictures import Preprocessing
 from .tensors import TensorLike, as_array
 from .transforms import Batch, Compose, Transform, scaled
+
+if not TYPE_CHECKING:  # A type checker knows the names without it.
+    __getattr__ = _elsewhere.of_module(__name__, _elsewhere.DATA)
 
 #: What a folder's files must end with to be pictures.
 PICTURE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -107,8 +111,24 @@ class Subset(Dataset):
         return self.dataset.targets()[self.indices]
 
 
+def as_dataset(data: Any) -> Dataset:
+    """A data set, or (pictures, labels) as one."""
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, (tuple, list)) and len(data) == 2:
+        return ArrayDataset(*data)
+    raise TypeError(
+        f"data is a {type(data).__name__}; a DataLoader, a Dataset or (pictures, labels) is expected: "
+        "sasuka.data.ImageFolder reads a folder with a folder of pictures for each class, sasuka.data.random_split holds a "
+        "part of a data set out"
+    )
+
+
+@_elsewhere.arguments_of(_elsewhere.SPLIT)
 def random_split(dataset: Dataset, fraction: float, seed: int = 0) -> tuple[Subset, Subset]:
     """Two parts drawn at random: the rest, and a `fraction` of the pictures, for validation."""
+    if not isinstance(fraction, (int, float)):
+        raise TypeError(f"fraction is {fraction!r}; the share that is held out is expected, such as 0.2")
     if not 0 < fraction < 1:
         raise InvalidArgumentError(f"fraction is {fraction}; a number between 0 and 1 is expected")
     order = np.random.default_rng(seed).permutation(len(dataset))
@@ -175,6 +195,7 @@ class ImageFolder(Dataset):
         A network's own way from pictures to its input, instead of `size` and `channels`.
     """
 
+    @_elsewhere.arguments_of(_elsewhere.FOLDER)
     def __init__(
         self,
         root: PathLike,
@@ -263,6 +284,7 @@ class DataLoader:
 
     Parameters
     ----------
+    dataset : Dataset or (pictures, labels)
     batch_size : int
     shuffle : bool
     transform : Transform or sequence of Transform, optional
@@ -274,9 +296,10 @@ class DataLoader:
         Leave out a last batch that is not full.
     """
 
+    @_elsewhere.arguments_of(_elsewhere.LOAD)
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Union[Dataset, tuple[Any, Any]],
         batch_size: int = 32,
         shuffle: bool = False,
         transform: Transform | Sequence[Transform] | None = None,
@@ -289,7 +312,7 @@ class DataLoader:
             raise InvalidArgumentError(
                 f"batch_size is {batch_size} and workers is {workers}; at least 1 and at least 0 are expected"
             )
-        self.dataset, self.batch_size, self.shuffle, self.drop_last = dataset, batch_size, shuffle, drop_last
+        self.dataset, self.batch_size, self.shuffle, self.drop_last = as_dataset(dataset), batch_size, shuffle, drop_last
         self.seed, self.workers = seed, workers
         self.transform = Compose(transform) if isinstance(transform, Sequence) else transform
         #: Of the next iteration.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 from typing import Callable, NamedTuple
 
@@ -91,6 +90,9 @@ def window_text(layer: LayerInfo, word: Word = str) -> str:
 
 def to_html(layers: Sequence[LayerInfo]) -> str:
     """The table of layers for a notebook."""
+    # Loads tables of names, which everybody else would wait for.
+    from html import escape
+
     head = ("layer", "operator", "window", "output", "parameters", "multiply-adds")
     rows = []
     for layer in layers:
@@ -98,7 +100,7 @@ def to_html(layers: Sequence[LayerInfo]) -> str:
         fill = f"background:{colour};color:#222;" if colour else ""
         texts = [layer.name, operator_text(layer), window_text(layer), shape_text(layer.output_shape)]
         cells = [
-            f'<td style="{fill if place == 1 else ""}text-align:left">{html.escape(text)}</td>'
+            f'<td style="{fill if place == 1 else ""}text-align:left">{escape(text)}</td>'
             for place, text in enumerate(texts)
         ]
         numbers = [f"{number:,}" if number else "" for number in (layer.parameters, layer.multiply_adds)]

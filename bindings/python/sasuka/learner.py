@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Optional, Union
@@ -14,13 +15,13 @@ from . import _elsewhere
 from ._interrupts import with_ending
 from ._library import PathLike
 from .callbacks import Callback, Logs, Schedule
-from .data import ArrayDataset, DataLoader, Dataset
+from .data import DataLoader, Dataset, as_dataset
 from .errors import BusyError, InvalidArgumentError, WrongStateError
 from .lr_finder import LearningRateFinder, exponential_rates
-from .model import Model, PathOrBytes
+from .model import Model, PathOrBytes, hinted
 from .progress import Progress
 from .tensors import TensorLike, as_array
-from .trainer import Evaluation, Trainer
+from .trainer import Evaluation, Trainer, check_settings, expect_model
 from .transforms import Mixup, scaled
 
 #: Highest rate of a head that `fine_tune` adapts, unless it is told another.
@@ -92,6 +93,7 @@ class Learner:
     if not TYPE_CHECKING:  # A type checker knows the attributes without it.
         __getattr__ = _elsewhere.of_object(_elsewhere.LEARNER)
 
+    @_elsewhere.arguments_of(_elsewhere.LEARN)
     def __init__(
         self,
         model: Model,
@@ -107,6 +109,8 @@ class Learner:
         progress: Optional[bool] = None,
         **trainer: Any,
     ) -> None:
+        expect_model(model)
+        check_settings(optimizer, trainer)
         self.model, self.optimizer, self.lr, self.seed = model, optimizer, lr, seed
         self.batch_size, self.progress, self.settings = batch_size, progress, trainer
         self.train = self._loader(train, shuffle=True)
@@ -127,13 +131,7 @@ class Learner:
     def _loader(self, data: Data, shuffle: bool) -> DataLoader:
         if isinstance(data, DataLoader):
             return data
-        if not isinstance(data, (Dataset, tuple, list)) or (isinstance(data, (tuple, list)) and len(data) != 2):
-            raise TypeError(
-                f"data is a {type(data).__name__}; a DataLoader, a Dataset or (pictures, labels) is expected: "
-                "sasuka.data.ImageFolder reads a folder with a folder of pictures for each class"
-            )
-        dataset = data if isinstance(data, Dataset) else ArrayDataset(*data)
-        return DataLoader(dataset, self.batch_size, shuffle, seed=self.seed)
+        return DataLoader(as_dataset(data), self.batch_size, shuffle, seed=self.seed)
 
     @property
     def trainer(self) -> Trainer:
@@ -181,6 +179,7 @@ class Learner:
 
     # ---- Training
 
+    @_elsewhere.arguments_of(_elsewhere.FIT)
     def fit(
         self,
         epochs: int,
@@ -202,6 +201,8 @@ class Learner:
         resume : path or bytes, optional
             What a `TrainerCheckpoint` saved in a fit of as many epochs: training goes on bit for bit behind its epoch.
         """
+        if not isinstance(epochs, (int, np.integer)):
+            raise TypeError(f"epochs is a {type(epochs).__name__}; a whole number is expected: pictures and labels are the learner's own")
         if epochs < 1:
             raise InvalidArgumentError(f"epochs is {epochs}; at least 1 is expected")
         self._check_train()
@@ -371,7 +372,7 @@ class Learner:
         Parameters
         ----------
         data : DataLoader, Dataset or pictures, optional
-            By default the validation data. Pictures of bytes are scaled to 0 to 1.
+            By default the validation data. Pictures of bytes are scaled to 0 to 1; [count, height, width] have one channel.
         """
         self.model.eval()
         results = [self.model(x) for x in self._pictures(data)]
@@ -387,7 +388,16 @@ class Learner:
             data = self.valid
         if isinstance(data, (DataLoader, Dataset)):
             return (x for x, _ in self._loader(data, shuffle=False))
+        if isinstance(data, (str, os.PathLike)):
+            raise TypeError(f"data is a path; pictures are expected: sasuka.Bundle(...).predict([{os.fspath(data)!r}]) opens files")
         pictures = as_array(data)
+        expected = self.model.input_shape
+        if pictures.ndim == 3 == len(expected) and expected[0] == 1:
+            # As a data set reads [count, height, width].
+            pictures = pictures[:, np.newaxis]
+        if pictures.ndim != len(expected) + 1:
+            error = InvalidArgumentError(f"pictures have shape {list(pictures.shape)}; {['n', *expected]} is expected".replace("'", ""))
+            raise hinted(error, pictures.shape, expected)
         starts = range(0, len(pictures), self.batch_size)
         return (scaled(pictures[start : start + self.batch_size]) for start in starts)
 

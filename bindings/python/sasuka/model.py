@@ -31,7 +31,7 @@ from ._library import (
     shape_of,
     sizes,
 )
-from .errors import InvalidArgumentError, MismatchError, NotFoundError
+from .errors import FileError, InvalidArgumentError, MismatchError, NotFoundError
 from .inspection import Inspection
 from .pictures import Preprocessing
 from .profile import Profile, ProfileRow
@@ -53,6 +53,10 @@ INITIALIZERS = {
     "xavier_uniform": 6,
     "xavier_normal": 7,
 }
+
+
+#: Endings of files that a reader would expect to be something else than weights as they are written here.
+OTHER_FORMATS = (".h5", ".hdf5", ".keras", ".mlmodel", ".onnx", ".pb", ".pkl", ".tflite")
 
 
 class Parameter(NamedTuple):
@@ -538,14 +542,19 @@ class Model(Surgery, Inspection):
             lib.sasuka_model_load_weights_from_memory(
                 self._handle, c_void_p(data.ctypes.data), data.size, ctypes.byref(options)
             )
-        else:
-            lib.sasuka_model_load_weights(self._handle, os.fsencode(source), ctypes.byref(options))
+            return
+        if os.fspath(source).startswith(("http://", "https://")):
+            raise FileError(f"{source}: nothing is downloaded; a file that is here is expected")
+        lib.sasuka_model_load_weights(self._handle, os.fsencode(source), ctypes.byref(options))
 
     def save_weights(self, path: str | os.PathLike[str] | None = None) -> bytes | None:
         """Saves as .npz, or as PyTorch's state dict (.pth, .pt), where the path ends so, else as safetensors; without a path
         returns the safetensors' bytes."""
         if path is None:
             return read_bytes(lib.sasuka_model_save_weights_to_memory, self._handle)
+        ending = os.path.splitext(os.fspath(path))[1]
+        if ending in OTHER_FORMATS:
+            raise InvalidArgumentError(f"{os.fspath(path)}: {ending} is not written; .safetensors, .npz, .pth or .pt is expected")
         lib.sasuka_model_save_weights(self._handle, os.fsencode(path))
         return None
 

@@ -33,6 +33,12 @@ class Module:
     #: What `repr` shows between the brackets.
     _text = ""
 
+    if not TYPE_CHECKING:  # A type checker knows the attributes without it.
+        __getattr__ = _elsewhere.of_object(_elsewhere.MODULE)
+
+        def __call__(self, *arguments: object, **named: object) -> None:
+            raise TypeError(f"a {type(self).__name__} is not called: {_elsewhere.BUILD}")
+
     def add(self, graph: Graph, x: Value, name: str) -> Value:
         """Adds the layers under `name` behind `x`; returns what they make."""
         raise NotImplementedError

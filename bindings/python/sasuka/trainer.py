@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import inspect
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ctypes import POINTER, c_double, c_float, c_size_t, c_void_p
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -96,6 +97,7 @@ class Trainer(Owner):
         threads: int = 0,
         from_module: str | None = None,
     ) -> None:
+        expect_model(model)
         self.model, self.loss, self.ignore_index = model, loss, ignore_index
         self._interruptible = Interruptible()
         options = defaults(TrainOptions, "sasuka_train_options_init", _number(optimizer, OPTIMIZERS, "optimizer"))
@@ -349,7 +351,27 @@ class Trainer(Owner):
             lib.sasuka_trainer_load_checkpoint(self._handle, os.fsencode(source))
 
 
+def expect_model(model: object) -> None:
+    """Refuses what is no `Model`, such as layers that are not yet one."""
+    if not isinstance(model, Model):
+        layers = f": {_elsewhere.BUILD}" if hasattr(model, "model") else ""
+        raise TypeError(f"model is a {type(model).__name__}; a sasuka.Model is expected{layers}")
+
+
 def _number(name: str, choices: dict[str, int], what: str) -> int:
-    if name not in choices:
+    if not isinstance(name, str) or name not in choices:
         raise ValueError(f"{what} {name!r}; one of {', '.join(map(repr, choices))} is expected")
     return choices[name]
+
+
+#: What `Trainer` may be told by name.
+SETTINGS = tuple(inspect.signature(Trainer.__init__).parameters)[4:]
+
+
+def check_settings(optimizer: str, settings: Mapping[str, Any]) -> None:
+    """Refuses, before anything is trained, what a `Trainer` would refuse then."""
+    _number(optimizer, OPTIMIZERS, "optimizer")
+    _number(settings.get("loss", "cross_entropy"), LOSSES, "loss")
+    for name in settings:
+        if name not in SETTINGS:
+            raise TypeError(f"Learner() takes no {name!r}; of a trainer's settings there are {', '.join(SETTINGS)}")

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Optional, Protocol, Union
+from typing import TYPE_CHECKING, Optional, Protocol, Union
 
 import numpy as np
 
+from . import _elsewhere
 from .errors import InvalidArgumentError
 from .tensors import as_float32
+
+if not TYPE_CHECKING:  # A type checker knows the names without it.
+    __getattr__ = _elsewhere.of_module(__name__, _elsewhere.TRANSFORMS)
 
 Batch = tuple[np.ndarray, np.ndarray]
 

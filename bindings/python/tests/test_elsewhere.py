@@ -6,13 +6,13 @@ import copy
 import inspect
 import pickle
 import re
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 import pytest
 
 import sasuka
-from sasuka import _elsewhere, nn
+from sasuka import _elsewhere, data, nn
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def here() -> dict[str, Any]:
     data = np.zeros((4, 1, 2, 2), dtype=np.float32), [0, 1, 0, 1]
     learner = sasuka.Learner(model, data, valid=data, progress=False)
     learner.fit(1)
-    return {"sasuka": sasuka, "model": model, "learner": learner, "trainer": learner.trainer}
+    return {"sasuka": sasuka, "model": model, "learner": learner, "trainer": learner.trainer, "layers": nn.Flatten()}
 
 
 TABLES = {
@@ -32,6 +32,11 @@ TABLES = {
     "learner.history": _elsewhere.HISTORY,
     "sasuka": _elsewhere.PACKAGE,
     "sasuka.nn": _elsewhere.LAYERS,
+    "layers": _elsewhere.MODULE,
+    "sasuka.data": _elsewhere.DATA,
+    "sasuka.transforms": _elsewhere.TRANSFORMS,
+    "sasuka.callbacks": _elsewhere.CALLBACKS,
+    "sasuka.plots": _elsewhere.PLOTS,
 }
 CASES = [(owner, name, hint) for owner, table in TABLES.items() for name, hint in table.items()]
 
@@ -50,16 +55,60 @@ def test_the_error_says_what_to_call(here: dict[str, Any], owner: str, name: str
         getattr(found(here, owner), name)
 
 
-@pytest.mark.parametrize(("name", "hint"), _elsewhere.CREATE.items())
-def test_arguments_of_others_are_refused_with_what_to_do(name: str, hint: str) -> None:
-    with pytest.raises(TypeError, match=rf"create_model\(\) takes no '{name}'; {re.escape(hint)}$"):
-        sasuka.create_model("lenet5", **{name: 1})
-    assert name not in inspect.signature(sasuka.create_model).parameters
-    with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'"):
-        sasuka.create_model("lenet5", nonsense=1)  # type: ignore[call-arg]
+DATASET = data.ArrayDataset(np.zeros((4, 1, 2, 2), dtype=np.float32), [0, 1, 0, 1])
+ARGUMENTS: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, str]]] = {
+    "create_model": (sasuka.create_model, lambda here: ("lenet5",), _elsewhere.CREATE),
+    "Learner": (sasuka.Learner, lambda here: (here["model"], DATASET), _elsewhere.LEARN),
+    "Learner.fit": (sasuka.Learner.fit, lambda here: (here["learner"],), _elsewhere.FIT),
+    "DataLoader": (data.DataLoader, lambda here: (DATASET,), _elsewhere.LOAD),
+    "random_split": (data.random_split, lambda here: (DATASET,), _elsewhere.SPLIT),
+    "ImageFolder": (data.ImageFolder, lambda here: (".",), _elsewhere.FOLDER),
+}
+NAMED = [(function, name, hint) for function, (_, _, table) in ARGUMENTS.items() for name, hint in table.items()]
 
 
-HINTS = {hint for _, _, hint in CASES} | set(_elsewhere.CREATE.values())
+@pytest.mark.parametrize(("function", "name", "hint"), NAMED, ids=lambda text: text if len(text) < 30 else "")
+def test_arguments_of_others_are_refused_with_what_to_do(here: dict[str, Any], function: str, name: str, hint: str) -> None:
+    call, arguments, _ = ARGUMENTS[function]
+    with pytest.raises(TypeError, match=rf"^{re.escape(function)}\(\) takes no '{name}'; {re.escape(hint)}$"):
+        call(*arguments(here), **{name: 1})
+    assert name not in inspect.signature(call).parameters
+
+
+@pytest.mark.parametrize("function", ARGUMENTS)
+def test_arguments_of_nobody_are_refused_too(here: dict[str, Any], function: str) -> None:
+    call, arguments, _ = ARGUMENTS[function]
+    with pytest.raises(TypeError, match="'nonsense'"):
+        call(*arguments(here), nonsense=1)
+
+
+def test_what_takes_the_place_of_another_is_called_by_its_name(here: dict[str, Any]) -> None:
+    model, pictures = here["model"], DATASET.pictures
+    refused: list[tuple[Callable[[], Any], str]] = [
+        (lambda: sasuka.Learner(nn.Flatten(), DATASET), "model is a Flatten; a sasuka.Model is expected: layers are"),
+        (lambda: sasuka.Trainer(DATASET), "model is a ArrayDataset; a sasuka.Model is expected$"),
+        (lambda: nn.Flatten()(pictures), r"a Flatten is not called: layers are the plan .* .model\(input_shape\) makes"),
+        (lambda: sasuka.Learner(model, pictures, [0, 1]), "data is a ndarray; a DataLoader, a Dataset or"),
+        (lambda: sasuka.Learner(model, DATASET, optimizer="Adam"), "optimizer 'Adam'; one of 'sgd', 'adam'"),
+        (lambda: sasuka.Learner(model, DATASET, loss="mse"), "loss 'mse'; one of 'cross_entropy', 'mean"),
+        (lambda: here["learner"].fit(pictures, [0, 1]), "epochs is a ndarray; a whole number is expected"),
+        (lambda: here["learner"].predict("a.jpg"), r"data is a path; .* sasuka.Bundle\(...\).predict\(\['a.jpg'\]\)"),
+        (lambda: here["learner"].predict(pictures[0, 0]), r"pictures have shape \[2, 2\]; \[n, 1, 2, 2\] is expected"),
+        (lambda: data.DataLoader(pictures, 2), "data is a ndarray; a DataLoader, a Dataset or"),
+        (lambda: data.random_split(DATASET, [2, 2]), r"fraction is \[2, 2\]; the share that is held out"),
+        (lambda: model.save_weights("model.onnx"), "model.onnx: .onnx is not written; .safetensors"),
+        (lambda: model.load_weights("https://host/resnet18.pth"), "resnet18.pth: nothing is downloaded"),
+        (lambda: sasuka.Bundle(model, "lenet5", ["a", "b"], sasuka.Preprocessing()).save("never"), "the model is not lenet5 with 2"),
+    ]
+    for call, message in refused:
+        with pytest.raises((TypeError, ValueError, OSError), match=message):
+            call()
+    expected = here["learner"].predict(pictures)
+    np.testing.assert_array_equal(here["learner"].predict(pictures[:, 0]), expected)
+    assert len(data.DataLoader((pictures, [0, 1, 0, 1]), 3)) == 2
+
+
+HINTS = {hint for _, _, hint in CASES + NAMED}
 
 
 @pytest.mark.parametrize("hint", sorted(HINTS))
