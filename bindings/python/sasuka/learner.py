@@ -48,6 +48,11 @@ class History(list[Logs]):
         """Names of the numbers."""
         return list(dict.fromkeys(name for row in self for name in row))
 
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in self.names)
+        rows = ["".join(f"<td>{row[name]:.4g}</td>" if name in row else "<td></td>" for name in self.names) for row in self]
+        return f"<table><tr>{head}</tr>{''.join(f'<tr>{cells}</tr>' for cells in rows)}</table>"
+
     def to_csv(self, path: PathLike) -> None:
         """Writes them as a table."""
         with open(path, "w", newline="") as file:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from math import isfinite, nan
 from types import TracebackType
 from typing import Any, Optional
 
@@ -19,7 +21,10 @@ def _bar_class(wanted: bool | None) -> Any:
     if wanted is False or (wanted is None and not _watched()):
         return None
     try:
-        return require("tqdm.auto", "progress", "showing progress").tqdm
+        with warnings.catch_warnings():
+            # In a notebook without ipywidgets it says how to have them; the bar made of letters does as well.
+            warnings.simplefilter("ignore")
+            return require("tqdm.auto", "progress", "showing progress").tqdm
     except ImportError:
         if wanted:
             raise
@@ -47,9 +52,10 @@ class Progress:
             self._bar.update(pictures)
 
     def finish(self, values: dict[str, float]) -> None:
-        """The epoch's numbers, which stay on the screen."""
+        """The epoch's numbers, which stay on the screen in place of the bar: a terminal of 80 columns has room for them."""
         if self._bar is not None:
-            self._bar.set_postfix_str(", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+            self._bar.bar_format = "{desc}: {elapsed}{postfix}"
+            self._bar.set_postfix_str(", ".join(_told(values, metric) for metric in ("loss", "accuracy") if _has(values, metric)))
 
     def __enter__(self) -> Progress:
         return self
@@ -59,3 +65,14 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def _has(values: dict[str, float], metric: str) -> bool:
+    return f"train_{metric}" in values or isfinite(values.get(f"valid_{metric}", nan))
+
+
+def _told(values: dict[str, float], metric: str) -> str:
+    """ "loss 0.2134 (valid 0.3021)" """
+    train, valid = values.get(f"train_{metric}"), values.get(f"valid_{metric}", nan)
+    learnt = "" if train is None else f" {train:.4g}"
+    return metric + learnt + (f" (valid {valid:.4g})" if isfinite(valid) else "")

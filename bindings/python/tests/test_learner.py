@@ -249,12 +249,23 @@ def test_regression_learns_too() -> None:
     np.testing.assert_array_equal(ours.predict(pictures), np.concatenate([ours.model(p) for p in np.split(pictures, 3)]))
 
 
+def test_notebooks_show_the_history_as_a_table() -> None:
+    history = sasuka.History([{"epoch": 0, "train_loss": 0.123456}, {"epoch": 1, "train_loss": 0.5, "mine": 2}])
+    assert history._repr_html_() == (
+        "<table><tr><th>epoch</th><th>train loss</th><th>mine</th></tr>"
+        "<tr><td>0</td><td>0.1235</td><td></td></tr><tr><td>1</td><td>0.5</td><td>2</td></tr></table>"
+    )
+
+
 def test_bars_are_shown_when_asked_only(capsys: pytest.CaptureFixture[str]) -> None:
     learner().fit(1)
     assert capsys.readouterr() == ("", "")
     learner(progress=True).fit(2)
     shown = capsys.readouterr().err
-    assert "epoch 2/2: 100%" in shown and "pictures/s" in shown and "valid_accuracy" in shown
+    assert "epoch 2/2:   0%" in shown and "pictures/s" in shown
+    last = shown.rstrip().split("\r")[-1].rstrip()
+    assert re.fullmatch(r"epoch 2/2: 00:\d\d, loss [\d.]+ \(valid [\d.]+\), accuracy [\d.]+ \(valid [\d.]+\)", last)
+    assert len(last) < 80
     # As it goes: time so far and left, speed, loss and accuracy.
     slow = LambdaCallback(on_batch_end=lambda learner, loss: time.sleep(0.05))
     learner(progress=True, callbacks=[slow]).fit(1)
