@@ -9,7 +9,6 @@ func fillConvolution(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.convolution_forward = convolutionForward
   table.pointee.convolution_planar_forward = planarForward
   if lanes >= 8 {
-    table.pointee.strassen_input = strassenInput
     table.pointee.strassen_product = strassenProduct
     table.pointee.winograd_pack = winogradPack
     table.pointee.winograd_input = winogradInput

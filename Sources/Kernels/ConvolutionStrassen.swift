@@ -7,17 +7,18 @@
 // of pixels, 1 and 2, has inputs B11, B12 in the first half of the channels and B21, B22 in the second.
 import CSystem
 
-/// Pixels of one register tile; a group has two tiles.
+/// Pixels of the tallest register tile; a group has two.
 @inline(__always)
 private var tilePixels: Int { Int(sasuka_strassen_pixels(Int64(lanes))) }
 
-/// Floats of a tile's pixels in one channel block.
+/// Whether products make sums on the way: a group and pair with all sums take 4 % longer for them then, with loops of their
+/// own 17 %. Tiles of vectors of 8 load as much as a core can as it is.
 @inline(__always)
-private var tileBlock: Int { tilePixels &* lanes }
+private var makesSumsBeside: Bool { lanes == 16 }
 
 /// Floats of a tile of results.
 @inline(__always)
-private var tileFloats: Int { tileColumns &* tileBlock }
+private var tileFloats: Int { tileColumns &* tilePixels &* lanes }
 
 extension sasuka_convolution {
   /// Blocks of half the input's channels.
@@ -27,40 +28,81 @@ extension sasuka_convolution {
   fileprivate var inputBlock: Int { Int(input_height &* input_width) &* lanes }
 }
 
-/// The slot `strassen_input`.
-func strassenInput(
-  _ shapePointer: UnsafePointer<sasuka_convolution>?, _ input: UnsafePointer<Float>?,
-  _ panels: UnsafeMutablePointer<Float>?, _ firstGroup: Int64, _ endGroup: Int64
-) {
-  guard let shape = shapePointer?.pointee, let input, var panel = panels else { return }
-  let panelFloats = shape.halfBlocks &* tileBlock
-  let half = shape.halfBlocks &* shape.inputBlock
-  var group = Int(firstGroup)
-  while group < Int(endGroup) {
-    var from = input + 2 &* group &* tileBlock
-    // One loop: of two, the inner would be unrolled to many times the code.
-    var left = tileBlock
-    var index = 0
-    while index < panelFloats {
-      let (b11, b12) = (loadVector(from), loadVector(from + tileBlock))
-      let (b21, b22) = (loadVector(from + half), loadVector(from + half + tileBlock))
-      let difference = b12 - b11
-      let sum = b22 - difference
-      let to = panel + index
-      storeVector(difference, to)
-      storeVector(sum, to + panelFloats)
-      storeVector(b22 - b12, to + 2 &* panelFloats)
-      storeVector(b21 - sum, to + 3 &* panelFloats)
-      from += lanes
-      index &+= lanes
-      left &-= lanes
-      if left == 0 {
-        from += shape.inputBlock &- tileBlock
-        left = tileBlock
-      }
+/// What is read vector by vector: how many floats it goes on from pixel to pixel, or from channel to channel where these are
+/// weights, and besides from block to block. Zeros stay where they are.
+private struct StrassenTerm {
+  var from: UnsafePointer<Float>
+  let step, jump: Int
+}
+
+/// Zeros, four parts of the weights or of the inputs, 11, 12, 21, 22, and four sums of them.
+private typealias StrassenParts = InlineArray<9, UnsafePointer<Float>>
+
+/// What a group's products and sums are made of.
+private struct StrassenTerms {
+  let weights, pixels: StrassenParts
+  /// Floats from a block of inputs to the next, besides those of its pixels.
+  let jump: Int
+  /// Where sums go that nobody wants, made beside another one.
+  let unread: UnsafeMutablePointer<Float>
+
+  /// A digit each for first, second and less of a sum; above them one for where it goes, or 0.
+  @inline(never)
+  private func sum(_ digits: Int, _ parts: borrowing StrassenParts, step: Int, jump: Int) -> StrassenSum {
+    func term(_ number: Int) -> StrassenTerm {
+      StrassenTerm(from: parts[number], step: number == 0 ? 0 : step, jump: 1...4 ~= number ? jump : 0)
     }
-    panel += 4 &* panelFloats
-    group &+= 1
+    let place = digits >> 12
+    return StrassenSum(
+      first: term(digits >> 8 & 15), second: term(digits >> 4 & 15), less: term(digits & 15),
+      to: place == 0 ? unread : UnsafeMutablePointer(mutating: parts[place]), step: place == 0 ? 0 : step)
+  }
+
+  /// What a product is to make beside it. Where its weights are no sum, they are read as they are: `plain`.
+  @inline(never)
+  func make(_ sums: inout StrassenSums, weights digits: Int, plain: Int, input: Int) {
+    sums.areWanted = digits | input != 0
+    sums.weights = sum(digits != 0 ? digits : plain << 8, weights, step: tileColumns &* lanes, jump: 0)
+    sums.input = sum(input, pixels, step: lanes, jump: jump)
+  }
+}
+
+/// The sum that a product's weights are, and one of inputs that a later product needs, made beside it.
+private struct StrassenSums {
+  var weights, input: StrassenSum
+  var areWanted: Bool
+}
+
+/// first + (second - less), made while the products go on: other parts of the core add, load and store meanwhile.
+private struct StrassenSum {
+  var first, second, less: StrassenTerm
+  var to: UnsafeMutablePointer<Float>
+  /// Floats from sum to sum; none where nobody reads them.
+  let step: Int
+
+  @inline(__always)
+  func make(_ offset: Int) -> Vector {
+    let sum =
+      loadVector(first.from + offset) + (loadVector(second.from + offset) - loadVector(less.from + offset))
+    storeVector(sum, to + offset)
+    return sum
+  }
+
+  @inline(__always)
+  mutating func goOn() {
+    first.from += first.step
+    second.from += second.step
+    less.from += less.step
+    to += step
+  }
+
+  @inline(__always)
+  mutating func nextBlock(rowsAhead rows: Int) {
+    first.from += first.jump
+    second.from += second.jump
+    less.from += less.jump
+    sasuka_prefetch_lines(first.from + 2 &* rows &* lanes, Int64(rows))
+    sasuka_prefetch_lines(second.from + 2 &* rows &* lanes, Int64(rows))
   }
 }
 
@@ -72,6 +114,7 @@ private struct StrassenProduct {
   let weights: UnsafePointer<Float>
   /// Where the sum goes that ends with this product.
   let output: UnsafeMutablePointer<Float>
+  var sums: UnsafePointer<StrassenSums>?
 }
 
 /// What all products of a pair share.
@@ -81,10 +124,21 @@ private struct StrassenPass {
   let blockChannels: Int
   let outputBlock: Int
   let epilogue: Epilogue
+  /// How many of a tile's pixels sums of inputs call for from the next group: none where the input lies in the second cache,
+  /// all where it comes from farther away, 10 % of a layer of 256 channels of 56 x 56 pixels.
+  var rowsAhead = 0
+  /// As many as a tile has.
+  let zeros: UnsafePointer<Float>
   /// The next pair's weights, and how many cache lines of them each block calls for: the sums of weights would wait for
   /// memory, 4 % of a layer of 14 x 14 pixels.
   var ahead: UnsafePointer<Float>
   let linesAhead: Int
+
+  @inline(__always)
+  mutating func callAhead() {
+    sasuka_prefetch_lines(ahead, Int64(linesAhead))
+    ahead += 16 &* linesAhead
+  }
 }
 
 /// A tile to which products are added, one after the other, while it is in the registers. All sums but the last, which is
@@ -105,22 +159,21 @@ private func strassenTile<let rows: Int, let columns: Int>(
   let run = Run(rowStride: lanes, rowStep: 1, columnStride: lanes, columnStep: columns &* lanes)
   var product = products
   while true {
-    var (pixels, weights, ahead) = (product.pointee.pixels, product.pointee.weights, pass.pointee.ahead)
-    for _ in 0..<pass.pointee.blocks {
-      accumulate(&sums, pixels, weights, run, count: pass.pointee.blockChannels)
-      pixels += product.pointee.pixelBlock
-      weights += pass.pointee.blockChannels &* run.columnStep
-      for _ in 0..<pass.pointee.linesAhead {
-        sasuka_prefetch(ahead)
-        ahead += 16
+    if makesSumsBeside, let beside = product.pointee.sums, beside.pointee.areWanted {
+      accumulate(&sums, product, beside, pass)
+    } else {
+      var (pixels, weights) = (product.pointee.pixels, product.pointee.weights)
+      for _ in 0..<pass.pointee.blocks {
+        accumulate(&sums, pixels, weights, run, count: pass.pointee.blockChannels)
+        pixels += product.pointee.pixelBlock
+        weights += pass.pointee.blockChannels &* run.columnStep
+        pass.pointee.callAhead()
       }
     }
-    pass.pointee.ahead = ahead
     if product == last { break }
+    let to = product.pointee.output
     for row in 0..<rows {
-      for column in 0..<columns {
-        storeVector(sums[row][column], product.pointee.output + (column &* rows &+ row) &* lanes)
-      }
+      for column in 0..<columns { storeVector(sums[row][column], to + (column &* rows &+ row) &* lanes) }
     }
     product += 1
   }
@@ -130,15 +183,40 @@ private func strassenTile<let rows: Int, let columns: Int>(
     let shift = loadVector(bias + column &* lanes)
     for row in 0..<rows { sums[row][column] += shift }
   }
-  if epilogue.adds {
-    for row in 0..<rows {
-      for column in 0..<columns { sums[row][column] += loadVector(output + row &* lanes + column &* block) }
-    }
-  }
+  let (addend, addendBlock) = epilogue.adds ? (UnsafePointer(output), block) : (pass.pointee.zeros, 0)
   for row in 0..<rows {
     for column in 0..<columns {
-      storeVector(epilogue.clamp(sums[row][column]), output + row &* lanes + column &* block)
+      let added = loadVector(addend + row &* lanes + column &* addendBlock)
+      storeVector(epilogue.clamp(sums[row][column] + added), output + row &* lanes + column &* block)
     }
+  }
+}
+
+/// A product by weights that become a sum on the way; so does a tile's row with each of a block's last channels.
+@inline(__always)
+private func accumulate<let rows: Int, let columns: Int>(
+  _ sums: inout RegisterTile<rows, columns>, _ product: UnsafePointer<StrassenProduct>,
+  _ beside: UnsafePointer<StrassenSums>, _ pass: UnsafeMutablePointer<StrassenPass>
+) {
+  var (pixels, weights, input) = (product.pointee.pixels, beside.pointee.weights, beside.pointee.input)
+  for _ in 0..<pass.pointee.blocks {
+    var scalar = pixels
+    var remaining = pass.pointee.blockChannels
+    while remaining > 0 {
+      var factors = zeroed() as InlineArray<columns, Vector>
+      for column in 0..<columns { factors[column] = weights.make(column &* lanes) }
+      weights.goOn()
+      if remaining <= rows {
+        _ = input.make(0)
+        input.goOn()
+      }
+      accumulate(&sums, scalar, rowStride: lanes, factors)
+      scalar += 1
+      remaining &-= 1
+    }
+    input.nextBlock(rowsAhead: pass.pointee.rowsAhead)
+    pixels += product.pointee.pixelBlock
+    pass.pointee.callAhead()
   }
 }
 
@@ -149,7 +227,7 @@ private struct StrassenPair {
   let packed: UnsafePointer<Float>
   /// Of the first unit, and of the second; zeros where there is none.
   let bias, secondBias: UnsafePointer<Float>
-  /// Four sums of weights, then tiles: four of results before they are whole, and one of zeros.
+  /// Four sums of weights, then tiles: four of results before they are whole, one of zeros, and one of what nobody reads.
   let scratch: UnsafeMutablePointer<Float>
   private var pass: StrassenPass
 
@@ -166,7 +244,7 @@ private struct StrassenPair {
     let (blocks, next) = (shape.halfBlocks, 4 &* shape.halfUnit)
     pass = StrassenPass(
       blocks: blocks, blockChannels: Int(shape.input_channels) / (2 &* blocks),
-      outputBlock: Int(shape.output_block_stride), epilogue: Epilogue(epilogue), ahead: packed + next,
+      outputBlock: Int(shape.output_block_stride), epilogue: Epilogue(epilogue), zeros: zeros, ahead: packed + next,
       linesAhead: isLast ? 0 : next / (16 &* 7 &* groups &* blocks) &+ 1)
     // How many is not known at compile time, lest the loop be unrolled.
     for index in 0..<(shape.columns &* tilePixels) { storeVector(Vector(), zeros + index &* lanes) }
@@ -181,8 +259,70 @@ private struct StrassenPair {
 
   private func tile(_ number: Int) -> UnsafeMutablePointer<Float> { sum(5) + number &* tileFloats }
 
-  /// S1 = A21 + A22, S2 = S1 - A11, S3 = A11 - A21, S4 = A12 - S2.
-  func sumWeights() {
+  private var zeros: StrassenTerm { StrassenTerm(from: tile(4), step: 0, jump: 0) }
+
+  /// - Parameters:
+  ///   - input: the group's first pixel.
+  ///   - panels: for T1 = B12 - B11, T2 = B22 - T1, T3 = B22 - B12, T4 = B21 - T2 of the group.
+  ///   - output: the pair's first block, the group's first pixel.
+  ///   - rows: pixels of each of the group's two tiles.
+  ///   - sumsWeights: whether S1 = A21 + A22, S2 = S1 - A11, S3 = A11 - A21, S4 = A12 - S2 are to be made too.
+  ///   - sumsInput: whether the panels are to be filled.
+  mutating func compute(
+    _ input: UnsafePointer<Float>, _ panels: UnsafeMutablePointer<Float>, _ output: UnsafeMutablePointer<Float>,
+    rows: Int, sumsWeights: Bool, sumsInput: Bool
+  ) {
+    let (half, block, tileBlock) = (shape.halfUnit, shape.inputBlock, rows &* lanes)
+    if !makesSumsBeside {
+      if sumsWeights { sumWeights() }
+      if sumsInput { sumInput(input, panels, tileBlock) }
+    }
+    let panel = shape.halfBlocks &* tileBlock
+    let below = input + shape.halfBlocks &* block
+    let weights: StrassenParts = [
+      UnsafePointer(tile(4)), packed, packed + half, packed + 2 &* half, packed + 3 &* half, UnsafePointer(sum(1)),
+      UnsafePointer(sum(2)), UnsafePointer(sum(3)), UnsafePointer(sum(4)),
+    ]
+    let pixels: StrassenParts = [
+      UnsafePointer(tile(4)), input, input + tileBlock, below, below + tileBlock, UnsafePointer(panels),
+      UnsafePointer(panels + panel), UnsafePointer(panels + 2 &* panel), UnsafePointer(panels + 3 &* panel),
+    ]
+    func product(_ weight: Int, _ pixel: Int, _ output: UnsafeMutablePointer<Float>) -> StrassenProduct {
+      StrassenProduct(
+        pixels: pixels[pixel], pixelBlock: pixel > 4 ? tileBlock : block, weights: weights[weight], output: output)
+    }
+    let second = output + tileColumns &* Int(shape.output_block_stride)
+    var products: InlineArray<7, StrassenProduct> = [
+      // A11 B11, and C11, which is that + A12 B21.
+      product(1, 1, tile(0)), product(2, 3, output),
+      // The first + S2 T2, + S3 T3, and C21, which is all those + A22 T4.
+      product(6, 6, tile(1)), product(7, 7, tile(2)), product(4, 8, second),
+      // The first + S2 T2 + S1 T1, and C12, which is that + S4 B22.
+      product(5, 5, tile(3)), product(8, 4, output + tileBlock),
+    ]
+    if makesSumsBeside, sumsWeights || sumsInput {
+      let terms = StrassenTerms(weights: weights, pixels: pixels, jump: block &- tileBlock, unread: tile(5))
+      let (ofWeights, ofInput) = (sumsWeights ? -1 : 0, sumsInput ? -1 : 0)
+      var sums = zeroed() as InlineArray<7, StrassenSums>
+      terms.make(&sums[0], weights: 0, plain: 1, input: ofInput & 0x6142)
+      terms.make(&sums[1], weights: 0, plain: 2, input: ofInput & 0x7042)
+      terms.make(&sums[2], weights: ofWeights & 0x6341, plain: 6, input: ofInput & 0x8036)
+      terms.make(&sums[3], weights: ofWeights & 0x7103, plain: 7, input: ofInput & 0x5021)
+      terms.make(&sums[5], weights: ofWeights & 0x5340, plain: 5, input: 0)
+      terms.make(&sums[6], weights: ofWeights & 0x8206, plain: 8, input: 0)
+      withUnsafePointer(to: sums) {
+        $0.withMemoryRebound(to: StrassenSums.self, capacity: 7) {
+          for index in 0..<7 { products[index].sums = $0 + index }
+          multiply(&products, rows)
+        }
+      }
+    } else {
+      multiply(&products, rows)
+    }
+    finish(second + tileBlock, rows)
+  }
+
+  private func sumWeights() {
     let half = shape.halfUnit
     var index = 0
     while index < half {
@@ -197,46 +337,54 @@ private struct StrassenPair {
     }
   }
 
-  /// - Parameters:
-  ///   - input: the group's first pixel.
-  ///   - panels: T1 = B12 - B11, T2 = B22 - T1, T3 = B22 - B12, T4 = B21 - T2 of the group.
-  ///   - output: the pair's first block, the group's first pixel.
-  mutating func compute(
-    _ input: UnsafePointer<Float>, _ panels: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
-  ) {
-    let (panel, half, block) = (shape.halfBlocks &* tileBlock, shape.halfUnit, shape.inputBlock)
-    let b21 = input + shape.halfBlocks &* block
-    let second = output + tileColumns &* Int(shape.output_block_stride)
-    let products: InlineArray<7, StrassenProduct> = [
-      // A11 B11, and C11, which is that + A12 B21.
-      StrassenProduct(pixels: input, pixelBlock: block, weights: packed, output: tile(0)),
-      StrassenProduct(pixels: b21, pixelBlock: block, weights: packed + half, output: output),
-      // The first + S2 T2, + S3 T3, and C21, which is all those + A22 T4.
-      StrassenProduct(pixels: panels + panel, pixelBlock: tileBlock, weights: sum(2), output: tile(1)),
-      StrassenProduct(pixels: panels + 2 &* panel, pixelBlock: tileBlock, weights: sum(3), output: tile(2)),
-      StrassenProduct(pixels: panels + 3 &* panel, pixelBlock: tileBlock, weights: packed + 3 &* half, output: second),
-      // The first + S2 T2 + S1 T1, and C12, which is that + S4 B22.
-      StrassenProduct(pixels: panels, pixelBlock: tileBlock, weights: sum(1), output: tile(3)),
-      StrassenProduct(pixels: b21 + tileBlock, pixelBlock: block, weights: sum(4), output: output + tileBlock),
-    ]
-    withUnsafePointer(to: products) {
-      $0.withMemoryRebound(to: StrassenProduct.self, capacity: 7) {
-        add($0, $0 + 1, to: tile(4), bias)
-        add($0 + 2, $0 + 4, to: tile(0), secondBias)
-        add($0 + 5, $0 + 6, to: tile(1), bias)
+  private func sumInput(_ input: UnsafePointer<Float>, _ panels: UnsafeMutablePointer<Float>, _ tileBlock: Int) {
+    let panelFloats = shape.halfBlocks &* tileBlock
+    let half = shape.halfBlocks &* shape.inputBlock
+    var from = input
+    // One loop: of two, the inner would be unrolled to many times the code.
+    var left = tileBlock
+    var index = 0
+    while index < panelFloats {
+      let (b11, b12) = (loadVector(from), loadVector(from + tileBlock))
+      let (b21, b22) = (loadVector(from + half), loadVector(from + half + tileBlock))
+      let difference = b12 - b11
+      let sum = b22 - difference
+      let to = panels + index
+      storeVector(difference, to)
+      storeVector(sum, to + panelFloats)
+      storeVector(b22 - b12, to + 2 &* panelFloats)
+      storeVector(b21 - sum, to + 3 &* panelFloats)
+      from += lanes
+      index &+= lanes
+      left &-= lanes
+      if left == 0 {
+        from += shape.inputBlock &- tileBlock
+        left = tileBlock
       }
     }
-    finish(second + tileBlock)
+  }
+
+  private mutating func multiply(_ products: inout InlineArray<7, StrassenProduct>, _ rows: Int) {
+    pass.rowsAhead = shape.inputBlock &* shape.halfBlocks > 131_072 ? rows : 0
+    withUnsafePointer(to: products) {
+      $0.withMemoryRebound(to: StrassenProduct.self, capacity: 7) {
+        add($0, $0 + 1, to: tile(4), bias, rows)
+        add($0 + 2, $0 + 4, to: tile(0), secondBias, rows)
+        add($0 + 5, $0 + 6, to: tile(1), bias, rows)
+      }
+    }
   }
 
   @inline(__always)
   private mutating func add(
     _ products: UnsafePointer<StrassenProduct>, _ last: UnsafePointer<StrassenProduct>, to held: UnsafePointer<Float>,
-    _ bias: UnsafePointer<Float>
+    _ bias: UnsafePointer<Float>, _ rows: Int
   ) {
     withUnsafeMutablePointer(to: &pass) {
-      if lanes == 16 {
+      if lanes == 16, rows == 14 {
         strassenTile(Count<14>(), Count<2>(), $0, held: held, products, last, bias: bias)
+      } else if lanes == 16 {
+        strassenTile(Count<7>(), Count<2>(), $0, held: held, products, last, bias: bias)
       } else {
         strassenTile(Count<5>(), Count<2>(), $0, held: held, products, last, bias: bias)
       }
@@ -244,9 +392,10 @@ private struct StrassenPair {
   }
 
   /// C22 = the sum in tile 2 - that in tile 1 + that in tile 3.
-  private func finish(_ output: UnsafeMutablePointer<Float>) {
+  private func finish(_ output: UnsafeMutablePointer<Float>, _ rows: Int) {
     var (place, shift) = (output, loadVector(secondBias))
     // How many is not known at compile time, lest the loop be unrolled.
+    let tileBlock = rows &* lanes
     let end = shape.columns &* tileBlock
     var offset = 0
     while offset < end {
@@ -264,24 +413,26 @@ private struct StrassenPair {
 
 /// The slot `strassen_product`.
 func strassenProduct(
-  _ shapePointer: UnsafePointer<sasuka_convolution>?, _ input: UnsafePointer<Float>?, _ panels: UnsafePointer<Float>?,
-  _ packed: UnsafePointer<Float>?, _ bias: UnsafePointer<Float>?, _ output: UnsafeMutablePointer<Float>?,
-  _ scratch: UnsafeMutablePointer<Float>?, _ pair: Int64, _ firstGroup: Int64, _ endGroup: Int64, _ epilogue: Int32
+  _ shapePointer: UnsafePointer<sasuka_convolution>?, _ input: UnsafePointer<Float>?,
+  _ panels: UnsafeMutablePointer<Float>?, _ packed: UnsafePointer<Float>?, _ bias: UnsafePointer<Float>?,
+  _ output: UnsafeMutablePointer<Float>?, _ scratch: UnsafeMutablePointer<Float>?, _ pair: Int64, _ firstPixel: Int64,
+  _ endPixel: Int64, _ sumsInput: Bool, _ epilogue: Int32
 ) {
-  guard let shape = shapePointer?.pointee, let input, var panels, let packed, let output, let scratch else { return }
+  guard let shape = shapePointer?.pointee, let input, let panels, let packed, let output, let scratch else { return }
   let channels = 2 &* tileColumns &* lanes
-  let first = Int(pair) &* channels
+  let (first, pixels, group) = (Int(pair) &* channels, Int(endPixel &- firstPixel), 2 &* tilePixels)
   var work = StrassenPair(
     shape, packed: packed + first &* Int(shape.input_channels), bias: bias.map { $0 + first }, scratch: scratch,
-    epilogue: epilogue, groups: Int(endGroup &- firstGroup),
+    epilogue: epilogue, groups: (pixels &+ group &- 1) / group,
     isLast: first &+ 2 &* channels > Int(shape.output_channels))
-  work.sumWeights()
-  let to = output + first / lanes &* Int(shape.output_block_stride)
-  var group = Int(firstGroup)
-  while group < Int(endGroup) {
-    let pixel = 2 &* group &* tileBlock
-    work.compute(input + pixel, panels, to + pixel)
-    panels += 4 &* shape.halfBlocks &* tileBlock
-    group &+= 1
+  let from = input + Int(firstPixel) &* lanes
+  let to = output + first / lanes &* Int(shape.output_block_stride) + Int(firstPixel) &* lanes
+  var pixel = 0
+  while pixel < pixels {
+    let count = min(group, pixels &- pixel)
+    work.compute(
+      from + pixel &* lanes, panels + pixel &* Int(shape.input_channels), to + pixel &* lanes, rows: count / 2,
+      sumsWeights: pixel == 0, sumsInput: sumsInput)
+    pixel &+= count
   }
 }

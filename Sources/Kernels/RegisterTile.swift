@@ -84,15 +84,24 @@ func accumulate<let rows: Int, let columns: Int>(
   while remaining > 0 {
     var factors = zeroed() as InlineArray<columns, Vector>
     for column in 0..<columns { factors[column] = loadVector(vector + column &* run.columnStride) }
-    for row in 0..<rows {
-      let broadcast = pinned(Vector(repeating: scalar[row &* run.rowStride]))
-      for column in 0..<columns {
-        sums[row][column] = multiplyAdd(broadcast, factors[column], sums[row][column])
-      }
-    }
+    accumulate(&sums, scalar, rowStride: run.rowStride, factors)
     scalar += run.rowStep
     vector += run.columnStep
     remaining &-= 1
+  }
+}
+
+/// One step of it, with the vector operands in registers.
+@inline(__always)
+func accumulate<let rows: Int, let columns: Int>(
+  _ sums: inout RegisterTile<rows, columns>, _ scalar: UnsafePointer<Float>, rowStride: Int,
+  _ factors: InlineArray<columns, Vector>
+) {
+  for row in 0..<rows {
+    let broadcast = pinned(Vector(repeating: scalar[row &* rowStride]))
+    for column in 0..<columns {
+      sums[row][column] = multiplyAdd(broadcast, factors[column], sums[row][column])
+    }
   }
 }
 

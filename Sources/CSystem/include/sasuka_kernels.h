@@ -3,6 +3,7 @@
 #define SASUKA_KERNELS_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /** 4096 bytes of zero, aligned to a cache line: what a kernel's accumulators start from. */
@@ -244,20 +245,17 @@ typedef struct sasuka_kernel_table {
                                      const float *bias, float *output, int64_t unit, int64_t first_row, int64_t end_row,
                                      int32_t epilogue);
 
-  /* 1 x 1 convolutions of stride 1 in one group, without a border, by one level of Strassen's multiplication, where a table
-     has it; NULL in those that have not. Half the input's channels are whole blocks. The image has one row, as any dense one
-     may be taken, of which groups of 2 * sasuka_strassen_pixels(V) pixels are computed. */
+  /** 1 x 1 convolutions of stride 1 in one group, without a border, by one level of Strassen's multiplication, where a table
+      has it; NULL in those that have not. Half the input's channels are whole blocks. The image has one row, as any dense one
+      may be taken.
 
-  /** The sums of groups [first_group, end_group) of one image, sasuka_strassen_group_floats for each, the first one first. */
-  void (*strassen_input)(const sasuka_convolution *shape, const float *input, float *panels, int64_t first_group,
-                         int64_t end_group);
-
-  /** The output of these groups in the channels of convolution_forward's units 2 * pair and 2 * pair + 1, whole ones.
-      `packed`, `bias` and `epilogue` are those of convolution_forward; `panels` begins with the first group's, and `scratch`
-      has sasuka_strassen_scratch_floats. */
-  void (*strassen_product)(const sasuka_convolution *shape, const float *input, const float *panels, const float *packed,
-                           const float *bias, float *output, float *scratch, int64_t pair, int64_t first_group,
-                           int64_t end_group, int32_t epilogue);
+      The output of pixels [first_pixel, end_pixel), a multiple of sasuka_strassen_fewest_pixels, in the channels of
+      convolution_forward's units 2 * pair and 2 * pair + 1, whole ones. `packed`, `bias` and `epilogue` are those of
+      convolution_forward; `panels` has as many floats as these pixels of the input: it is filled where `sums_input`, and as
+      filled by another pair otherwise. `scratch` has sasuka_strassen_scratch_floats. */
+  void (*strassen_product)(const sasuka_convolution *shape, const float *input, float *panels, const float *packed,
+                           const float *bias, float *output, float *scratch, int64_t pair, int64_t first_pixel,
+                           int64_t end_pixel, bool sums_input, int32_t epilogue);
 
   /* Winograd, where a table has it; NULL in those that have not. */
 
@@ -499,18 +497,16 @@ static inline int64_t sasuka_convolution_packed_floats(const sasuka_convolution 
   return sasuka_convolution_units(shape, v, columns) * sasuka_convolution_unit_floats(shape, v, columns);
 }
 
-/** Pixels of a register tile of strassen_product, of which a group has two. */
+/** Pixels of the tallest register tile of strassen_product, two of which are multiplied together. */
 static inline int64_t sasuka_strassen_pixels(int64_t v) { return v == 16 ? 14 : 5; }
 
-/** Floats of one group in strassen_input's panels: four sums [half the channel blocks][pixel][V]. */
-static inline int64_t sasuka_strassen_group_floats(const sasuka_convolution *shape, int64_t v) {
-  return 2 * shape->input_channels * sasuka_strassen_pixels(v);
-}
+/** Pixels that strassen_product multiplies together at least. */
+static inline int64_t sasuka_strassen_fewest_pixels(int64_t v) { return v == 16 ? 14 : 10; }
 
-/** Floats of strassen_product's scratch: four sums of weights [half the input channels][2 V], 80 floats apart, and five
+/** Floats of strassen_product's scratch: four sums of weights [half the input channels][2 V], 80 floats apart, and six
     tiles. */
 static inline int64_t sasuka_strassen_scratch_floats(const sasuka_convolution *shape, int64_t v) {
-  return 4 * (shape->input_channels * v + 80) + 5 * 2 * v * sasuka_strassen_pixels(v);
+  return 4 * (shape->input_channels * v + 80) + 6 * 2 * v * sasuka_strassen_pixels(v);
 }
 
 /** Input-channel blocks that the weight gradient of one unit spans, at most; a unit that has fewer ignores the rest. */

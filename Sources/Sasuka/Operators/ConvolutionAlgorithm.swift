@@ -99,10 +99,9 @@ extension ConvolutionPass {
   /// Whether all kinds of products fill tiles: both units of a pair, both halves of the channels, both tiles of a group.
   private func allowsStrassen(lanes: Int) -> Bool {
     let (width, pixels) = (Int64(lanes), shape.output_height * shape.output_width)
-    return shape.kernel_height == 1 && shape.kernel_width == 1 && padding == nil && shape.stride_height == 1
-      && shape.stride_width == 1
+    return shape.kernel_height == 1 && shape.kernel_width == 1 && padding == nil
       && shape.input_channels % (2 * width) == 0 && shape.output_channels >= 4 * width
-      && pixels >= 2 * sasuka_strassen_pixels(width) && shape.output_block_stride == pixels * width
+      && pixels >= sasuka_strassen_fewest_pixels(width) && shape.output_block_stride == pixels * width
       && shape.output_pixel_stride == width
   }
 
@@ -153,22 +152,21 @@ extension ConvolutionPass {
 
   /// The same of Strassen's products.
   ///
-  /// Measured on a Zen 4 core: a sum of weights takes as long as 4 multiply-adds; one of inputs as 6, and more where they
-  /// come from the third cache; what tiles of sums wait for each other, as 22 for each vector. With vectors of 8 floats
-  /// stores are cheaper beside the products.
+  /// Measured on a Zen 4 core: beside products with vectors of 16, a sum of weights takes as long as 1.5 multiply-adds; one
+  /// of inputs as 3, and more where they come from the third cache; what tiles of sums wait for each other, as 24 for each
+  /// vector. With vectors of 8 floats sums have loops of their own, but stores are cheaper.
   private func strassenCost(images: Int, lanes: Int) -> Double {
     let run = StrassenGroups(shape, lanes: lanes)
     let inputs = Double(shape.input_channels)
     let outputBlocks = Double(Layout.blocks(of: Int(shape.output_channels), lanes: lanes))
-    let (pairs, groups) = (Double(run.pairs), Double(run.whole))
-    let (pixels, width) = (Double(shape.output_height * shape.output_width), Double(lanes))
-    let tile = Double(2 * sasuka_strassen_pixels(Int64(lanes)))
+    let pixels = Double(run.pixels)
+    let (pairs, grouped) = (Double(run.pairs), Double(run.grouped))
     let isFar = pixels * inputs > 458_752
-    let (weightSum, inputSum, wait) = lanes == 16 ? (4.0, isFar ? 14.0 : 6, 22.0) : (3, 4, 4)
+    let (weightSum, inputSum, wait) = lanes == 16 ? (1.5, isFar ? 8.0 : 3, 24.0) : (3, 4, 4)
     let direct = pixels * inputs * outputBlocks
-    let saved = pairs * groups * tile * (inputs / 2 - wait)
+    let saved = pairs * grouped * (inputs / 2 - wait)
     let sums =
-      groups * Double(run.groupFloats) / width * inputSum + pairs * Double(run.stretches) * inputs * 4 * weightSum
+      grouped * inputs / Double(lanes) * inputSum + pairs * Double(run.stretches) * inputs * 4 * weightSum
     // A little that is won is not worth the rounding.
     return 1.02 * Double(images) * (direct - saved + sums)
   }

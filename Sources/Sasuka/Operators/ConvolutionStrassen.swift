@@ -8,28 +8,29 @@ struct StrassenGroups {
   /// Groups of a stretch at least, over which each sum of weights is used: with fewer, those cost more than a cache saves.
   private static let fewestAtOnce = 7
 
-  /// Groups of pixels in an image, without those that make no group.
-  let whole: Int
-  /// Floats of a group's sums, in one image.
-  let groupFloats: Int
+  /// Pixels of an image, those that are multiplied in groups, and those of a group; the last one may have fewer.
+  let pixels, grouped, group: Int
+  let inputChannels: Int
   /// Units of output channels, pairs of whole ones, and pairs with what makes none.
   let units, pairs, allPairs: Int
 
   init(_ shape: sasuka_convolution, lanes: Int) {
-    var shape = shape
     let width = Int64(lanes)
-    let pixels = shape.output_height * shape.output_width
-    whole = Int(pixels / (2 * sasuka_strassen_pixels(width)))
-    groupFloats = Int(sasuka_strassen_group_floats(&shape, width))
+    pixels = Int(shape.output_height * shape.output_width)
+    group = 2 * Int(sasuka_strassen_pixels(width))
+    grouped = pixels - pixels % Int(sasuka_strassen_fewest_pixels(width))
+    inputChannels = Int(shape.input_channels)
     units = Int(sasuka_divide_up(shape.output_channels, 2 * width))
     pairs = Int(shape.output_channels / (4 * width))
     allPairs = (units + 1) / 2
   }
 
+  var groups: Int { (grouped + group - 1) / group }
+
   /// Into how many stretches of about equal length the groups are cut.
   var stretches: Int {
-    let most = max(StrassenGroups.fewestAtOnce, StrassenGroups.floatsAtOnce / groupFloats)
-    return max(1, (whole + most / 2) / most)
+    let most = max(StrassenGroups.fewestAtOnce, StrassenGroups.floatsAtOnce / (group * inputChannels))
+    return max(1, (groups + most / 2) / most)
   }
 }
 
@@ -38,27 +39,20 @@ extension Lowering {
   mutating func convolveByStrassen(
     _ pass: ConvolutionPass, _ operands: ConvolutionOperands, images: Int
   ) {
-    algorithm = ConvolutionAlgorithm.strassen.name
-    var run = StrassenRun(pass, kernels: kernels, operands)
-    let scratchBytes = run.scratchFloats * MemoryLayout<Float>.stride
-    if run.divide(images: images, among: threads) {
-      needWorkerScratch(bytes: scratchBytes + run.panelFloats * MemoryLayout<Float>.stride)
-      step(units: images * run.stretches) { [run] part, context in
-        let scratch = context.workerScratch.assumingMemoryBound(to: Float.self)
-        run.compute(part, scratch: scratch, panels: scratch + run.scratchFloats)
+    var run = StrassenRun(pass, kernels: kernels, operands, images: images)
+    run.divide(among: threads)
+    if !run.isDense {
+      needScratch(bytes: images * run.denseFloats * MemoryLayout<Float>.stride)
+      algorithm = "padding"
+      step(units: images * run.inputBlocks) { [run] block, context in
+        run.thin(block, to: context.scratch.assumingMemoryBound(to: Float.self))
       }
-      return
     }
-    // Too few stretches for the threads: they share the sums of inputs, and then the pairs of units.
-    needScratch(bytes: images * run.panelFloats * MemoryLayout<Float>.stride)
-    needWorkerScratch(bytes: scratchBytes)
-    step(units: images * run.groups.whole) { [run] group, context in
-      run.sumInput(group, panels: context.scratch.assumingMemoryBound(to: Float.self))
-    }
-    step(units: images * run.groups.allPairs * run.stretches) { [run] part, context in
-      run.multiply(
-        part, scratch: context.workerScratch.assumingMemoryBound(to: Float.self),
-        panels: context.scratch.assumingMemoryBound(to: Float.self))
+    algorithm = ConvolutionAlgorithm.strassen.name
+    needWorkerScratch(bytes: (run.scratchFloats + run.panelFloats) * MemoryLayout<Float>.stride)
+    step(units: run.parts) { [run] part, context in
+      let dense = UnsafePointer(context.scratch.assumingMemoryBound(to: Float.self))
+      run.compute(part, dense: dense, scratch: context.workerScratch.assumingMemoryBound(to: Float.self))
     }
   }
 }
@@ -66,96 +60,105 @@ extension Lowering {
 /// The pointers and sizes of a convolution by Strassen over a batch.
 private struct StrassenRun {
   private let kernels: sasuka_kernel_table
+  /// Of the image as one row: pixels follow one another.
   private var shape: sasuka_convolution
+  /// What makes an image of the pixels that a stride leaves.
+  private var thinning = sasuka_pooling()
   private let operands: ConvolutionOperands
-  let groups: StrassenGroups
-  /// Floats of scratch for the kernel, and for the sums of inputs of the longest stretch, or of an image.
+  private let images: Int
+  private let groups: StrassenGroups
+  /// Floats of an image of those pixels.
+  let denseFloats: Int
+  let inputBlocks: Int
+  /// Floats of scratch for the kernel, and for the sums of inputs of the longest stretch.
   let scratchFloats: Int
   private(set) var panelFloats = 0
-  private(set) var stretches = 1
+  /// Into how many parts an image's pixels and its pairs of units are cut.
+  private var stretches = 1
+  private var shares = 1
 
   init(
-    _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, _ operands: ConvolutionOperands
+    _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, _ operands: ConvolutionOperands,
+    images: Int
   ) {
     self.kernels = kernels.pointee
     self.operands = operands
-    shape = pass.shape
-    // Pixels follow one another: they are as good as one row.
-    (shape.input_width, shape.input_height) = (shape.input_height * shape.input_width, 1)
-    (shape.output_width, shape.output_height) = (shape.output_height * shape.output_width, 1)
+    self.images = images
     let lanes = Int(kernels.pointee.vector_width)
+    shape = pass.shape
     groups = StrassenGroups(shape, lanes: lanes)
     scratchFloats = Int(sasuka_strassen_scratch_floats(&shape, Int64(lanes)))
+    inputBlocks = groups.inputChannels / lanes
+    denseFloats = groups.inputChannels * groups.pixels
+    (thinning.kernel_height, thinning.kernel_width) = (1, 1)
+    (thinning.dilation_height, thinning.dilation_width) = (1, 1)
+    (thinning.stride_height, thinning.stride_width) = (shape.stride_height, shape.stride_width)
+    (thinning.input_height, thinning.input_width) = (shape.input_height, shape.input_width)
+    (thinning.output_height, thinning.output_width) = (shape.output_height, shape.output_width)
+    (shape.stride_height, shape.stride_width) = (1, 1)
+    (shape.input_width, shape.input_height) = (Int64(groups.pixels), 1)
+    (shape.output_width, shape.output_height) = (Int64(groups.pixels), 1)
   }
 
-  /// Cuts the images into stretches, of which each thread gets as many groups as the others, and answers true, or else the
-  /// channels. The numbers do not depend on the division.
-  mutating func divide(images: Int, among threads: Int) -> Bool {
-    stretches = groups.stretches
-    if threads > 1, images * stretches % threads != 0 {
-      let least = sasuka_divide_up(Int64(stretches), Int64(threads)) * Int64(threads)
-      stretches = min(Int(least), groups.whole)
+  var isDense: Bool { thinning.stride_height == 1 && thinning.stride_width == 1 }
+  var parts: Int { images * stretches * shares }
+
+  /// Cuts the images into stretches, as many for each thread as can be, or the channels, where that divides the work more
+  /// evenly. The numbers do not depend on the division.
+  mutating func divide(among threads: Int) {
+    let fewest = groups.stretches
+    var least = Int.max
+    consider(fewest, shares: 1, threads, &least)
+    consider(min(Layout.blocks(of: fewest, lanes: threads) * threads, groups.groups), shares: 1, threads, &least)
+    consider(fewest, shares: min(threads, groups.allPairs), threads, &least)
+  }
+
+  private mutating func consider(_ stretches: Int, shares: Int, _ threads: Int, _ least: inout Int) {
+    let longest = Layout.blocks(of: groups.groups, lanes: stretches)
+    let rounds = Layout.blocks(of: images * stretches * shares, lanes: threads)
+    let time = rounds * longest * Layout.blocks(of: groups.allPairs, lanes: shares)
+    guard time < least else { return }
+    (least, self.stretches, self.shares) = (time, stretches, shares)
+    panelFloats = longest * groups.group * groups.inputChannels
+  }
+
+  /// Copies one channel block of one image, as the greatest of one pixel.
+  func thin(_ block: Int, to dense: UnsafeMutablePointer<Float>) {
+    var thinning = thinning
+    let floats = Int(thinning.input_height * thinning.input_width) * Int(kernels.vector_width)
+    let from = operands.input + block / inputBlocks * operands.inputImage + block % inputBlocks * floats
+    kernels.max_pool!(&thinning, from, dense + block * groups.pixels * Int(kernels.vector_width), nil)
+  }
+
+  /// One stretch of an image in the channels of one share, from the input to the output.
+  func compute(_ part: Int, dense: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>) {
+    let (image, rest) = (part / (stretches * shares), part % (stretches * shares))
+    let (stretch, share) = (rest / shares, rest % shares)
+    let first = stretch * groups.groups / stretches * groups.group
+    let end = (stretch + 1) * groups.groups / stretches * groups.group
+    let input = isDense ? operands.input + image * operands.inputImage : dense + image * denseFloats
+    let pairs = (share * groups.allPairs / shares)..<((share + 1) * groups.allPairs / shares)
+    for pair in pairs {
+      multiply(
+        input, operands.output + image * operands.outputImage, pair, first..<min(end, groups.grouped),
+        isFirst: pair == pairs.lowerBound, scratch)
     }
-    let longest = (groups.whole + stretches - 1) / stretches
-    let parts = images * stretches
-    let share = (parts + threads - 1) / threads * longest * threads
-    if Double(share) <= 1.06 * Double(images * groups.whole) || threads == 1 {
-      panelFloats = longest * groups.groupFloats
-      return true
-    }
-    panelFloats = groups.whole * groups.groupFloats
-    stretches = images * groups.allPairs % threads == 0 ? 1 : min(threads, groups.whole)
-    return false
-  }
-
-  private func stretch(_ number: Int) -> Range<Int> {
-    (number * groups.whole / stretches)..<((number + 1) * groups.whole / stretches)
-  }
-
-  /// One stretch of an image, from the input to the output.
-  func compute(_ part: Int, scratch: UnsafeMutablePointer<Float>, panels: UnsafeMutablePointer<Float>) {
-    let (image, range) = (part / stretches, stretch(part % stretches))
-    sumInput(image, range, panels: panels)
-    for pair in 0..<groups.allPairs { multiply(image, pair, range, scratch: scratch, panels: panels) }
-  }
-
-  /// The sums of one group of the batch.
-  func sumInput(_ number: Int, panels: UnsafeMutablePointer<Float>) {
-    let group = number % groups.whole
-    sumInput(number / groups.whole, group..<(group + 1), panels: panels + number * groups.groupFloats)
-  }
-
-  /// One pair of one image in one stretch.
-  func multiply(_ part: Int, scratch: UnsafeMutablePointer<Float>, panels: UnsafeMutablePointer<Float>) {
-    let (image, rest) = (part / (groups.allPairs * stretches), part % (groups.allPairs * stretches))
-    let range = stretch(rest % stretches)
-    let first = panels + image * panelFloats + range.lowerBound * groups.groupFloats
-    multiply(image, rest / stretches, range, scratch: scratch, panels: first)
-  }
-
-  private func sumInput(_ image: Int, _ range: Range<Int>, panels: UnsafeMutablePointer<Float>) {
-    var shape = shape
-    kernels.strassen_input!(
-      &shape, operands.input + image * operands.inputImage, panels, Int64(range.lowerBound), Int64(range.upperBound))
   }
 
   private func multiply(
-    _ image: Int, _ pair: Int, _ range: Range<Int>, scratch: UnsafeMutablePointer<Float>,
-    panels: UnsafeMutablePointer<Float>
+    _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ pair: Int, _ range: Range<Int>,
+    isFirst: Bool, _ scratch: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
-    let input = operands.input + image * operands.inputImage
-    let output = operands.output + image * operands.outputImage
-    let group = 2 * Int(sasuka_strassen_pixels(Int64(kernels.vector_width)))
-    var first = range.lowerBound * group
+    var first = range.lowerBound
     if pair < groups.pairs {
       kernels.strassen_product!(
-        &shape, input, panels, operands.packed, operands.bias, output, scratch, Int64(pair), Int64(range.lowerBound),
-        Int64(range.upperBound), operands.epilogue)
-      first = range.upperBound * group
+        &shape, input, scratch + scratchFloats, operands.packed, operands.bias, output, scratch, Int64(pair),
+        Int64(range.lowerBound), Int64(range.upperBound), isFirst, operands.epilogue)
+      first = range.upperBound
     }
     // Product by product, what makes no pair or no group.
-    let end = range.upperBound == groups.whole ? Int(shape.output_width) : range.upperBound * group
+    let end = range.upperBound == groups.grouped ? groups.pixels : range.upperBound
     guard first < end else { return }
     shape.output_width = Int64(end - first)
     let offset = first * Int(shape.output_pixel_stride)

@@ -9,9 +9,10 @@ import Testing
   /// sums of 1 and 1, 3 and 3, 2 and 2, 2 and 2 numbers.
   static let amplification: Double = (Double(1 + 9 + 4 + 4) / 2).squareRoot()
 
-  /// Blocks of half the input's channels, pairs of units, groups of pixels, and what is left of outputs and pixels.
+  /// Blocks of half the input's channels, pairs of units, the fewest pixels that are multiplied together, and what is left of
+  /// outputs and pixels.
   static let shapes: [(halfBlocks: Int, pairs: Int, groups: Int, outputsLeft: Int, pixelsLeft: Int)] = [
-    (1, 1, 1, 0, 0), (1, 2, 3, 5, 1), (2, 1, 2, 0, 7), (3, 3, 1, 17, 9), (5, 2, 4, 1, 0), (8, 1, 5, 0, 3),
+    (1, 1, 1, 0, 0), (1, 2, 6, 5, 1), (2, 1, 3, 0, 7), (3, 3, 1, 17, 9), (5, 2, 7, 1, 0), (8, 1, 10, 0, 3),
   ]
 
   @Test(
@@ -20,9 +21,9 @@ import Testing
     let sizes = StrassenKernelTests.shapes[index]
     for kernels in TestedKernels.available {
       let table = withExtendedLifetime(kernels.table) { $0.slots.pointee }
-      guard table.strassen_input != nil else { continue }
+      guard table.strassen_product != nil else { continue }
       let v = Int(table.vector_width)
-      let group = 2 * Int(sasuka_strassen_pixels(Int64(v)))
+      let group = Int(sasuka_strassen_fewest_pixels(Int64(v)))
       let shape = ConvolutionCase(
         inputs: sizes.halfBlocks * 2 * v, outputs: sizes.pairs * 4 * v + sizes.outputsLeft, height: 1,
         width: sizes.groups * group + sizes.pixelsLeft, kernel: (1, 1))
@@ -52,7 +53,7 @@ import Testing
   /// What the output holds before.
   private let held = 0.75
 
-  /// The groups are computed in two stretches, the last first, each of them by all pairs.
+  /// The pixels are computed in two stretches, the last first, each of them by all pairs.
   private func forward(
     _ reference: ConvolutionReference, _ table: sasuka_kernel_table, _ pairs: Int, _ groups: Int, hasBias: Bool,
     epilogue: Int32
@@ -69,14 +70,16 @@ import Testing
     let input = driver.blocked(reference.input, channels: shape.inputs)
     let blocks = (shape.outputs + driver.v - 1) / driver.v
     var output = [Float](repeating: Float(held), count: blocks * shape.width * driver.v)
-    var panels = [Float](repeating: .nan, count: groups * Int(sasuka_strassen_group_floats(&sizes, v)))
+    var panels = [Float](repeating: .nan, count: shape.inputs * shape.width)
     var scratch = [Float](repeating: .nan, count: Int(sasuka_strassen_scratch_floats(&sizes, v)))
-    for stretch in [(groups / 2)..<groups, 0..<(groups / 2)] where !stretch.isEmpty {
-      let (first, end) = (Int64(stretch.lowerBound), Int64(stretch.upperBound))
-      table.strassen_input(&sizes, input, &panels, first, end)
+    let tallest = 2 * Int(sasuka_strassen_pixels(v))
+    let end = groups * Int(sasuka_strassen_fewest_pixels(v))
+    let middle = end / 2 / tallest * tallest
+    for stretch in [middle..<end, 0..<middle] where !stretch.isEmpty {
       for pair in 0..<Int64(pairs) {
         table.strassen_product(
-          &sizes, input, panels, packed, hasBias ? reference.bias : nil, &output, &scratch, pair, first, end, epilogue)
+          &sizes, input, &panels, packed, hasBias ? reference.bias : nil, &output, &scratch, pair,
+          Int64(stretch.lowerBound), Int64(stretch.upperBound), pair == 0, epilogue)
       }
     }
     return driver.plain(output, channels: shape.outputs, pixels: shape.width)

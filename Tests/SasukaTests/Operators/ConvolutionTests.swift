@@ -51,6 +51,7 @@ import Testing
     (1, Extent(1), 1, Padding(), 96, 136, 17, 17), (1, Extent(1), 1, Padding(), 32, 80, 31, 9),
     (1, Extent(3), 2, Padding(1), 64, 96, 28, 28), (5, Extent(3), 2, Padding(0), 32, 40, 35, 17),
     (2, Extent(3), 2, Padding(top: 0, bottom: 1, left: 2, right: 1), 48, 70, 16, 29),
+    (2, Extent(1), 2, Padding(), 64, 200, 17, 18), (5, Extent(1), 2, Padding(), 32, 64, 11, 7),
   ])
   func fasterIsFused(
     _ batch: Int, _ kernel: Extent, _ stride: Int, _ padding: Padding, _ channels: Int, _ outputs: Int, _ height: Int,
