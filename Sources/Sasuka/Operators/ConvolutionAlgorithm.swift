@@ -153,16 +153,16 @@ extension ConvolutionPass {
   /// The same of Strassen's products.
   ///
   /// Measured on a Zen 4 core: beside products with vectors of 16, a sum of weights takes as long as 1.5 multiply-adds; one
-  /// of inputs as 3, and more where they come from the third cache; what tiles of sums wait for each other, as 24 for each
-  /// vector. With vectors of 8 floats sums have loops of their own, but stores are cheaper.
+  /// of inputs as 3, or as 9 where more than a megabyte of them comes from the third cache; what tiles of sums wait for each
+  /// other, as 24 for each vector. With vectors of 8 floats sums have loops of their own, but stores are cheaper.
   private func strassenCost(images: Int, lanes: Int) -> Double {
     let run = StrassenGroups(shape, lanes: lanes)
     let inputs = Double(shape.input_channels)
     let outputBlocks = Double(Layout.blocks(of: Int(shape.output_channels), lanes: lanes))
     let pixels = Double(run.pixels)
     let (pairs, grouped) = (Double(run.pairs), Double(run.grouped))
-    let isFar = pixels * inputs > 458_752
-    let (weightSum, inputSum, wait) = lanes == 16 ? (1.5, isFar ? 8.0 : 3, 24.0) : (3, 4, 4)
+    let isFar = pixels * inputs > 262_144
+    let (weightSum, inputSum, wait) = lanes == 16 ? (1.5, isFar ? 9.0 : 3, 24.0) : (3, 4, 4)
     let direct = pixels * inputs * outputBlocks
     let saved = pairs * grouped * (inputs / 2 - wait)
     let sums =
