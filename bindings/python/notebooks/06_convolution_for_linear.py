@@ -135,7 +135,7 @@ print(model.summary())
 # network would have to name a digit everywhere. The digits up to number 1300 are for training, the others for testing.
 # %% [markdown] lt
 # (Lenteles ir pranešimus biblioteka rašo angliškai, programavimo žodžiais: *layer* – sluoksnis, *operator* – operacija, *window* – langas
-# (5x5 s1 p0 d1: branduolys, žingsnis, užpildymas, išplėtimas), *output* – išvestis, *field* – matymo laukas, *multiply-adds* – daugybos ir sudėties veiksmai.)
+# (3x3 s1 p0 d1: branduolys, žingsnis, užpildymas, išplėtimas), *output* – išvestis, *field* – matymo laukas, *multiply-adds* – daugybos ir sudėties veiksmai.)
 #
 # ## Langų klasifikatorius
 #
