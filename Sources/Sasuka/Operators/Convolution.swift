@@ -13,7 +13,7 @@ package final class Convolution: Operator, Equatable, Sendable {
 
   /// - Parameter readsPlanes: whether the input is taken as the host lays it out, which pays for an image of a few channels.
   package convenience init(_ attributes: ConvolutionAttributes, hasBias: Bool, readsPlanes: Bool = false) {
-    let planes = LayoutRule.mixed(inputs: [false] + [Bool](repeating: true, count: 7), outputs: [true])
+    let planes = LayoutRule.mixed(inputs: [false] + [Bool](repeating: true, count: 8), outputs: [true])
     self.init(attributes, ConvolutionEpilogue(hasBias: hasBias), readsPlanes ? planes : .blocked)
   }
 

@@ -149,6 +149,8 @@ package struct Lowering: ~Copyable {
     func find(_ choice: AlgorithmChoice) -> ConvolutionAlgorithm {
       pass.algorithm(choice, images: images, kernels: kernels, packsEachRun: packsEachRun)
     }
+    // What reads planes has no other algorithm, whatever a saved tuning says.
+    if case .exact = choice { return .direct }
     var layer = TunableLayer(node: node, sizes: pass.sizes(images: images), algorithm: find(choice))
     if let found = tuning?[layer], find(.forced(found)) == found { layer.algorithm = found }
     if isAlone, mode == .evaluation,

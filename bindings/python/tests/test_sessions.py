@@ -77,6 +77,25 @@ def test_a_timing_is_saved_and_used(network: sasuka.Model, x: np.ndarray) -> Non
         np.testing.assert_array_equal(session(x), expected)
 
 
+def test_a_timing_says_nothing_about_a_layer_that_has_no_other_algorithm() -> None:
+    # VGG's first layer, 3 x 3 over the planes of a picture, is the direct one's alone; the others have several.
+    model = sasuka.create_model("vgg11", seed=0, threads=1)
+    x = np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32)
+    with model.session(x.shape) as session:
+        title, expected = session.tuning.splitlines()[0], session(x)
+    with model.session(x.shape, tuning=f"{title}\n1 1 3 64 3 3 1 1 34 34 32 32 winograd 4x4\n") as session:
+        np.testing.assert_array_equal(session(x), expected)
+
+
+def test_a_first_layer_takes_a_bias_a_normalisation_and_a_sum() -> None:
+    with sasuka.Graph((3, 12, 12)) as graph:
+        first = graph.batch_norm2d(graph.conv2d(graph.input, "first", 8, 3), "bn")
+        model = graph.model(graph.add(first, graph.conv2d(graph.input, "other", 8, 3), "sum"), seed=0, threads=1)
+    x = np.random.default_rng(0).standard_normal((2, 3, 12, 12)).astype(np.float32)
+    with model.session(x.shape) as fused, model.session(x.shape, without=["folding", "fusion"]) as plain:
+        np.testing.assert_allclose(fused(x), plain(x), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "damage, error, message",
     [
