@@ -67,7 +67,7 @@ private func clear(_ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
   var index = 0
   while index < count {
     storeVector(Vector(), pointer + index &* lanes)
-    index &+= 1
+    index = sasuka_one_by_one(index &+ 1)
   }
 }
 
@@ -146,11 +146,12 @@ private func packChannel(
     var row = weights
     for _ in 0..<Int(shape.kernel_height) {
       var tap = row
-      for _ in 0..<Int(shape.kernel_width) {
+      var column = 0
+      while column < Int(shape.kernel_width) {
         target.pointee = tap.pointee * scale
         target += tapStep
         tap += Int(strides.column)
-        sasuka_one_by_one()
+        column = sasuka_one_by_one(column &+ 1)
       }
       row += Int(strides.row)
     }
@@ -208,7 +209,7 @@ func sumOfBuffers(_ first: UnsafePointer<Float>, _ stride: Int, _ count: Int) ->
   var buffer = 0
   while buffer < count {
     total += first[buffer &* stride]
-    buffer &+= 1
+    buffer = sasuka_one_by_one(buffer &+ 1)
   }
   return total
 }

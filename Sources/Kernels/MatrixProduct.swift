@@ -20,9 +20,10 @@ func matrixPack(
       for column in 0..<width {
         let isReal = column < part.count
         let source = from + (isReal ? column : 0) &* Int(columnStride)
-        for k in first..<end {
+        var k = first
+        while k < end {
           to[k &* width &+ column] = isReal ? source[k &* Int(depthStride)] : 0
-          sasuka_one_by_one()
+          k = sasuka_one_by_one(k &+ 1)
         }
       }
       first = end

@@ -65,7 +65,7 @@ private func gatherKernels(
         while column < Int(shape.kernel_width) {
           to.pointee = isReal ? from[row &* Int(strides.row) &+ column &* Int(strides.column)] * scale : 0
           to += width
-          column &+= 1
+          column = sasuka_one_by_one(column &+ 1)
         }
         row &+= 1
       }
@@ -159,7 +159,7 @@ struct WeightTransform {
     var tap = 0
     while tap < count {
       sum = multiplyAdd(Vector(repeating: matrix[row &* taps &+ tap]), loadVector(line + tap &* step), sum)
-      tap &+= 1
+      tap = sasuka_one_by_one(tap &+ 1)
     }
     return sum
   }

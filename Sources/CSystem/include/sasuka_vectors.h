@@ -47,8 +47,12 @@ SASUKA_VECTOR_FUNCTION void sasuka_prefetch_lines(const float *place, int64_t li
   for (; lines > 0; lines--, place += 16) sasuka_prefetch(place);
 }
 
-/** Keeps the compiler from making vectors of a loop: where memory is what it waits for, they would be code for nothing. */
-SASUKA_VECTOR_FUNCTION void sasuka_one_by_one(void) { __asm__ volatile(""); }
+/** A loop's counter as it is, which the compiler does not see through: it neither makes vectors of the loop nor repeats its body,
+    which would be code for nothing where memory is what it waits for. */
+SASUKA_VECTOR_FUNCTION ptrdiff_t sasuka_one_by_one(ptrdiff_t counter) {
+  __asm__ volatile("" : "+r"(counter));
+  return counter;
+}
 
 SASUKA_VECTORS(4)
 SASUKA_VECTORS(8)

@@ -11,6 +11,8 @@ package enum CompilerPass: Int, CaseIterable, Sendable {
   case channels
   /// Pointwise and depthwise convolutions behind them are computed together, by bands of rows.
   case bands
+  /// Batches go through the first layers a few pictures at a time.
+  case pictures
   /// Maps stay in the kernels' layout from one operator to the next.
   case layout
   /// Concatenations lie in place, and results where their operands lay.
@@ -18,7 +20,7 @@ package enum CompilerPass: Int, CaseIterable, Sendable {
   /// Memory is used again where its tensor is not read any more.
   case reuse
 
-  package static let names: StaticString = "dead_branches folding fusion channels bands layout in_place reuse"
+  package static let names: StaticString = "dead_branches folding fusion channels bands pictures layout in_place reuse"
 }
 
 /// Which of them a plan makes: all, unless told otherwise.

@@ -15,7 +15,8 @@ extension Graph {
     return try whole.behind(output(ofModule: start), start)
   }
 
-  private func behind(_ cut: Value, _ name: String) throws(SasukaError) -> Graph {
+  /// The part behind a value, whose name messages have.
+  func behind(_ cut: Value, _ name: String) throws(SasukaError) -> Graph {
     let isBehind = dependents(on: [cut])
     var obstacle = outputs[0] == cut || !isBehind[outputs[0].index] ? "no layer behind it leads to the output" : ""
     var nodes: [Node] = []

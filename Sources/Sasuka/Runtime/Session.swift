@@ -20,6 +20,12 @@ package final class Session {
     /// Whether the algorithms are chosen by timing them.
     package var isTimed = false
     package init() {}
+
+    /// Whether a batch may be computed in parts: where all that is asked for is the prediction, and no times of layers that
+    /// compute it at once.
+    fileprivate var mayBeCut: Bool {
+      passes.makes(.pictures) && features.isEmpty && !hasGradients && !profiles && !isTimed && tuning == nil
+    }
   }
 
   package let inputShape: Shape
@@ -28,6 +34,8 @@ package final class Session {
   // What it needs of its model, not the model, which keeps sessions of its own.
   private let modelGate: AccessGate
   private let progress: ProgressFunction?
+  /// What computes a few pictures at a time, if anything does, and what computes the batch.
+  private let first: Executable?
   private let executable: Executable
   private let kernels: KernelTable
   private let threads: Int
@@ -42,16 +50,21 @@ package final class Session {
   /// - Throws: `invalidArgument` for a shape that the network cannot take, or a module that does not split it.
   ///   `notFound` for a module that it has not.
   package init(_ model: Model, inputShape: Shape, options: Options = Options()) throws(SasukaError) {
-    let graph = try model.graph.part(from: options.start, to: options.end)
+    var graph = try model.graph.part(from: options.start, to: options.end)
     var observed: [Value] = []
     for name in options.features { observed.append(try graph.output(ofModule: name)) }
     let lanes = model.kernels.lanes
-    let plan = try graph.specializing(to: inputShape) { () throws(SasukaError) in
+    let pool = model.makePool(threads: options.threads)
+    threads = pool.threadCount
+    let algorithms = options.algorithms ?? model.options.algorithms
+    var shape = inputShape
+    first = try options.mayBeCut ? Session.first(&graph, &shape, model, pool, options.passes, algorithms) : nil
+    let plan = try graph.specializing(to: shape) { () throws(SasukaError) in
       options.hasGradients
         ? try Plan.gradients(
-          of: graph, inputShapes: [inputShape], observing: observed, passes: options.passes, lanes: lanes)
+          of: graph, inputShapes: [shape], observing: observed, passes: options.passes, lanes: lanes)
         : try Plan.evaluation(
-          of: graph, inputShapes: [inputShape], observing: observed, passes: options.passes, lanes: lanes)
+          of: graph, inputShapes: [shape], observing: observed, passes: options.passes, lanes: lanes)
     }
     features = options.features
     modelGate = model.gate
@@ -60,9 +73,6 @@ package final class Session {
     outputShape = plan.graph.shape(plan.graph.outputs[0])
     firstBackward = options.hasGradients ? plan.firstReader(ofInput: 1) : plan.graph.nodes.count
     kernels = model.kernels
-    let pool = model.makePool(threads: options.threads)
-    threads = pool.threadCount
-    let algorithms = options.algorithms ?? model.options.algorithms
     var tuning: Tuning?
     if let text = options.tuning { tuning = try Tuning(text, kernels, threads: threads) }
     if case .exact = algorithms {
@@ -76,7 +86,27 @@ package final class Session {
     profile = options.profiles ? try Profile(executable.steps, of: plan) : nil
   }
 
-  package var memoryBytes: Int { executable.memoryBytes }
+  /// What computes a few pictures of a batch at a time, if it pays: the graph is then what is left for the whole batch, whose
+  /// shape is given back too.
+  @inline(never)
+  private static func first(
+    _ graph: inout Graph, _ shape: inout Shape, _ model: Model, _ pool: ThreadPool, _ passes: PassChoice,
+    _ algorithms: AlgorithmChoice
+  ) throws(SasukaError) -> Executable? {
+    // A shape that the network cannot take is refused later.
+    guard shape.rank == 4, graph.shape(graph.inputs[0]).rank == 4,
+      var before = try? DeadBranchPass.run(graph).specialized(to: [shape]), let cut = PicturePass.cut(before)
+    else { return nil }
+    graph = try before.behind(cut, "input")
+    before.outputs = [cut]
+    let few = PicturePass.picturesAtOnce(of: shape[0])
+    let plan = try Plan.evaluation(
+      of: before, inputShapes: [shape.replacing(axis: 0, with: few)], passes: passes, lanes: model.kernels.lanes)
+    shape = before.shape(cut)
+    return try Executable(plan, of: model, on: pool, algorithms: algorithms)
+  }
+
+  package var memoryBytes: Int { executable.memoryBytes + (first?.memoryBytes ?? 0) }
 
   /// The algorithms of its convolutions as text, for other sessions.
   package var tuning: String {
@@ -123,11 +153,25 @@ package final class Session {
     try modelGate.beginReading()
     defer { modelGate.endReading() }
     profile?.start()
-    try input.read(into: executable.inputPointer(0))
+    if let first {
+      try compute(input, by: first)
+    } else {
+      try input.read(into: executable.inputPointer(0))
+    }
     profile?.lap(Profile.readInput)
     try runForward()
     try output.write(from: UnsafePointer(executable.outputPointer(0)))
     if let profile { profile.lap(profile.writeOutput) }
+  }
+
+  /// The first part of the network, whose results are the second's input.
+  private func compute(_ input: HostTensor, by first: Executable) throws(SasukaError) {
+    let (pictures, floats) = (first.outputShape(0)[0], first.outputShape(0).count)
+    for number in 0..<inputShape[0] / pictures {
+      try input.part(number, pictures: pictures).read(into: first.inputPointer(0))
+      try first.run("forward", progress: progress)
+      (executable.inputPointer(0) + number * floats).copy(from: first.outputPointer(0), count: floats)
+    }
   }
 
   private func runForward() throws(SasukaError) {

@@ -27,6 +27,13 @@ package struct HostTensor {
     }
   }
 
+  /// Some of its parts along the first axis, of `pictures` each: that of this number.
+  func part(_ number: Int, pictures: Int) -> HostTensor {
+    HostTensor(
+      data + number * pictures * strides[0] * dtype.byteCount, dtype, shape.replacing(axis: 0, with: pictures),
+      strides: strides)
+  }
+
   /// Copies the numbers as float32, row-major.
   package func read(into target: UnsafeMutablePointer<Float>) throws(SasukaError) {
     switch dtype {

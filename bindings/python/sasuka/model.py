@@ -607,7 +607,7 @@ class Session(Owner):
         Whether to leave out algorithms that round more than plain sums do, even if the model does not.
     without : sequence of str
         Passes of the compiler to leave out, for measuring and for finding faults: "dead_branches", "folding", "fusion",
-        "channels", "bands", "layout", "in_place", "reuse". Results differ in roundings at most.
+        "channels", "bands", "pictures", "layout", "in_place", "reuse". Results differ in roundings at most.
     tune : bool
         Whether to time the algorithms of each convolution on this machine, in about a hundred times the time of a run, and
         keep the fastest; otherwise a model of costs chooses. Ctrl-C stops it.

@@ -11,7 +11,7 @@ import pytest
 
 import sasuka
 
-PASSES = ["dead_branches", "folding", "fusion", "channels", "bands", "layout", "in_place", "reuse"]
+PASSES = ["dead_branches", "folding", "fusion", "channels", "bands", "pictures", "layout", "in_place", "reuse"]
 
 
 @pytest.fixture(scope="module")
