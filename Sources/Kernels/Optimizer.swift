@@ -90,14 +90,12 @@ struct Lanes {
   }
 }
 
-/// Visits an array of `count` elements a vector at a time.
+/// Visits an array of `count` elements a vector at a time. One loop for all of it: memory is what updates wait for.
 @inline(__always)
 func forEachVector(_ count: Int, _ body: (_ at: Int, _ lanes: Lanes) -> Void) {
-  let whole = count / Vector.scalarCount * Vector.scalarCount
   var at = 0
-  while at < whole {
-    body(at, Lanes(count: Vector.scalarCount))
+  while at < count {
+    body(at, Lanes(count: min(Vector.scalarCount, count - at)))
     at += Vector.scalarCount
   }
-  if at < count { body(at, Lanes(count: count - at)) }
 }

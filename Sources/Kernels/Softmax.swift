@@ -33,21 +33,17 @@ private struct Group {
   @inline(__always)
   func load(_ numbers: UnsafePointer<Float>, _ index: Int) -> Vector {
     let stride = Int(shape.position_stride)
-    let from = numbers + index * Int(shape.class_stride) + first * stride
-    if stride == 1, count == Vector.scalarCount { return loadVector(from) }
-    return loadLanes(from, count, step: stride)
+    return loadLanes(numbers + index * Int(shape.class_stride) + first * stride, count, step: stride)
   }
 
   @inline(__always)
   func store(_ value: Vector, _ numbers: UnsafeMutablePointer<Float>, _ index: Int) {
     let stride = Int(shape.position_stride)
-    let to = numbers + index * Int(shape.class_stride) + first * stride
-    if stride == 1, count == Vector.scalarCount { return storeVector(value, to) }
-    storeLanes(value, to, count, step: stride)
+    storeLanes(value, numbers + index * Int(shape.class_stride) + first * stride, count, step: stride)
   }
 
-  /// The greatest of the classes and the sum of e^(x - greatest).
-  @inline(__always)
+  /// The greatest of the classes and the sum of e^(x - greatest). A call: three kernels begin with it.
+  @inline(never)
   func statistics(_ numbers: UnsafePointer<Float>) -> (greatest: Vector, sum: Vector) {
     var greatest = load(numbers, 0)
     for index in 1..<max(Int(shape.classes), 1) {
