@@ -2,18 +2,17 @@
 // vector of channels, and copying it there would take longer than the convolution.
 import CSystem
 
-/// `rows` neighbouring pixels of an output row, all channels of the unit. `stride` is the convolution's, 0 if not known at
-/// compile time: nearly all first layers have 2.
+/// `rows` neighbouring pixels of an output row, all channels of the unit.
 @inline(never)
-private func planarTile<let rows: Int, let columns: Int, let stride: Int>(
-  _: Count<rows>, _: Count<columns>, _: Count<stride>, from first: Int = 0, _ pass: UnsafePointer<ConvolutionPass>,
+private func planarTile<let rows: Int, let columns: Int>(
+  _: Count<rows>, _: Count<columns>, from first: Int = 0, _ pass: UnsafePointer<ConvolutionPass>,
   _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
 ) {
   var tile = zeroed() as ConvolutionTile<rows, columns>
   let output = output + first &* pass.pointee.outputBlock
   tile.start(first, pass, held: output)
   let run = Run(
-    rowStride: stride == 0 ? pass.pointee.pixel : stride, rowStep: pass.pointee.inputBlock, columnStride: lanes,
+    rowStride: pass.pointee.pixel, rowStep: pass.pointee.inputBlock, columnStride: lanes,
     columnStep: columns == 2 ? 2 &* lanes : pass.pointee.weightStep)
   let channels = pass.pointee.endInput
   var weights = pass.pointee.packed + first &* lanes
@@ -34,26 +33,23 @@ private func planarTile<let rows: Int, let columns: Int, let stride: Int>(
 
 /// One row of the output, `columns` vectors of its channels from vector `first` on, 0 for half a vector.
 @inline(__always)
-private func planarRow<let columns: Int, let stride: Int>(
-  _ columnCount: Count<columns>, _ strideCount: Count<stride>, from first: Int = 0,
-  _ pass: UnsafePointer<ConvolutionPass>, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>,
+private func planarRow<let columns: Int>(
+  _ columnCount: Count<columns>, from first: Int = 0, _ pass: UnsafePointer<ConvolutionPass>,
+  _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>,
   width: Int
 ) {
   var pixel = 0
   while pixel < width {
     let (from, to) = (input + pixel &* pass.pointee.pixel, output + pixel &* pass.pointee.outputPixel)
     let left = width &- pixel
-    if lanes == 16, columns < 2, left >= 14 {
-      planarTile(Count<14>(), columnCount, strideCount, from: first, pass, from, to)
-      pixel &+= 14
-    } else if lanes == 16, columns == 2, left >= 7 {
-      planarTile(Count<7>(), columnCount, strideCount, from: first, pass, from, to)
+    if lanes == 16, left >= 7 {
+      planarTile(Count<7>(), columnCount, from: first, pass, from, to)
       pixel &+= 7
     } else if lanes < 16, left >= 4 {
-      planarTile(Count<4>(), columnCount, strideCount, from: first, pass, from, to)
+      planarTile(Count<4>(), columnCount, from: first, pass, from, to)
       pixel &+= 4
     } else {
-      planarTile(Count<1>(), columnCount, strideCount, from: first, pass, from, to)
+      planarTile(Count<1>(), columnCount, from: first, pass, from, to)
       pixel &+= 1
     }
   }
@@ -76,13 +72,13 @@ func planarForward(
     while row < Int(endRow) {
       let source = input + row &* Int(shape.stride_height &* shape.input_width)
       let target = to + row &* Int(shape.output_row_stride)
-      switch (work.columns, shape.stride_width) {
-      case (_, _) where hasHalves && work.endsInHalf:
-        if work.columns == 2 { planarRow(Count<1>(), Count<0>(), pass, source, target, width: width) }
-        planarRow(Count<0>(), Count<0>(), from: work.columns &- 1, pass, source, target, width: width)
-      case (2, 2) where lanes == 16: planarRow(Count<2>(), Count<2>(), pass, source, target, width: width)
-      case (2, _) where tileColumns == 2: planarRow(Count<2>(), Count<0>(), pass, source, target, width: width)
-      default: planarRow(Count<1>(), Count<0>(), pass, source, target, width: width)
+      if hasHalves, work.endsInHalf {
+        if work.columns == 2 { planarRow(Count<1>(), pass, source, target, width: width) }
+        planarRow(Count<0>(), from: work.columns &- 1, pass, source, target, width: width)
+      } else if work.columns == 2, tileColumns == 2 {
+        planarRow(Count<2>(), pass, source, target, width: width)
+      } else {
+        planarRow(Count<1>(), pass, source, target, width: width)
       }
       row &+= 1
     }

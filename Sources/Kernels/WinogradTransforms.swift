@@ -8,7 +8,7 @@ import CSystem
 typealias Line<let count: Int> = InlineArray<count, Vector>
 
 /// The finite points of a line of `points`, in their order. Those of 4 and 6 points have a third of the error of 0, ±1, ±2;
-/// those of 3, 5, 8 and 10 are the pairs of opposites with the least, or almost, in steps of a sixteenth.
+/// those of 3, 5, 7, 8 and 10 are the pairs of opposites with the least, or almost, in steps of a sixteenth.
 @inline(__always)
 func winogradPoint(_ index: Int, of points: Int) -> Double {
   let first = firstPair(of: points)
@@ -19,6 +19,7 @@ func winogradPoint(_ index: Int, of points: Int) -> Double {
     switch points {
     case 3: 0.75
     case 5: pair == 0 ? 0.5 : 1.25
+    case 7: pair == 0 ? 0.3125 : pair == 1 ? 0.875 : 1.875
     case 8: pair == 0 ? 1 : pair == 1 ? 0.5 : 2
     default: pair == 0 ? 0.4375 : pair == 1 ? 0.8125 : pair == 2 ? 1.25 : 2.25
     }
@@ -129,14 +130,10 @@ func transformOutput<let points: Int, let outputs: Int>(_ s: Line<points>) -> Li
     let (sum, difference) = (s[1] + s[2], s[1] - s[2])
     y[0] = s[0] + sum + s[3] + s[4]
     let odd = multiplyAdd(Vector(repeating: 0.5), s[3], multiplyAdd(Vector(repeating: -2), s[4], difference))
-    if outputs == 4 {
-      y[1] = odd
-      y[2] = multiplyAdd(Vector(repeating: 0.25), s[3], multiplyAdd(Vector(repeating: 4), s[4], sum))
-      y[3] =
-        s[5] + multiplyAdd(Vector(repeating: 0.125), s[3], multiplyAdd(Vector(repeating: -8), s[4], difference))
-    } else {
-      y[1] = odd + s[5]
-    }
+    y[1] = odd
+    y[2] = multiplyAdd(Vector(repeating: 0.25), s[3], multiplyAdd(Vector(repeating: 4), s[4], sum))
+    y[3] =
+      s[5] + multiplyAdd(Vector(repeating: 0.125), s[3], multiplyAdd(Vector(repeating: -8), s[4], difference))
   } else {
     y[0] = s[0] + s[1] + s[2]
     y[1] = s[1] - s[2]

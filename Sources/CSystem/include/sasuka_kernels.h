@@ -80,7 +80,7 @@ typedef struct sasuka_weight_strides {
     and the output from winograd_output. Output pixel (y, x) reads input pixels from (y - top, x - left) on; what lies
     outside the input is 0.
     Of stride 1, tiles have (point_rows - kernel_height + 1) x (point_columns - kernel_width + 1) pixels: 2, 4 or 6 in each
-    direction, with 4, 6 or 8 points, or 10 along the only one: F(2x2, 3x3), F(4x4, 3x3), F(6x6, 3x3), F(2x2, 5x5),
+    direction, with 4, 6, 7 or 8 points, or 10 along the only one: F(2x2, 3x3), F(4x4, 3x3), F(6x6, 3x3), F(4x4, 4x4),
     F(4x4, 5x5), F(4, 7), F(4, 3). A kernel of one row is filtered along rows alone, with one row of points, and one of one
     column alike.
     Of stride 2, with 3 x 3 taps and a multiple of V input channels, the input's four phases (even or odd rows, even or odd

@@ -86,7 +86,7 @@ private struct BandLayer {
   let epilogue: Int32
 }
 
-private struct BandRun {
+private final class BandRun {
   let first, second: BandLayer
   private let kernels: UnsafeMutablePointer<sasuka_kernel_table>
   /// Channel blocks of the map, of a unit of the first convolution, and how many such units there are.

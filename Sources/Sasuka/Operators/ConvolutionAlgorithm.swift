@@ -11,8 +11,8 @@ package enum ConvolutionAlgorithm: Int, CaseIterable, Sendable {
   case winograd2 = 2
   /// Of tiles of 3 x 3 pixels: 49/81 of the products of a 3 x 3 convolution of stride 2.
   case winograd3 = 3
-  /// Of tiles of 4 x 4 pixels: 1/4 of the products of a 3 x 3 convolution, 9/16 of one of stride 2, 4/25 of a 5 x 5, 5/14 of
-  /// a 1 x 7.
+  /// Of tiles of 4 x 4 pixels: 1/4 of the products of a 3 x 3 convolution, 9/16 of one of stride 2, 49/256 of a
+  /// 4 x 4, 4/25 of a 5 x 5, 5/14 of a 1 x 7; of a first layer of 7 x 7 and stride 2, in its phases, 1/4.
   case winograd4 = 4
   /// Of tiles of 6 x 6 pixels: 16/81 of the products of a 3 x 3 convolution.
   case winograd6 = 6
@@ -99,7 +99,7 @@ extension ConvolutionPass {
   /// Whether all kinds of products fill tiles: both units of a pair, both halves of the channels, both tiles of a group.
   private func allowsStrassen(lanes: Int) -> Bool {
     let (width, pixels) = (Int64(lanes), shape.output_height * shape.output_width)
-    return shape.kernel_height == 1 && shape.kernel_width == 1 && padding == nil
+    return !readsPlanes && shape.kernel_height == 1 && shape.kernel_width == 1 && padding == nil
       && shape.input_channels % (2 * width) == 0 && shape.output_channels >= 4 * width
       && pixels >= sasuka_strassen_fewest_pixels(width) && shape.output_block_stride == pixels * width
       && shape.output_pixel_stride == width
@@ -107,6 +107,12 @@ extension ConvolutionPass {
 
   /// Whether there are transforms for the kernel's taps; ten points, in two dimensions, would cost float32 two digits.
   private func allowsWinograd(_ algorithm: ConvolutionAlgorithm, lanes: Int) -> Bool {
+    if readsPlanes {
+      // Two taps would have few products to save, and phases without a tap none.
+      func fits(_ taps: Int64, _ stride: Int64) -> Bool { stride > 1 && taps > 2 * stride && taps <= 4 * stride }
+      return algorithm == .winograd4 && fits(shape.kernel_height, shape.stride_height)
+        && fits(shape.kernel_width, shape.stride_width)
+    }
     let sides = [shape.kernel_height, shape.kernel_width]
     if shape.stride_height == 2, shape.stride_width == 2 {
       return sides == [3, 3] && Int(shape.input_channels) % lanes == 0 && algorithm != .winograd6
@@ -116,7 +122,8 @@ extension ConvolutionPass {
     let most: Int64 = filtered.count == 1 ? Int64(SASUKA_WINOGRAD_POINTS) : 8
     return !filtered.isEmpty && shape.stride_height == 1 && shape.stride_width == 1
       && filtered.allSatisfy { taps in
-        let isKnown = taps == 3 || taps == 5 && algorithm != .winograd6 || taps == 7 && algorithm == .winograd4
+        let isKnown =
+          taps == 3 || (taps == 4 || taps == 5 || taps == 7) && algorithm == .winograd4
         return isKnown && algorithm.points(taps: taps, stride: 1) <= most
       }
   }
@@ -128,6 +135,12 @@ extension ConvolutionPass {
   /// the transforms of one tile of one channel block take as long as 14 and 11 multiply-adds for each point.
   private func cost(_ algorithm: ConvolutionAlgorithm, images: Int, lanes: Int, packsEachRun: Bool) -> Double {
     if algorithm == .strassen { return strassenCost(images: images, lanes: lanes) }
+    if readsPlanes, algorithm != .direct {
+      // Each pixel of the phases is copied by itself.
+      let copies = StridePhases(ofImages: self, lanes: lanes).floats
+      return overPhases.cost(algorithm, images: images, lanes: lanes, packsEachRun: packsEachRun)
+        + Double(images * copies)
+    }
     let (inputs, outputs) = (Int(shape.input_channels), Int(shape.output_channels))
     let outputBlocks = Double(Layout.blocks(of: outputs, lanes: lanes))
     let weightVectors = Double(inputs) * outputBlocks

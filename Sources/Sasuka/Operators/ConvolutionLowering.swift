@@ -15,10 +15,10 @@ extension Lowering {
     let folded = try fold(epilogue, node, channels: channels)
     if let addend = epilogue.addend(node) { placeAddend(addend, at: output) }
     let bias = bias(epilogue, node, folded)
-    for pass in passes {
-      let choice = layout(input) == .plain ? .exact : algorithms
+    for var pass in passes {
+      pass.readsPlanes = layout(input) == .plain
       let algorithm = algorithm(
-        of: pass, choice, images: shape(input)[0], packsEachRun: learns(weight), isAlone: passes.count == 1)
+        of: pass, images: shape(input)[0], packsEachRun: learns(weight), isAlone: passes.count == 1)
       if algorithm != .direct, algorithm != .strassen {
         try convolve(
           pass, by: algorithm, input: input, weight: weight, folded: folded, bias: bias, epilogue: epilogue.flags,
@@ -34,8 +34,8 @@ extension Lowering {
       }
       let pass = pass.isDepthwise ? pass.withoutBorder : pass
       let run = ConvolutionRun(
-        pass, kernels: kernels, readsPlanes: layout(input) == .plain, operands, inputShape: shape(input),
-        outputShape: shape(output), threads: threads(sharingOneOf: shape(input)[0]))
+        pass, kernels: kernels, operands, inputShape: shape(input), outputShape: shape(output),
+        threads: threads(sharingOneOf: shape(input)[0]))
       convolve(run, pass, images: shape(input)[0])
     }
   }
@@ -68,7 +68,7 @@ extension Lowering {
 
   private mutating func convolve(_ run: ConvolutionRun, _ pass: ConvolutionPass, images: Int) {
     let name: StaticString =
-      pass.isDepthwise ? "depthwise" : pass.isGrouped ? "grouped" : run.readsPlanes ? "planar" : "direct"
+      pass.isDepthwise ? "depthwise" : pass.isGrouped ? "grouped" : pass.readsPlanes ? "planar" : "direct"
     algorithm = name
     if images >= Lowering.imagesForWholeImageUnits {
       needWorkerScratch(bytes: run.paddedFloats * MemoryLayout<Float>.stride)
@@ -121,17 +121,18 @@ extension Lowering {
 
 /// What a pass over a batch reads and writes, by whatever algorithm.
 struct ConvolutionOperands {
-  let input, packed: UnsafePointer<Float>
+  var input: UnsafePointer<Float>
+  let packed: UnsafePointer<Float>
   let bias: UnsafePointer<Float>?
-  let output: UnsafeMutablePointer<Float>
+  var output: UnsafeMutablePointer<Float>
   /// Floats of one image of the input and of the output.
   let inputImage, outputImage: Int
   /// Flags for the kernel.
   let epilogue: Int32
 }
 
-/// The pointers and sizes of one pass over a batch.
-struct ConvolutionRun {
+/// The pointers and sizes of one pass over a batch. Not a struct, of which each step would have a copy.
+final class ConvolutionRun {
   private let pass: ConvolutionPass
   private let lanes: Int
   private let operands: ConvolutionOperands
@@ -143,8 +144,6 @@ struct ConvolutionRun {
   private let padBlocks:
     @convention(c) (UnsafePointer<sasuka_padding>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int64, Int64)
       -> Void
-  /// Whether the input lies in planes of one channel, not in blocks.
-  let readsPlanes: Bool
   /// Channel blocks of the input, or planes.
   let inputBlocks: Int
   /// How an image's output is divided into units of work.
@@ -153,13 +152,13 @@ struct ConvolutionRun {
   let paddedFloats: Int
 
   init(
-    _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, readsPlanes: Bool,
-    _ operands: ConvolutionOperands, inputShape: Shape, outputShape: Shape, threads: Int
+    _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, _ operands: ConvolutionOperands,
+    inputShape: Shape, outputShape: Shape, threads: Int
   ) {
     self.pass = pass
     self.operands = operands
     padBlocks = kernels.pointee.pad!
-    self.readsPlanes = readsPlanes
+    let readsPlanes = pass.readsPlanes
     lanes = Int(kernels.pointee.vector_width)
     var shape = pass.shape
     let units: Int
@@ -204,7 +203,7 @@ struct ConvolutionRun {
   private func pad(_ image: Int, _ blocks: Range<Int>, to padded: UnsafeMutablePointer<Float>) {
     guard var padding = pass.padding else { return }
     let source = operands.input + image * operands.inputImage
-    if readsPlanes {
+    if pass.readsPlanes {
       for plane in blocks { padding.copyPlane(plane, source, to: padded) }
     } else {
       padBlocks(&padding, source, padded, Int64(blocks.lowerBound), Int64(blocks.upperBound))

@@ -31,6 +31,8 @@ struct ConvolutionPass {
   var weightOffset = 0
   /// First output element of the pass, in floats from the image's start.
   var outputOffset = 0
+  /// Whether the image lies in planes, as the host laid it out, not in blocks.
+  var readsPlanes = false
   let isDepthwise: Bool
   /// Whether the groups have a kernel of their own: of 4 or 8 channels, several to a vector.
   let isGrouped: Bool

@@ -39,18 +39,18 @@ extension Lowering {
   mutating func convolveByStrassen(
     _ pass: ConvolutionPass, _ operands: ConvolutionOperands, images: Int
   ) {
-    var run = StrassenRun(pass, kernels: kernels, operands, images: images)
+    let run = StrassenRun(pass, kernels: kernels, operands, images: images)
     run.divide(among: threads)
     if !run.isDense {
       needScratch(bytes: images * run.denseFloats * MemoryLayout<Float>.stride)
       algorithm = "padding"
-      step(units: images * run.inputBlocks) { [run] block, context in
+      step(units: images * run.inputBlocks) { block, context in
         run.thin(block, to: context.scratch.assumingMemoryBound(to: Float.self))
       }
     }
     algorithm = ConvolutionAlgorithm.strassen.name
     needWorkerScratch(bytes: (run.scratchFloats + run.panelFloats) * MemoryLayout<Float>.stride)
-    step(units: run.parts) { [run] part, context in
+    step(units: run.parts) { part, context in
       let dense = UnsafePointer(context.scratch.assumingMemoryBound(to: Float.self))
       run.compute(part, dense: dense, scratch: context.workerScratch.assumingMemoryBound(to: Float.self))
     }
@@ -58,7 +58,7 @@ extension Lowering {
 }
 
 /// The pointers and sizes of a convolution by Strassen over a batch.
-private struct StrassenRun {
+private final class StrassenRun {
   private let kernels: sasuka_kernel_table
   /// Of the image as one row: pixels follow one another.
   private var shape: sasuka_convolution
@@ -105,7 +105,7 @@ private struct StrassenRun {
 
   /// Cuts the images into stretches, as many for each thread as can be, or the channels, where that divides the work more
   /// evenly. The numbers do not depend on the division.
-  mutating func divide(among threads: Int) {
+  func divide(among threads: Int) {
     let fewest = groups.stretches
     var least = Int.max
     consider(fewest, shares: 1, threads, &least)
@@ -113,7 +113,7 @@ private struct StrassenRun {
     consider(fewest, shares: min(threads, groups.allPairs), threads, &least)
   }
 
-  private mutating func consider(_ stretches: Int, shares: Int, _ threads: Int, _ least: inout Int) {
+  private func consider(_ stretches: Int, shares: Int, _ threads: Int, _ least: inout Int) {
     let longest = Layout.blocks(of: groups.groups, lanes: stretches)
     let rounds = Layout.blocks(of: images * stretches * shares, lanes: threads)
     let time = rounds * longest * Layout.blocks(of: groups.allPairs, lanes: shares)

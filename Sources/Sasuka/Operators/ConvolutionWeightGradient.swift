@@ -69,7 +69,7 @@ extension Lowering {
 }
 
 /// The pointers and sizes of a weight gradient over a batch.
-private struct WeightGradientWork {
+private final class WeightGradientWork {
   let pass: ConvolutionPass
   let input, outputGradient: UnsafePointer<Float>
   let imageFloats, gradientImageFloats: Int

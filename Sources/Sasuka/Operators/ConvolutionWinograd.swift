@@ -5,49 +5,69 @@ extension Lowering {
   /// Tiles of a block: enough to stream the weights seldom, few enough for most blocks to stay in the L2 cache. Measured
   /// from 14 to 112, with 64 to 512 channels, on a Zen 4 core: for 36 points within 5 % from 42 on, slower below and above;
   /// for 64 points the same from 28 on. A point of a phase counts as one: for 100 points, slower with 16 tiles and with 52.
-  private static func tilesAtOnce(points: Int) -> Int { points > 36 ? 28 : 56 }
+  /// For the 49 points of a first layer's 12 phases within 3 % from 56 on, slower below.
+  private static func tilesAtOnce(points: Int) -> Int { points > 49 ? 28 : 56 }
+
+  /// Images whose phases lie in the scratch at the same time: few, as a first layer's phases are larger than its images.
+  private static let imagesTakenApart = 4
 
   /// Convolves by one pass, of which `image` and `outputImage` are the floats of one image's input and output.
   mutating func convolve(
     _ pass: ConvolutionPass, by algorithm: ConvolutionAlgorithm, input: Value, weight: Value,
     folded: FoldedNormalization?, bias: UnsafePointer<Float>?, epilogue: Int32, output: Value
   ) throws(SasukaError) {
-    self.algorithm = algorithm.name
-    let shape = sasuka_winograd(pass, algorithm)
+    let shape = sasuka_winograd(pass.readsPlanes ? pass.overPhases : pass, algorithm)
     let images = self.shape(input)[0]
     let units = Layout.blocks(of: Int(shape.output_channels), lanes: lanes * Int(kernels.pointee.convolution_columns))
     let packed = try pack(shape, pass, algorithm, units: units, weight: weight, folded: folded)
-    let operands = operands(of: pass, input: input, packed: packed, bias: bias, epilogue: epilogue, output: output)
-    var run = WinogradRun(shape, kernels: kernels, images: images, units: units, operands)
+    var operands = operands(of: pass, input: input, packed: packed, bias: bias, epilogue: epilogue, output: output)
+    let phases = pass.readsPlanes ? StridePhases(ofImages: pass, lanes: lanes) : nil
+    var left = images
+    while left > 0 {
+      let count = phases == nil ? left : min(left, Lowering.imagesTakenApart)
+      if let phases {
+        self.algorithm = "space to depth"
+        needScratch(bytes: count * phases.floats * MemoryLayout<Float>.stride)
+        step(units: count * phases.height) { [input = operands.input] row, context in
+          phases.copyRow(row, from: input, to: floats(context.scratch))
+        }
+      }
+      self.algorithm = algorithm.name
+      convolve(
+        WinogradRun(shape, kernels: kernels, images: count, units: units, operands, imagePhases: phases?.floats ?? 0))
+      operands.input += count * operands.inputImage
+      operands.output += count * operands.outputImage
+      left -= count
+    }
+  }
+
+  /// Adds the steps of some images, whose scratch is not laid out yet.
+  private mutating func convolve(_ run: WinogradRun) {
     run.divide(tilesAtOnce: Lowering.tilesAtOnce(points: run.points * run.phases), among: threads)
     let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
     if threads == 1 || run.blocks >= 2 * threads {
       // Tall tiles read each weight seldom, and few tiles read it but once: best is to read all of them in order. Others go
       // point by point, each of whose inputs stay in the cache: 20 % faster with 256 channels on AVX2.
-      run.allocate(tiles: run.tilesAtOnce, units: lanes == 16 || run.tilesAtOnce < 32 ? 1 : units)
+      run.allocate(tiles: run.tilesAtOnce, units: lanes == 16 || run.tilesAtOnce < 32 ? 1 : run.units)
       needWorkerScratch(bytes: (lines + run.scratchFloats) * MemoryLayout<Float>.stride)
-      step(units: run.blocks) { [run] block, context in
-        let scratch = context.workerScratch.assumingMemoryBound(to: Float.self)
-        run.compute(block, scratch: scratch + lines, lines: scratch)
+      step(units: run.blocks) { block, context in
+        let scratch = floats(context.workerScratch)
+        run.compute(block, phases: floats(context.scratch), scratch: scratch + lines, lines: scratch)
       }
       return
     }
     // Too few blocks for the threads: they share the work on all tiles, kernel by kernel.
-    run.allocate(tiles: run.tiles, units: units)
-    needScratch(bytes: run.scratchFloats * MemoryLayout<Float>.stride)
+    run.allocate(tiles: run.tiles, units: run.units)
+    needScratch(bytes: (run.phaseFloats + run.scratchFloats) * MemoryLayout<Float>.stride)
     needWorkerScratch(bytes: lines * MemoryLayout<Float>.stride)
-    step(units: run.inputBlocks) { [run] block, context in
-      run.transformInput(
-        block, scratch: context.scratch.assumingMemoryBound(to: Float.self),
-        lines: context.workerScratch.assumingMemoryBound(to: Float.self))
+    step(units: run.inputBlocks) { block, context in
+      run.transformInput(block, scratch: floats(context.scratch), lines: floats(context.workerScratch))
     }
-    step(units: run.points * units) { [run] unit, context in
-      run.multiply(unit, scratch: context.scratch.assumingMemoryBound(to: Float.self))
+    step(units: run.points * run.units) { unit, context in
+      run.multiply(unit, scratch: floats(context.scratch))
     }
-    step(units: run.outputBlocks) { [run] block, context in
-      run.transformOutput(
-        block, scratch: context.scratch.assumingMemoryBound(to: Float.self),
-        lines: context.workerScratch.assumingMemoryBound(to: Float.self))
+    step(units: run.outputBlocks) { block, context in
+      run.transformOutput(block, scratch: floats(context.scratch), lines: floats(context.workerScratch))
     }
   }
 
@@ -56,20 +76,36 @@ extension Lowering {
     folded: FoldedNormalization?
   ) throws(SasukaError) -> UnsafePointer<Float> {
     var shape = shape
+    let blockPass = pass.readsPlanes ? pass.overPhases : pass
     let (width, columns) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
-    let floats = sasuka_matrix_packed_floats(shape.output_channels, shape.input_channels, width, columns)
-    let packed = try packedMemory(pass.packing(for: algorithm), floats: Int(sasuka_winograd_weights(&shape) * floats))
-    let (source, strides, kernel) = (pointer(weight), pass.weightStrides, kernels.pointee.winograd_pack!)
-    let (offset, scales) = (pass.weightOffset, folded.map { UnsafePointer($0.scales) })
+    let packedFloats = sasuka_matrix_packed_floats(shape.output_channels, shape.input_channels, width, columns)
+    let packed = try packedMemory(
+      blockPass.packing(for: algorithm), floats: Int(sasuka_winograd_weights(&shape) * packedFloats))
+    let (strides, kernel) = (blockPass.weightStrides, kernels.pointee.winograd_pack!)
+    let (source, scales) = (UnsafePointer(pointer(weight)) + pass.weightOffset, folded.map { UnsafePointer($0.scales) })
+    let isTakenApart = pass.readsPlanes
+    if isTakenApart {
+      let phases = StridePhases(ofKernels: pass)
+      let outputs = Int(shape.output_channels)
+      needScratch(bytes: outputs * phases.floats * MemoryLayout<Float>.stride)
+      prepare(units: outputs * phases.height) { row, context in
+        phases.copyRow(row, from: source, to: floats(context.scratch))
+      }
+    }
     let scratchFloats = 16 * shape.kernel_height * shape.kernel_width * columns * width
     needWorkerScratch(bytes: Int(scratchFloats) * MemoryLayout<Float>.stride)
     prepare(units: units) { [shape] unit, context in
       var (shape, strides) = (shape, strides)
-      let scratch = context.workerScratch.assumingMemoryBound(to: Float.self)
-      kernel(&shape, &strides, source + offset, scales, packed, scratch, Int64(unit), Int64(unit) + 1)
+      let weights = isTakenApart ? UnsafePointer(floats(context.scratch)) : source
+      kernel(
+        &shape, &strides, weights, scales, packed, floats(context.workerScratch), Int64(unit), Int64(unit) + 1)
     }
     return UnsafePointer(packed)
   }
+}
+
+private func floats(_ memory: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Float> {
+  memory.assumingMemoryBound(to: Float.self)
 }
 
 extension sasuka_winograd {
@@ -93,8 +129,9 @@ extension sasuka_winograd {
   }
 }
 
-/// The pointers and sizes of a convolution by Winograd over a batch.
-private struct WinogradRun {
+/// The pointers and sizes of a convolution by Winograd over a batch. Not a struct, of which each step would have a copy: a
+/// kilobyte of code.
+private final class WinogradRun {
   private var shape: sasuka_winograd
   private let kernels: sasuka_kernel_table
   private let operands: ConvolutionOperands
@@ -103,15 +140,18 @@ private struct WinogradRun {
   let columns, units: Int
   /// Tiles of the batch.
   let tiles: Int
+  /// Floats of the images' phases at the beginning of the shared scratch; 0 where the input is read as it lies.
+  let phaseFloats: Int
   private(set) var tilesAtOnce = 0
   private(set) var unitsAtOnce = 0
 
   init(
     _ shape: sasuka_winograd, kernels: UnsafeMutablePointer<sasuka_kernel_table>, images: Int, units: Int,
-    _ operands: ConvolutionOperands
+    _ operands: ConvolutionOperands, imagePhases: Int
   ) {
     self.shape = shape
-    self.shape.input_image_stride = Int64(operands.inputImage)
+    phaseFloats = images * imagePhases
+    self.shape.input_image_stride = Int64(imagePhases == 0 ? operands.inputImage : imagePhases)
     self.shape.output_image_stride = Int64(operands.outputImage)
     self.kernels = kernels.pointee
     self.operands = operands
@@ -128,7 +168,7 @@ private struct WinogradRun {
   private var lanes: Int { Int(kernels.vector_width) }
 
   /// Cuts the batch into equal blocks of about so many tiles, of which each thread gets as many as the others.
-  mutating func divide(tilesAtOnce wish: Int, among threads: Int) {
+  func divide(tilesAtOnce wish: Int, among threads: Int) {
     var count = max(1, (tiles + wish / 2) / wish)
     if count > threads { count = (count + threads - 1) / threads * threads }
     tilesAtOnce = (tiles + count - 1) / count
@@ -137,7 +177,7 @@ private struct WinogradRun {
   var blocks: Int { (tiles + tilesAtOnce - 1) / tilesAtOnce }
 
   /// Lays out scratch for so many tiles and units of output channels.
-  mutating func allocate(tiles: Int, units: Int) {
+  func allocate(tiles: Int, units: Int) {
     unitsAtOnce = units
     shape.tile_stride = Int64(tiles)
     // A vector more, lest all points fall into one set of the cache.
@@ -151,12 +191,21 @@ private struct WinogradRun {
     scratch + points * Int(shape.input_point_stride)
   }
 
+  /// What the transforms read.
+  private func input(_ phases: UnsafeMutablePointer<Float>) -> UnsafePointer<Float> {
+    phaseFloats == 0 ? operands.input : UnsafePointer(phases)
+  }
+
   /// One block of tiles from the input to the output.
-  func compute(_ block: Int, scratch transformed: UnsafeMutablePointer<Float>, lines: UnsafeMutablePointer<Float>) {
+  func compute(
+    _ block: Int, phases: UnsafeMutablePointer<Float>, scratch transformed: UnsafeMutablePointer<Float>,
+    lines: UnsafeMutablePointer<Float>
+  ) {
     var shape = shape
     let (first, end) = (block * tilesAtOnce, min((block + 1) * tilesAtOnce, tiles))
     let products = products(transformed)
-    kernels.winograd_input!(&shape, operands.input, transformed, lines, Int64(first), Int64(end), 0, Int64(inputBlocks))
+    let input = input(phases)
+    kernels.winograd_input!(&shape, input, transformed, lines, Int64(first), Int64(end), 0, Int64(inputBlocks))
     for unit in stride(from: 0, to: units, by: unitsAtOnce) {
       let endUnit = min(unit + unitsAtOnce, units)
       kernels.winograd_product!(
@@ -173,16 +222,19 @@ private struct WinogradRun {
     _ block: Int, scratch: UnsafeMutablePointer<Float>, lines: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
-    kernels.winograd_input!(&shape, operands.input, scratch, lines, 0, Int64(tiles), Int64(block), Int64(block) + 1)
+    let transformed = scratch + phaseFloats
+    kernels.winograd_input!(
+      &shape, input(scratch), transformed, lines, 0, Int64(tiles), Int64(block), Int64(block) + 1)
   }
 
   /// One point and one unit of output channels, all tiles.
   func multiply(_ number: Int, scratch: UnsafeMutablePointer<Float>) {
     var shape = shape
     let (point, unit) = (number / units, number % units)
-    let products = products(scratch) + unit * columns * tiles * lanes
+    let transformed = scratch + phaseFloats
+    let products = products(transformed) + unit * columns * tiles * lanes
     kernels.winograd_product!(
-      &shape, scratch, operands.packed, products, Int64(tiles), Int64(point), Int64(point) + 1, Int64(unit),
+      &shape, transformed, operands.packed, products, Int64(tiles), Int64(point), Int64(point) + 1, Int64(unit),
       Int64(unit) + 1)
   }
 
@@ -191,7 +243,7 @@ private struct WinogradRun {
     _ block: Int, scratch: UnsafeMutablePointer<Float>, lines: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
-    let products = products(scratch) + block * tiles * lanes
+    let products = products(scratch + phaseFloats) + block * tiles * lanes
     kernels.winograd_output!(
       &shape, products, operands.bias, operands.output, lines, 0, Int64(tiles), Int64(block), Int64(block) + 1,
       operands.epilogue)

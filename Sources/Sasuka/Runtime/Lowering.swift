@@ -144,14 +144,12 @@ package struct Lowering: ~Copyable {
 
   /// The algorithm for a pass; kept in mind if there are several and the node is computed by this pass alone.
   mutating func algorithm(
-    of pass: ConvolutionPass, _ choice: AlgorithmChoice, images: Int, packsEachRun: Bool, isAlone: Bool
+    of pass: ConvolutionPass, images: Int, packsEachRun: Bool, isAlone: Bool
   ) -> ConvolutionAlgorithm {
     func find(_ choice: AlgorithmChoice) -> ConvolutionAlgorithm {
       pass.algorithm(choice, images: images, kernels: kernels, packsEachRun: packsEachRun)
     }
-    // What reads planes has no other algorithm, whatever a saved tuning says.
-    if case .exact = choice { return .direct }
-    var layer = TunableLayer(node: node, sizes: pass.sizes(images: images), algorithm: find(choice))
+    var layer = TunableLayer(node: node, sizes: pass.sizes(images: images), algorithm: find(algorithms))
     if let found = tuning?[layer], find(.forced(found)) == found { layer.algorithm = found }
     if isAlone, mode == .evaluation,
       ConvolutionAlgorithm.allCases.contains(where: { $0 != .direct && find(.forced($0)) == $0 })

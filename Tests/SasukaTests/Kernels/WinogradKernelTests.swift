@@ -17,6 +17,17 @@ import Testing
       inputs: 64, outputs: 48, height: 14, width: 14, kernel: (3, 3), top: 1, left: 1, bottom: 1, right: 1),
   ]
 
+  static let shapesOf4: [ConvolutionCase] = [
+    ConvolutionCase(inputs: 1, outputs: 1, height: 4, width: 4, kernel: (4, 4)),
+    ConvolutionCase(inputs: 12, outputs: 64, height: 21, width: 66, kernel: (4, 4)),
+    ConvolutionCase(
+      inputs: 17, outputs: 33, height: 6, width: 31, kernel: (4, 4), top: 3, left: 0, bottom: 0, right: 2),
+    ConvolutionCase(
+      inputs: 64, outputs: 48, height: 13, width: 14, kernel: (4, 4), top: 1, left: 2, bottom: 2, right: 1),
+    ConvolutionCase(inputs: 9, outputs: 8, height: 8, width: 9, kernel: (1, 4), top: 0, left: 1, bottom: 0, right: 1),
+    ConvolutionCase(inputs: 9, outputs: 8, height: 8, width: 9, kernel: (4, 3), top: 1, left: 1, bottom: 1, right: 1),
+  ]
+
   static let shapesOf5: [ConvolutionCase] = [
     ConvolutionCase(inputs: 1, outputs: 1, height: 5, width: 5, kernel: (5, 5)),
     ConvolutionCase(inputs: 3, outputs: 5, height: 7, width: 9, kernel: (5, 5), top: 2, left: 2, bottom: 2, right: 2),
@@ -67,7 +78,7 @@ import Testing
   /// Every tile that each kernel has.
   static let tiles: [(shape: ConvolutionCase, tile: Int)] =
     [2, 3, 4].flatMap { tile in strided.map { ($0, tile) } } + [2, 4, 6].flatMap { tile in shapes.map { ($0, tile) } }
-    + [2, 4].flatMap { tile in shapesOf5.map { ($0, tile) } }
+    + shapesOf4.map { ($0, 4) } + shapesOf5.map { ($0, 4) }
     + lines.map { ($0, 4) } + lines.filter { max($0.kernel.height, $0.kernel.width) == 3 }.map { ($0, 6) }
 
   @Test(arguments: tiles)
@@ -111,6 +122,7 @@ struct ToomCook {
     switch points {
     case 3: [0.75, -0.75]
     case 5: [0.5, -0.5, 1.25, -1.25]
+    case 7: [0.3125, -0.3125, 0.875, -0.875, 1.875, -1.875]
     case 8: [0, 1, -1, 0.5, -0.5, 2, -2]
     case 10: [0, 0.4375, -0.4375, 0.8125, -0.8125, 1.25, -1.25, 2.25, -2.25]
     default: [0, 1, -1, 0.5, -2]

@@ -96,6 +96,18 @@ def test_a_first_layer_takes_a_bias_a_normalisation_and_a_sum() -> None:
         np.testing.assert_allclose(fused(x), plain(x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name, taken_apart", [("resnet18", True), ("alexnet", True), ("vgg11", False), ("mobilenet_v2", False)])
+def test_a_first_layer_of_large_kernels_is_computed_in_phases(name: str, taken_apart: bool) -> None:
+    model = sasuka.create_model(name, seed=0, threads=1)
+    x = np.random.default_rng(0).standard_normal((1, 3, 97, 130)).astype(np.float32)
+    planar = [] if sasuka.instruction_set() == "baseline" else ["space to depth", "winograd 4x4"]
+    for exact in (False, True):
+        with model.session(x.shape, profile=True, exact=exact) as session:
+            rows = [row for row in session.profile(x, runs=1) if row.kind == "convolution"]
+        first = [row.algorithm for row in rows if row.name == rows[0].name and row.algorithm != "padding"]
+        assert first == (planar if taken_apart and planar and not exact else ["planar"])
+
+
 @pytest.mark.parametrize(
     "damage, error, message",
     [
