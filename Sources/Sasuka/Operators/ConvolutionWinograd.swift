@@ -227,10 +227,10 @@ private final class WinogradRun {
       &shape, input(scratch), transformed, lines, 0, Int64(tiles), Int64(block), Int64(block) + 1)
   }
 
-  /// One point and one unit of output channels, all tiles.
+  /// One point and one unit of output channels, all tiles; in the order in which weights lie, for the next are called for.
   func multiply(_ number: Int, scratch: UnsafeMutablePointer<Float>) {
     var shape = shape
-    let (point, unit) = (number / units, number % units)
+    let (unit, point) = (number / points, number % points)
     let transformed = scratch + phaseFloats
     let products = products(transformed) + unit * columns * tiles * lanes
     kernels.winograd_product!(
