@@ -169,15 +169,23 @@ package final class Session {
     let (pictures, floats) = (first.outputShape(0)[0], first.outputShape(0).count)
     for number in 0..<inputShape[0] / pictures {
       try input.part(number, pictures: pictures).read(into: first.inputPointer(0))
-      try first.run("forward", progress: progress)
+      try first.run("forward", progress: progress(behind: number * first.steps.count))
       (executable.inputPointer(0) + number * floats).copy(from: first.outputPointer(0), count: floats)
     }
   }
 
   private func runForward() throws(SasukaError) {
     (hasRun, canRunBackward, hasGradients) = (false, false, false)
-    try executable.run("forward", progress: progress, nodes: 0..<firstBackward, profile: profile)
+    let before = first.map { inputShape[0] / $0.outputShape(0)[0] * $0.steps.count } ?? 0
+    try executable.run("forward", progress: progress(behind: before), nodes: 0..<firstBackward, profile: profile)
     (hasRun, canRunBackward) = (true, true)
+  }
+
+  /// Tells of a part that comes behind so many steps of a batch's others as of one run.
+  private func progress(behind before: Int) -> ProgressFunction? {
+    guard let first, let progress else { return progress }
+    let total = inputShape[0] / first.outputShape(0)[0] * first.steps.count + executable.steps.count
+    return { progress(Progress(stage: $0.stage, done: before + $0.done, total: total)) }
   }
 
   /// Computes the gradients of the sum of the last run's results, each counted as `seed` says, with respect to all features.

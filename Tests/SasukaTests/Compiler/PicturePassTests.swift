@@ -51,6 +51,29 @@ import Testing
     #expect(try Self.cut(turned, shape) == "first")
   }
 
+  /// The parts of a batch are one run to who is told of it.
+  @Test func progressGoesOnFromPartToPart() throws {
+    final class Told { var all: [Progress] = [] }
+    let told = Told()
+    var options = Model.Options()
+    options.progress = { progress in
+      told.all.append(progress)
+      return true
+    }
+    let graph = try Self.chain { (graph, x) in try graph.activation(x, .tanh, name: "between") }
+    let model = try Model(graph, options: options)
+    let shape = Shape([6, 3, 200, 200])
+    let session = try Session(model, inputShape: shape)
+    let (input, output) = (TestTensor([6, 3, 200, 200]), TestTensor([6, 8, 200, 200]))
+    told.all = []
+    try withExtendedLifetime((input, output)) { try session.run(input.tensor, to: output.tensor) }
+    // Each part tells when it begins: three of two pictures, and what follows all of them.
+    #expect(told.all.count >= 4)
+    let done = told.all.map(\.done)
+    #expect(done.first == 0 && done == done.sorted() && Set(done).count >= 4, "\(done)")
+    #expect(Set(told.all.map(\.total)).count == 1 && told.all.allSatisfy { $0.done < $0.total })
+  }
+
   private static func run(
     _ model: Model, _ shape: Shape, threads: Int, exact: Bool, without list: String?
   ) throws -> (logits: HostTensor, memory: Int) {
