@@ -164,9 +164,8 @@ struct Epilogue {
 func hasTile(height: Int, columns: Int) -> Bool {
   switch (lanes, columns) {
   case (16, 2): height == 14 || height == 7 || height == 6 || height == 4 || height <= 2
-  case (16, 1): height == 16 || height == 14 || height == 7 || height == 4 || height <= 2
   case (16, 0): height == 14 || height == 7 || height == 4 || height == 1
-  case (16, _): height == 14 || height == 7 || height == 4 || height <= 2
+  case (16, _): height == 16 || height == 14 || height == 7 || height == 4 || height <= 2
   case (8, 1): height == 12 || height == 7 || height == 4 || height <= 2
   case (8, _): height <= 6
   default: height == 4 || height == 1

@@ -11,7 +11,7 @@ extension Lowering {
   /// Images whose phases lie in the scratch at the same time: few, as a first layer's phases are larger than its images.
   private static let imagesTakenApart = 4
 
-  /// Convolves by one pass, of which `image` and `outputImage` are the floats of one image's input and output.
+  /// Convolves by one pass; over planes, in the phases of its stride, a few images after the other.
   mutating func convolve(
     _ pass: ConvolutionPass, by algorithm: ConvolutionAlgorithm, input: Value, weight: Value,
     folded: FoldedNormalization?, bias: UnsafePointer<Float>?, epilogue: Int32, output: Value
