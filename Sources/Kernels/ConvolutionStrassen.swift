@@ -416,7 +416,7 @@ func strassenProduct(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ input: UnsafePointer<Float>?,
   _ panels: UnsafeMutablePointer<Float>?, _ packed: UnsafePointer<Float>?, _ bias: UnsafePointer<Float>?,
   _ output: UnsafeMutablePointer<Float>?, _ scratch: UnsafeMutablePointer<Float>?, _ pair: Int64, _ firstPixel: Int64,
-  _ endPixel: Int64, _ sumsInput: Bool, _ epilogue: Int32
+  _ endPixel: Int64, _ unsummed: Int64, _ epilogue: Int32
 ) {
   guard let shape = shapePointer?.pointee, let input, let panels, let packed, let output, let scratch else { return }
   let channels = 2 &* tileColumns &* lanes
@@ -432,7 +432,7 @@ func strassenProduct(
     let count = min(group, pixels &- pixel)
     work.compute(
       from + pixel &* lanes, panels + pixel &* Int(shape.input_channels), to + pixel &* lanes, rows: count / 2,
-      sumsWeights: pixel == 0, sumsInput: sumsInput)
+      sumsWeights: pixel == 0, sumsInput: Int(firstPixel) &+ pixel < Int(unsummed))
     pixel &+= count
   }
 }

@@ -251,11 +251,11 @@ typedef struct sasuka_kernel_table {
 
       The output of pixels [first_pixel, end_pixel), a multiple of sasuka_strassen_fewest_pixels, in the channels of
       convolution_forward's units 2 * pair and 2 * pair + 1, whole ones. `packed`, `bias` and `epilogue` are those of
-      convolution_forward; `panels` has as many floats as these pixels of the input: it is filled where `sums_input`, and as
-      filled by another pair otherwise. `scratch` has sasuka_strassen_scratch_floats. */
+      convolution_forward; `panels` has as many floats as these pixels of the input: those of pixels before `unsummed` are
+      filled, others are as another pair filled them. `scratch` has sasuka_strassen_scratch_floats. */
   void (*strassen_product)(const sasuka_convolution *shape, const float *input, float *panels, const float *packed,
                            const float *bias, float *output, float *scratch, int64_t pair, int64_t first_pixel,
-                           int64_t end_pixel, bool sums_input, int32_t epilogue);
+                           int64_t end_pixel, int64_t unsummed, int32_t epilogue);
 
   /* Winograd, where a table has it; NULL in those that have not. */
 

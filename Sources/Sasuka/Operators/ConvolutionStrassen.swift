@@ -103,20 +103,21 @@ private final class StrassenRun {
   var isDense: Bool { thinning.stride_height == 1 && thinning.stride_width == 1 }
   var parts: Int { images * stretches * shares }
 
-  /// Cuts the images into stretches, as many for each thread as can be, or the channels, where that divides the work more
-  /// evenly. The numbers do not depend on the division.
+  /// Cuts the images into stretches, as many for each thread as can be, or their channels into shares, where that divides the
+  /// work more evenly. The numbers do not depend on the division.
   func divide(among threads: Int) {
     let fewest = groups.stretches
     var least = Int.max
     consider(fewest, shares: 1, threads, &least)
     consider(min(Layout.blocks(of: fewest, lanes: threads) * threads, groups.groups), shares: 1, threads, &least)
-    consider(fewest, shares: min(threads, groups.allPairs), threads, &least)
+    consider(fewest, shares: threads, threads, &least)
   }
 
   private func consider(_ stretches: Int, shares: Int, _ threads: Int, _ least: inout Int) {
     let longest = Layout.blocks(of: groups.groups, lanes: stretches)
     let rounds = Layout.blocks(of: images * stretches * shares, lanes: threads)
-    let time = rounds * longest * Layout.blocks(of: groups.allPairs, lanes: shares)
+    // Each share makes the sums of inputs, which take an eighth of the time of one unit's products.
+    let time = rounds * longest * (Layout.blocks(of: 8 * groups.units, lanes: shares) + 1)
     guard time < least else { return }
     (least, self.stretches, self.shares) = (time, stretches, shares)
     panelFloats = longest * groups.group * groups.inputChannels
@@ -130,37 +131,52 @@ private final class StrassenRun {
     kernels.max_pool!(&thinning, from, dense + block * groups.pixels * Int(kernels.vector_width), nil)
   }
 
-  /// One stretch of an image in the channels of one share, from the input to the output.
+  /// One share of the channels of a stretch of an image, from the input to the output.
   func compute(_ part: Int, dense: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>) {
     let (image, rest) = (part / (stretches * shares), part % (stretches * shares))
     let (stretch, share) = (rest / shares, rest % shares)
     let first = stretch * groups.groups / stretches * groups.group
-    let end = (stretch + 1) * groups.groups / stretches * groups.group
-    let input = isDense ? operands.input + image * operands.inputImage : dense + image * denseFloats
-    let pairs = (share * groups.allPairs / shares)..<((share + 1) * groups.allPairs / shares)
-    for pair in pairs {
-      multiply(
-        input, operands.output + image * operands.outputImage, pair, first..<min(end, groups.grouped),
-        isFirst: pair == pairs.lowerBound, scratch)
+    let next = (stretch + 1) * groups.groups / stretches * groups.group
+    let pixels = first..<(next < groups.grouped ? next : groups.pixels)
+    let (begin, end) = (cut(share, of: pixels), cut(share + 1, of: pixels))
+    var unsummed = pixels.upperBound
+    for pair in begin.pair...end.pair {
+      let from = pair == begin.pair ? begin.pixel : first
+      let to = pair == end.pair ? end.pixel : pixels.upperBound
+      multiply(image, pair, from..<to, dense, scratch, panels: (from - first) * groups.inputChannels, unsummed)
+      // The next pair begins where the stretch does, and makes the sums that this one did not need.
+      unsummed = from
     }
   }
 
+  /// Where a share begins: at one of the groups of a pair. Pairs follow one another, and a share may end in the middle of one.
+  private func cut(_ share: Int, of pixels: Range<Int>) -> (pair: Int, pixel: Int) {
+    guard share < shares else { return (groups.allPairs, pixels.lowerBound) }
+    let before = groups.units * pixels.count * share / shares
+    let pair = before / (2 * pixels.count)
+    let pairUnits = min(2, groups.units - 2 * pair)
+    let whole = (before % (2 * pixels.count) / pairUnits + groups.group / 2) / groups.group
+    return (pair, min(pixels.lowerBound + whole * groups.group, pixels.upperBound))
+  }
+
   private func multiply(
-    _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ pair: Int, _ range: Range<Int>,
-    isFirst: Bool, _ scratch: UnsafeMutablePointer<Float>
+    _ image: Int, _ pair: Int, _ range: Range<Int>, _ dense: UnsafePointer<Float>,
+    _ scratch: UnsafeMutablePointer<Float>, panels: Int, _ unsummed: Int
   ) {
+    let input = isDense ? operands.input + image * operands.inputImage : dense + image * denseFloats
+    let output = operands.output + image * operands.outputImage
     var shape = shape
     var first = range.lowerBound
-    if pair < groups.pairs {
+    let grouped = min(range.upperBound, groups.grouped)
+    if pair < groups.pairs, first < grouped {
       kernels.strassen_product!(
-        &shape, input, scratch + scratchFloats, operands.packed, operands.bias, output, scratch, Int64(pair),
-        Int64(range.lowerBound), Int64(range.upperBound), isFirst, operands.epilogue)
-      first = range.upperBound
+        &shape, input, scratch + scratchFloats + panels, operands.packed, operands.bias, output, scratch, Int64(pair),
+        Int64(first), Int64(grouped), Int64(unsummed), operands.epilogue)
+      first = grouped
     }
     // Product by product, what makes no pair or no group.
-    let end = range.upperBound == groups.grouped ? groups.pixels : range.upperBound
-    guard first < end else { return }
-    shape.output_width = Int64(end - first)
+    guard first < range.upperBound else { return }
+    shape.output_width = Int64(range.upperBound - first)
     let offset = first * Int(shape.output_pixel_stride)
     for unit in (2 * pair)..<min(2 * pair + 2, groups.units) {
       kernels.convolution_forward!(

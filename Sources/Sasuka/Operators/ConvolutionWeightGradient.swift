@@ -49,7 +49,7 @@ extension Lowering {
       needWorkerScratch(bytes: work.paddedFloats * MemoryLayout<Float>.stride)
       step(units: parts) { part, context in
         let range = (images * part / parts)..<(images * (part + 1) / parts)
-        work.gather(range, part: part, sums: context.scratch, padded: context.workerScratch)
+        work.gather(range, part: part, context)
       }
     } else {
       let sumBytes = work.sumFloats * MemoryLayout<Float>.stride
@@ -58,7 +58,7 @@ extension Lowering {
         step(units: images * work.inputBlocks) { unit, context in work.padBlock(unit, context.scratch + sumBytes) }
       }
       step(units: work.units * work.gradientBlocks) { unit, context in
-        work.gatherAll(images, unit: unit, sums: context.scratch, padded: context.scratch + sumBytes)
+        work.gatherAll(images, unit: unit, context, padded: context.scratch + sumBytes)
       }
     }
     let result = pointer(gradient)
@@ -104,27 +104,27 @@ private final class WeightGradientWork {
   }
 
   /// Sums the gradients of some images into one part's sums.
-  func gather(_ images: Range<Int>, part: Int, sums: UnsafeMutableRawPointer, padded: UnsafeMutableRawPointer) {
-    let sums = sums.assumingMemoryBound(to: Float.self) + part * sumFloats
+  func gather(_ images: Range<Int>, part: Int, _ context: StepContext) {
+    let sums = context.scratch.assumingMemoryBound(to: Float.self) + part * sumFloats
     sums.clear(count: sumFloats)
     for image in images {
       var source = input + image * imageFloats
       if var padding = pass.padding {
-        let destination = padded.assumingMemoryBound(to: Float.self)
+        let destination = context.workerScratch.assumingMemoryBound(to: Float.self)
         kernels.pad!(&padding, source, destination, 0, Int64(inputBlocks))
         source = UnsafePointer(destination)
       }
-      for unit in 0..<(units * gradientBlocks) { add(image, unit, source, sums) }
+      for unit in 0..<(units * gradientBlocks) where context.goesOn { add(image, unit, source, sums) }
     }
   }
 
   /// Sums one stretch of the sums over all images.
-  func gatherAll(_ images: Int, unit: Int, sums: UnsafeMutableRawPointer, padded: UnsafeMutableRawPointer) {
-    let sums = sums.assumingMemoryBound(to: Float.self)
+  func gatherAll(_ images: Int, unit: Int, _ context: StepContext, padded: UnsafeMutableRawPointer) {
+    let sums = context.scratch.assumingMemoryBound(to: Float.self)
     let stretch = sumFloats / (units * gradientBlocks)
     (sums + unit * stretch).clear(count: stretch)
     let padded = UnsafePointer(padded.assumingMemoryBound(to: Float.self))
-    for image in 0..<images {
+    for image in 0..<images where context.goesOn {
       add(image, unit, pass.padding == nil ? input + image * imageFloats : padded + image * paddedFloats, sums)
     }
   }

@@ -135,8 +135,13 @@ package final class Executable {
     let shared = scratch.raw
     let own = workerScratch.raw
     let ownBytes = workerScratchBytes
+    let pool = pool
     pool.run(units: step.units, watch: watch) { unit, worker in
-      body(unit, StepContext(scratch: shared, workerScratch: own + worker * ownBytes, random: random))
+      let asks = pool.asks(worker)
+      body(
+        unit,
+        StepContext(
+          scratch: shared, workerScratch: own + worker * ownBytes, random: random, watch: watch, asks: asks))
     }
   }
 }

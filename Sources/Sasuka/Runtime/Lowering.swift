@@ -8,6 +8,12 @@ package struct StepContext {
   package let workerScratch: UnsafeMutableRawPointer
   /// Where random numbers of this run begin.
   package let random: RandomState
+  /// Those who wait for the run, and whether this is the thread that asks them.
+  let watch: Watch?
+  let asks: Bool
+
+  /// Whether to go on, for the middle of units that take tenths of a second: what they leave undone is not used.
+  var goesOn: Bool { watch?.goesOn(asks: asks) ?? true }
 }
 
 /// A piece of work of a plan, divided into units that may run at the same time.

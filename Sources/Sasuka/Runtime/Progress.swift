@@ -33,7 +33,6 @@ final class Watch {
     askNow()
   }
 
-  /// Read by every worker before each unit.
   var isStopped: Bool { stopped.load(ordering: .relaxed) }
 
   /// Only on the thread that made the call.
@@ -42,6 +41,12 @@ final class Watch {
     guard now &- last >= Watch.interval, !isStopped else { return }
     last = now
     askNow()
+  }
+
+  /// Called by every worker before each unit, and in the middle of long ones.
+  func goesOn(asks: Bool) -> Bool {
+    if asks { ask() }
+    return !isStopped
   }
 
   private func askNow() {
@@ -61,12 +66,11 @@ extension ThreadPool {
   /// Runs `body` for every unit as `run(units:_:)` does; those that have not begun when the watch is told to stop are left out.
   func run(units: Int, watch: Watch?, _ body: @escaping Body) {
     guard let watch else { return run(units: units, body) }
-    // A host's first worker may be any thread; the callback belongs on the caller's.
-    let asksBetweenUnits = !usesHost
     run(units: units) { unit, worker in
-      if watch.isStopped { return }
-      if worker == 0, asksBetweenUnits { watch.ask() }
-      body(unit, worker)
+      if watch.goesOn(asks: self.asks(worker)) { body(unit, worker) }
     }
   }
+
+  /// Whether a worker may call back: a host's first may be any thread, and callbacks belong on the caller's.
+  func asks(_ worker: Int) -> Bool { worker == 0 && !usesHost }
 }

@@ -79,7 +79,7 @@ import Testing
       for pair in 0..<Int64(pairs) {
         table.strassen_product(
           &sizes, input, &panels, packed, hasBias ? reference.bias : nil, &output, &scratch, pair,
-          Int64(stretch.lowerBound), Int64(stretch.upperBound), pair == 0, epilogue)
+          Int64(stretch.lowerBound), Int64(stretch.upperBound), Int64(pair == 0 ? stretch.upperBound : 0), epilogue)
       }
     }
     return driver.plain(output, channels: shape.outputs, pixels: shape.width)
