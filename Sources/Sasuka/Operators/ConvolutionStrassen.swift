@@ -32,6 +32,12 @@ struct StrassenGroups {
     let most = max(StrassenGroups.fewestAtOnce, StrassenGroups.floatsAtOnce / (group * inputChannels))
     return max(1, (groups + most / 2) / most)
   }
+
+  /// What a stretch of so many is made of; the last has the pixels that make no group.
+  func pixels(of stretch: Int, of stretches: Int) -> Range<Int> {
+    let next = (stretch + 1) * groups / stretches * group
+    return (stretch * groups / stretches * group)..<(next < grouped ? next : pixels)
+  }
 }
 
 extension Lowering {
@@ -113,14 +119,22 @@ private final class StrassenRun {
     consider(fewest, shares: threads, threads, &least)
   }
 
+  /// In pixels of an eighth of a unit. Each part makes sums of weights for its units, which take as long as two pixels, and
+  /// sums of inputs for its pixels, which take as long as an eighth of a unit.
   private func consider(_ stretches: Int, shares: Int, _ threads: Int, _ least: inout Int) {
-    let longest = Layout.blocks(of: groups.groups, lanes: stretches)
-    let rounds = Layout.blocks(of: images * stretches * shares, lanes: threads)
-    // Each share makes the sums of inputs, which take an eighth of the time of one unit's products.
-    let time = rounds * longest * (Layout.blocks(of: 8 * groups.units, lanes: shares) + 1)
+    let parts = images * stretches * shares
+    var (time, longest) = (0, 0)
+    for thread in 0..<threads {
+      var (pixels, sums) = (0, 0)
+      for part in (parts * thread / threads)..<(parts * (thread + 1) / threads) {
+        let count = groups.pixels(of: part / shares % stretches, of: stretches).count
+        (pixels, sums, longest) = (pixels + count, sums + 2, max(longest, count))
+      }
+      time = max(time, (pixels + sums) * Layout.blocks(of: 8 * groups.units, lanes: shares) + pixels)
+    }
     guard time < least else { return }
     (least, self.stretches, self.shares) = (time, stretches, shares)
-    panelFloats = longest * groups.group * groups.inputChannels
+    panelFloats = longest * groups.inputChannels
   }
 
   /// Copies one channel block of one image, as the greatest of one pixel.
@@ -135,9 +149,8 @@ private final class StrassenRun {
   func compute(_ part: Int, dense: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>) {
     let (image, rest) = (part / (stretches * shares), part % (stretches * shares))
     let (stretch, share) = (rest / shares, rest % shares)
-    let first = stretch * groups.groups / stretches * groups.group
-    let next = (stretch + 1) * groups.groups / stretches * groups.group
-    let pixels = first..<(next < groups.grouped ? next : groups.pixels)
+    let pixels = groups.pixels(of: stretch, of: stretches)
+    let first = pixels.lowerBound
     let (begin, end) = (cut(share, of: pixels), cut(share + 1, of: pixels))
     var unsummed = pixels.upperBound
     for pair in begin.pair...end.pair {
