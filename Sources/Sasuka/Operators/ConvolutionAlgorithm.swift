@@ -166,9 +166,9 @@ extension ConvolutionPass {
   /// The same of Strassen's products.
   ///
   /// Measured on a Zen 4 core: beside products with vectors of 16, a sum of weights takes as long as 1.5 multiply-adds; one
-  /// of inputs as 3, or as 9 where more than a megabyte of them comes from the third cache; what tiles of sums wait for each
+  /// of inputs as 3, or as 6 where more than a megabyte of them comes from the third cache; what tiles of sums wait for each
   /// other, as 24 for each vector. With vectors of 8 floats sums have loops of their own, but stores are cheaper. The first
-  /// sums of a stretch go to memory that other layers have driven out of the second cache: 50 and 15 for each channel.
+  /// sums go to memory that other layers have driven out of the second cache: 50 and 15 for each channel.
   private func strassenCost(images: Int, lanes: Int) -> Double {
     let run = StrassenGroups(shape, lanes: lanes)
     let inputs = Double(shape.input_channels)
@@ -176,12 +176,12 @@ extension ConvolutionPass {
     let pixels = Double(run.pixels)
     let (pairs, grouped) = (Double(run.pairs), Double(run.grouped))
     let isFar = pixels * inputs > 262_144
-    let (weightSum, inputSum, wait, first) = lanes == 16 ? (1.5, isFar ? 9.0 : 3, 24.0, 50.0) : (3, 4, 4, 15)
+    let (weightSum, inputSum, wait, first) = lanes == 16 ? (1.5, isFar ? 6.0 : 3, 24.0, 50.0) : (3, 4, 4, 15)
     let direct = pixels * inputs * outputBlocks
     let saved = pairs * grouped * (inputs / 2 - wait)
     let sums =
-      grouped * inputs / Double(lanes) * inputSum
-      + Double(run.stretches) * inputs * (pairs * 4 * weightSum + first)
+      grouped * inputs / Double(lanes) * inputSum + pairs * Double(run.stretches) * inputs * 4 * weightSum
+      + inputs * first
     // A little that is won is not worth the rounding, and two threads win less.
     return 1.04 * Double(images) * (direct - saved + sums)
   }
