@@ -12,6 +12,14 @@ package struct Plan {
   /// Places of the parameters that those nodes change: statistics and counters.
   let updated: [Int]
 
+  /// Whether the network's input may stay where the host has it, as all that reads it are convolutions of planes.
+  var lendsInput: Bool {
+    guard graph.inputs.count == 1 else { return false }
+    let input = graph.inputs[0]
+    return layouts[input.index] == .plain && !graph.outputs.contains(input)
+      && graph.nodes.allSatisfy { !$0.inputs.contains(input) || $0.operation is Convolution }
+  }
+
   /// Where a tensor lies in the arena, in floats; -1 where it does not lie there.
   package func offset(of value: Value) -> Int { offsets[value.index] }
 

@@ -53,8 +53,9 @@ extension Lowering {
     epilogue: Int32, output: Value
   ) -> ConvolutionOperands {
     ConvolutionOperands(
-      input: UnsafePointer(pointer(input)), packed: packed, bias: bias, output: pointer(output) + pass.outputOffset,
-      inputImage: imageFloats(input), outputImage: imageFloats(output), epilogue: epilogue)
+      input: UnsafePointer(pointer(input)), isLent: isLent(input), packed: packed, bias: bias,
+      output: pointer(output) + pass.outputOffset, inputImage: imageFloats(input), outputImage: imageFloats(output),
+      epilogue: epilogue)
   }
 
   func imageFloats(_ value: Value) -> Int {
@@ -72,16 +73,16 @@ extension Lowering {
     algorithm = name
     if images >= Lowering.imagesForWholeImageUnits {
       needWorkerScratch(bytes: run.paddedFloats * MemoryLayout<Float>.stride)
-      step(units: images) { image, context in run.wholeImage(image, scratch: context.workerScratch) }
+      step(units: images) { image, context in run.wholeImage(image, context) }
       return
     }
     needScratch(bytes: images * run.paddedFloats * MemoryLayout<Float>.stride)
     if pass.padding != nil {
       algorithm = "padding"
-      step(units: images * run.inputBlocks) { unit, context in run.padBlock(unit, scratch: context.scratch) }
+      step(units: images * run.inputBlocks) { unit, context in run.padBlock(unit, context) }
       algorithm = name
     }
-    step(units: images * run.division.parts) { part, context in run.part(part, scratch: context.scratch) }
+    step(units: images * run.division.parts) { part, context in run.part(part, context) }
   }
 
   mutating func pack(
@@ -121,7 +122,9 @@ extension Lowering {
 
 /// What a pass over a batch reads and writes, by whatever algorithm.
 struct ConvolutionOperands {
-  var input: UnsafePointer<Float>
+  let input: UnsafePointer<Float>
+  /// Whether the input lies with the host.
+  fileprivate let isLent: Bool
   let packed: UnsafePointer<Float>
   let bias: UnsafePointer<Float>?
   var output: UnsafeMutablePointer<Float>
@@ -129,6 +132,14 @@ struct ConvolutionOperands {
   let inputImage, outputImage: Int
   /// Flags for the kernel.
   let epilogue: Int32
+
+  /// Where the input lies, if not with the host.
+  var own: UnsafePointer<Float>? { isLent ? nil : input }
+
+  /// Where an image of the input begins.
+  func image(_ number: Int, _ context: StepContext) -> UnsafePointer<Float> {
+    (own ?? context.input) + number &* inputImage
+  }
 }
 
 /// The pointers and sizes of one pass over a batch. Not a struct, of which each step would have a copy.
@@ -183,26 +194,25 @@ final class ConvolutionRun {
       threads: threads)
   }
 
-  func wholeImage(_ image: Int, scratch: UnsafeMutableRawPointer) {
-    var source = operands.input + image * operands.inputImage
+  func wholeImage(_ image: Int, _ context: StepContext) {
+    var source = operands.image(image, context)
     if pass.padding != nil {
-      let padded = scratch.assumingMemoryBound(to: Float.self)
-      pad(image, 0..<inputBlocks, to: padded)
+      let padded = context.workerScratch.assumingMemoryBound(to: Float.self)
+      pad(source, 0..<inputBlocks, to: padded)
       source = UnsafePointer(padded)
     }
     for part in 0..<division.parts { compute(image, division[part], from: source) }
   }
 
-  func padBlock(_ unit: Int, scratch: UnsafeMutableRawPointer) {
+  func padBlock(_ unit: Int, _ context: StepContext) {
     let (image, block) = (unit / inputBlocks, unit % inputBlocks)
-    let padded = scratch.assumingMemoryBound(to: Float.self) + image * paddedFloats
-    pad(image, block..<(block + 1), to: padded)
+    let padded = context.scratch.assumingMemoryBound(to: Float.self) + image &* paddedFloats
+    pad(operands.image(image, context), block..<(block &+ 1), to: padded)
   }
 
   /// Copies some blocks or planes of an image into its padded form.
-  private func pad(_ image: Int, _ blocks: Range<Int>, to padded: UnsafeMutablePointer<Float>) {
+  private func pad(_ source: UnsafePointer<Float>, _ blocks: Range<Int>, to padded: UnsafeMutablePointer<Float>) {
     guard var padding = pass.padding else { return }
-    let source = operands.input + image * operands.inputImage
     if pass.readsPlanes {
       for plane in blocks { padding.copyPlane(plane, source, to: padded) }
     } else {
@@ -210,17 +220,17 @@ final class ConvolutionRun {
     }
   }
 
-  func part(_ number: Int, scratch: UnsafeMutableRawPointer) {
+  func part(_ number: Int, _ context: StepContext) {
     let image = number / division.parts
-    let padded = UnsafePointer(scratch.assumingMemoryBound(to: Float.self)) + image * paddedFloats
-    let source = pass.padding == nil ? operands.input + image * operands.inputImage : padded
+    let padded = UnsafePointer(context.scratch.assumingMemoryBound(to: Float.self)) + image &* paddedFloats
+    let source = pass.padding == nil ? operands.image(image, context) : padded
     compute(image, division[number % division.parts], from: source)
   }
 
   private func compute(_ image: Int, _ part: ConvolutionDivision.Part, from source: UnsafePointer<Float>) {
     var shape = pass.shape
     multiply(
-      &shape, source, operands.packed, operands.bias, operands.output + image * operands.outputImage,
+      &shape, source, operands.packed, operands.bias, operands.output + image &* operands.outputImage,
       Int64(part.unit), Int64(part.rows.lowerBound), Int64(part.rows.upperBound), operands.epilogue)
   }
 }
@@ -229,18 +239,18 @@ extension sasuka_padding {
   /// Copies one plane of an image that lies in planes; the steps are 1.
   fileprivate func copyPlane(_ plane: Int, _ source: UnsafePointer<Float>, to padded: UnsafeMutablePointer<Float>) {
     let (paddedWidth, rows) = (Int(padded_width), Int(padded_height))
-    let (first, skipped) = (max(0, Int(left)), max(0, -Int(left)))
-    let count = max(0, min(Int(width) - skipped, paddedWidth - first))
+    let (first, skipped) = (max(0, Int(left)), max(0, 0 &- Int(left)))
+    let count = max(0, min(Int(width) &- skipped, paddedWidth &- first))
     for row in 0..<rows {
-      let target = padded + (plane * rows + row) * paddedWidth
-      let sourceRow = row - Int(top)
+      let target = padded + (plane &* rows &+ row) &* paddedWidth
+      let sourceRow = row &- Int(top)
       guard sourceRow >= 0, sourceRow < Int(height), count > 0 else {
         target.clear(count: paddedWidth)
         continue
       }
       target.clear(count: first)
-      (target + first).copy(from: source + (plane * Int(height) + sourceRow) * Int(width) + skipped, count: count)
-      (target + first + count).clear(count: paddedWidth - first - count)
+      (target + first).copy(from: source + (plane &* Int(height) &+ sourceRow) &* Int(width) + skipped, count: count)
+      (target + first + count).clear(count: paddedWidth &- first &- count)
     }
   }
 }

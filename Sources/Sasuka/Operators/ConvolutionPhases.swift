@@ -40,7 +40,8 @@ struct StridePhases {
 
   /// Writes one row of all channels of one of several images or kernels, each in its place: `number` counts all their rows.
   func copyRow(_ number: Int, from all: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>) {
-    let (step, phases) = (stride.width, stride.height &* stride.width)
+    // What is stored might be this struct, as far as the compiler knows.
+    let (step, phases, lanes, width) = (stride.width, stride.height &* stride.width, lanes, width)
     let (item, row) = (number / height, number % height)
     var channel = 0
     while channel < channels {

@@ -28,14 +28,14 @@ extension Lowering {
       if let phases {
         self.algorithm = "space to depth"
         needScratch(bytes: count * phases.floats * MemoryLayout<Float>.stride)
-        step(units: count * phases.height) { [input = operands.input] row, context in
-          phases.copyRow(row, from: input, to: floats(context.scratch))
+        step(units: count * phases.height) {
+          [own = operands.own, first = (images - left) * operands.inputImage] row, context in
+          phases.copyRow(row, from: (own ?? context.input) + first, to: floats(context.scratch))
         }
       }
       self.algorithm = algorithm.name
       convolve(
         WinogradRun(shape, kernels: kernels, images: count, units: units, operands, imagePhases: phases?.floats ?? 0))
-      operands.input += count * operands.inputImage
       operands.output += count * operands.outputImage
       left -= count
     }

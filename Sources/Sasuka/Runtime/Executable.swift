@@ -61,6 +61,13 @@ package final class Executable {
   /// Where the host's data for input `place` goes, row-major.
   package func inputPointer(_ place: Int) -> UnsafeMutablePointer<Float> { pointer(plan.graph.inputs[place]) }
 
+  /// Where the first input's numbers are for the next run: with the host, whose tensor must live as long, or copied.
+  func take(_ input: HostTensor) throws(SasukaError) -> UnsafePointer<Float> {
+    if plan.lendsInput, let numbers = input.rowMajorFloats { return numbers }
+    try input.read(into: inputPointer(0))
+    return UnsafePointer(inputPointer(0))
+  }
+
   /// Where output `place` lies after a run, row-major.
   package func outputPointer(_ place: Int) -> UnsafeMutablePointer<Float> { pointer(plan.graph.outputs[place]) }
 
@@ -81,11 +88,12 @@ package final class Executable {
   ///
   /// - Parameters:
   ///   - stage: what the run is, for `progress`.
+  ///   - input: what `take` returned; nil where the input was written to its place.
   ///   - progress: told on this thread every 20 ms until the model begins to change; may stop the run.
   ///   - profile: where given, takes the time of each step.
   /// - Throws: `cancelled`; the model is then as it was, gradients and outputs are not.
   package func run(
-    _ stage: StaticString, random: RandomState = RandomState(seed: 0, iteration: 0),
+    _ stage: StaticString, input: UnsafePointer<Float>? = nil, random: RandomState = RandomState(seed: 0, iteration: 0),
     progress: ProgressFunction? = nil, nodes: Range<Int>? = nil, profile: Profile? = nil
   ) throws(SasukaError) {
     let mode = sasuka_flush_denormals()
@@ -99,10 +107,10 @@ package final class Executable {
         watch.done = place
         watch.ask()
         try watch.check()
-        perform(step, random, watch)
+        perform(step, input, random, watch)
         try watch.check()
       } else {
-        perform(step, random, nil)
+        perform(step, input, random, nil)
       }
       profile?.lap(Profile.firstStep + place, waited: pool.nanosecondsWaited)
     }
@@ -121,7 +129,7 @@ package final class Executable {
           parameters.hasChanged(place, since: step.packed?.version ?? preparedVersion)
         else { continue }
         watch?.ask()
-        perform(step, random, watch)
+        perform(step, nil, random, watch)
         try watch?.check()
         break
       }
@@ -130,7 +138,8 @@ package final class Executable {
     for packed in packedUse.all { packed.version = preparedVersion }
   }
 
-  private func perform(_ step: Step, _ random: RandomState, _ watch: Watch?) {
+  private func perform(_ step: Step, _ input: UnsafePointer<Float>?, _ random: RandomState, _ watch: Watch?) {
+    let input = input ?? UnsafePointer(inputPointer(0))
     let body = step.body
     let shared = scratch.raw
     let own = workerScratch.raw
@@ -141,7 +150,8 @@ package final class Executable {
       body(
         unit,
         StepContext(
-          scratch: shared, workerScratch: own + worker * ownBytes, random: random, watch: watch, asks: asks))
+          scratch: shared, workerScratch: own + worker * ownBytes, input: input, random: random, watch: watch,
+          asks: asks))
     }
   }
 }

@@ -6,6 +6,8 @@ package struct StepContext {
   package let scratch: UnsafeMutableRawPointer
   /// Memory of the worker that runs the unit.
   package let workerScratch: UnsafeMutableRawPointer
+  /// The first input's numbers, row-major: the host's own where the plan `lendsInput`.
+  let input: UnsafePointer<Float>
   /// Where random numbers of this run begin.
   package let random: RandomState
   /// Those who wait for the run, and whether this is the thread that asks them.
@@ -101,6 +103,9 @@ package struct Lowering: ~Copyable {
     case .input, .activation: return arena + plan.offsets[value.index]
     }
   }
+
+  /// Whether a value is to be read from `StepContext.input`.
+  func isLent(_ value: Value) -> Bool { plan.lendsInput && value == plan.graph.inputs[0] }
 
   /// Whether this plan computes a parameter's gradient, so that its numbers will be others at the next run.
   package func learns(_ parameter: Value) -> Bool {

@@ -153,13 +153,14 @@ package final class Session {
     try modelGate.beginReading()
     defer { modelGate.endReading() }
     profile?.start()
+    var numbers: UnsafePointer<Float>?
     if let first {
       try compute(input, by: first)
     } else {
-      try input.read(into: executable.inputPointer(0))
+      numbers = try executable.take(input)
     }
     profile?.lap(Profile.readInput)
-    try runForward()
+    try runForward(numbers)
     try output.write(from: UnsafePointer(executable.outputPointer(0)))
     if let profile { profile.lap(profile.writeOutput) }
   }
@@ -168,23 +169,26 @@ package final class Session {
   private func compute(_ input: HostTensor, by first: Executable) throws(SasukaError) {
     let (pictures, floats) = (first.outputShape(0)[0], first.outputShape(0).count)
     for number in 0..<inputShape[0] / pictures {
-      try input.part(number, pictures: pictures).read(into: first.inputPointer(0))
-      try first.run("forward", progress: progress(behind: number * first.steps.count))
+      let numbers = try first.take(input.part(number, pictures: pictures))
+      try first.run("forward", input: numbers, progress: progress(behind: number * first.steps.count))
       (executable.inputPointer(0) + number * floats).copy(from: first.outputPointer(0), count: floats)
     }
   }
 
-  private func runForward() throws(SasukaError) {
+  private func runForward(_ input: UnsafePointer<Float>? = nil) throws(SasukaError) {
     (hasRun, canRunBackward, hasGradients) = (false, false, false)
-    let before = first.map { inputShape[0] / $0.outputShape(0)[0] * $0.steps.count } ?? 0
-    try executable.run("forward", progress: progress(behind: before), nodes: 0..<firstBackward, profile: profile)
+    try executable.run(
+      "forward", input: input, progress: progress(behind: stepsOfParts), nodes: 0..<firstBackward, profile: profile)
     (hasRun, canRunBackward) = (true, true)
   }
 
+  /// Steps of the first part of the network, for the whole batch.
+  private var stepsOfParts: Int { first.map { inputShape[0] / $0.outputShape(0)[0] * $0.steps.count } ?? 0 }
+
   /// Tells of a part that comes behind so many steps of a batch's others as of one run.
   private func progress(behind before: Int) -> ProgressFunction? {
-    guard let first, let progress else { return progress }
-    let total = inputShape[0] / first.outputShape(0)[0] * first.steps.count + executable.steps.count
+    guard first != nil, let progress else { return progress }
+    let total = stepsOfParts + executable.steps.count
     return { progress(Progress(stage: $0.stage, done: before + $0.done, total: total)) }
   }
 

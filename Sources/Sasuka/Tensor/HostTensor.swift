@@ -95,6 +95,12 @@ package struct HostTensor {
     }
   }
 
+  /// Its numbers, if they are what `read` would write.
+  var rowMajorFloats: UnsafePointer<Float>? {
+    let isAligned = Int(bitPattern: data) % MemoryLayout<Float>.alignment == 0
+    return dtype == .float32 && isRowMajor && isAligned ? UnsafePointer(data.assumingMemoryBound(to: Float.self)) : nil
+  }
+
   private var isRowMajor: Bool { shape.rank == 0 || strides == shape.rowMajorStrides }
 
   private func unsupported() -> SasukaError {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from typing import Callable
 
 import numpy as np
 import pytest
@@ -163,3 +164,33 @@ def test_sessions_share_packed_weights(x: np.ndarray) -> None:
             assert first.memory == second.memory <= alone - weights
             np.testing.assert_array_equal(first(x), second(x))
         assert first.memory == alone
+
+
+FIRST_LAYERS: dict[str, Callable[[sasuka.Graph], sasuka.Value]] = {
+    "padded": lambda g: g.conv2d(g.input, "a", 24, 3, stride=2, padding=1),
+    "whole": lambda g: g.conv2d(g.input, "a", 16, 3, stride=2),
+    "in phases": lambda g: g.conv2d(g.input, "a", 64, 7, stride=2, padding=3),
+    "of stride 1": lambda g: g.conv2d(g.input, "a", 16, 3, padding=1),
+    "two": lambda g: g.conv2d(g.input, "a", 16, 5, padding=2) + g.conv2d(g.input, "b", 16, 1),
+    "and a sum": lambda g: g.conv2d(g.input, "a", 3, 3, padding=1) + g.input,
+    "and its own output": lambda g: g.concatenate([g.conv2d(g.input, "a", 16, 3, padding=1), g.input]),
+}
+
+
+@pytest.mark.parametrize("layer", FIRST_LAYERS)
+@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_input_is_computed_alike_wherever_it_lies(layer: str, batch: int, threads: int) -> None:
+    graph = sasuka.Graph((3, 37, 41))
+    model = graph.model(FIRST_LAYERS[layer](graph))
+    x = np.random.default_rng(0).standard_normal((batch, 3, 37, 41)).astype(np.float32)
+    x.flags.writeable = False
+    session = model.session(x.shape, threads=threads)
+    expected = np.array(session(np.asfortranarray(x)))
+    misplaced = np.ndarray(x.shape, np.float32, buffer=bytearray(1) + bytearray(x.tobytes()), offset=1)
+    assert not misplaced.flags.aligned
+    for places in (x, x.astype(np.float64), misplaced, x.copy(), x):
+        np.testing.assert_array_equal(session(places), expected)
+    other = x + 1
+    assert not np.array_equal(session(other), expected)
+    np.testing.assert_array_equal(session(x), expected)
