@@ -24,6 +24,7 @@ struct CRC32 {
 
   mutating func reset() { state = 0xffff_ffff }
 
+  @_optimize(speed)  // Every byte of an archive passes here; the rest of the engine is compiled for size.
   mutating func add(_ bytes: UnsafeRawBufferPointer) {
     var crc = state
     var place = 0

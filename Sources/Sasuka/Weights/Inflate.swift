@@ -121,6 +121,7 @@ extension Inflate {
     }
   }
 
+  @_optimize(speed)  // Every symbol passes here; the rest of the engine is compiled for size.
   private mutating func decode(_ literals: HuffmanCode?, _ distances: HuffmanCode?) -> Outcome {
     guard let literals, let distances else { return .damaged }
     while let symbol = decodeSymbol(literals) {
@@ -159,9 +160,18 @@ extension Inflate {
 // MARK: - Bits
 
 extension Inflate {
-  /// Takes bytes from the input while there are any and they fit.
+  /// Takes bytes from the input while there are any and they fit: eight at once where so many are left. Those of them that do
+  /// not fit are taken again next time; what is in `bits` above `bitCount` are their first bits.
   @inline(__always)
   private mutating func refill() {
+    if input.count - inputPlace >= 8 {
+      let word = UInt64(littleEndian: input.loadUnaligned(fromByteOffset: inputPlace, as: UInt64.self))
+      bits |= word << UInt64(bitCount)
+      let count = (63 - bitCount) / 8
+      inputPlace += count
+      bitCount += 8 * count
+      return
+    }
     while bitCount <= 56, inputPlace < input.count {
       bits |= UInt64(input[inputPlace]) << UInt64(bitCount)
       bitCount += 8
