@@ -397,7 +397,8 @@ typedef struct sasuka_model_options {
   /** The host's own threads, used instead of the library's; NULL for none. */
   sasuka_parallel_for parallel_for;
   void *parallel_for_user_data;
-  /** Of forward and of the model's sessions; NULL (the default) for none. */
+  /** Of forward, of the model's sessions, and of what reads, saves or copies weights while the first are being drawn; NULL (the
+      default) for none. */
   sasuka_progress_function progress;
   void *progress_user_data;
   /* Choices that some architectures offer, in torchvision's words. -1 (the default) is as published; any other value is

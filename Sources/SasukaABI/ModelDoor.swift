@@ -237,7 +237,9 @@ private func exchange(
   switch exchange {
   case .check: break
   case .get where isCounter: count.pointee = parameters.counter(place).pointee
-  case .get: try value.write(from: UnsafePointer(parameters.buffers[place].floats))
+  case .get:
+    try model.drawPending([place])
+    try value.write(from: UnsafePointer(parameters.buffers[place].floats))
   case .set:
     if isCounter {
       parameters.counter(place).pointee = count.pointee

@@ -55,6 +55,7 @@ package final class Model {
     let numbers = try Parameters(of: change.graph)
     try gate.beginReading()
     defer { gate.endReading() }
+    try drawPending(change.origins.filter { $0 >= 0 })
     for (place, origin) in change.origins.enumerated() {
       if origin >= 0 {
         numbers.buffers[place].raw.copyMemory(
@@ -64,6 +65,13 @@ package final class Model {
       }
     }
     return Model(change.graph, numbers, like: self)
+  }
+
+  /// Draws those of some parameters that are still to be drawn, as it does on all threads, and asks whether to go on.
+  ///
+  /// - Throws: `cancelled`.
+  package func drawPending(_ places: [Int]) throws(SasukaError) {
+    try parameters.drawPending(places, on: makePool(), progress: options.progress)
   }
 
   /// Draws the learnt parameters whose names match anew; each depends on the seed and its place only.

@@ -69,11 +69,15 @@ package final class Parameters {
   /// - Throws: `cancelled`, if `progress` asks to stop; what has not been drawn then is drawn when it is looked at.
   func drawPending(_ places: [Int], on pool: ThreadPool, progress: ProgressFunction?) throws(SasukaError) {
     guard pendingCount.load(ordering: .acquiring) > 0 else { return }
+    lock()
+    let places = places.filter { isPending[$0] && infos[$0].kind != .counter }
+    unlock()
+    if places.isEmpty { return }
     let watch = progress.map { Watch($0, stage: "draw", total: places.count) }
     for (done, place) in places.enumerated() {
       watch?.done = done
       lock()
-      if isPending[place], infos[place].kind != .counter {
+      if isPending[place] {
         draw(place, on: pool, watch)
         if watch?.isStopped != true {
           isPending[place] = false

@@ -9,18 +9,18 @@ extension Trainer {
   package func saveCheckpoint(to path: UnsafePointer<CChar>) throws(SasukaError) {
     try beginReading()
     defer { endReading() }
-    try writeWeights(checkpointTensors, metadata: checkpointMetadata, format: .safetensors, to: path)
+    try writeWeights(try checkpointTensors(), metadata: checkpointMetadata, format: .safetensors, to: path)
   }
 
   /// The same, in memory.
   package func saveCheckpoint() throws(SasukaError) -> OwnedBytes {
     try beginReading()
     defer { endReading() }
-    return try writeWeights(checkpointTensors, metadata: checkpointMetadata, format: .safetensors)
+    return try writeWeights(try checkpointTensors(), metadata: checkpointMetadata, format: .safetensors)
   }
 
-  private var checkpointTensors: [WeightTensor] {
-    var tensors = model.weightTensors(prefix: "model.")
+  private func checkpointTensors() throws(SasukaError) -> [WeightTensor] {
+    var tensors = try model.weightTensors(prefix: "model.")
     let count = gradients.floatCount
     for array in 0..<options.optimizer.stateCount {
       let start = UnsafeRawPointer(state.floats + array * count)

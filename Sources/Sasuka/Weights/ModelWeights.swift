@@ -126,7 +126,10 @@ extension Model {
   }
 
   /// The parameters as tensors to be written; they lie in the model.
-  func weightTensors(prefix: String) -> [WeightTensor] {
+  ///
+  /// - Throws: `cancelled` while they are drawn.
+  func weightTensors(prefix: String) throws(SasukaError) -> [WeightTensor] {
+    try drawPending([Int](parameters.infos.indices))
     var tensors: [WeightTensor] = []
     for (place, info) in parameters.infos.enumerated() {
       let dtype: DType = info.kind == .counter ? .int64 : .float32
@@ -146,14 +149,14 @@ extension Model {
     if format == .torch, let architecture = try? Architecture.named(graph.architecture) {
       metadata.append(WeightMetadata(key: "version", value: architecture.version))
     }
-    try writeWeights(weightTensors(prefix: ""), metadata: metadata, format: format, to: path)
+    try writeWeights(try weightTensors(prefix: ""), metadata: metadata, format: format, to: path)
   }
 
   /// Saves as safetensors to memory.
   package func saveWeights() throws(SasukaError) -> OwnedBytes {
     try gate.beginReading()
     defer { gate.endReading() }
-    return try writeWeights(weightTensors(prefix: ""), format: .safetensors)
+    return try writeWeights(try weightTensors(prefix: ""), format: .safetensors)
   }
 }
 

@@ -6,7 +6,7 @@ import _signal  # type: ignore[import-not-found]
 import signal
 import threading
 from threading import get_ident
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, Optional, TypeVar, cast
 
 from ._library import ProgressFunction
 from .errors import CancelledError
@@ -37,12 +37,11 @@ class Interruptible:
         # What was caught concerns the main thread's call; others may run the same model.
         return self._caught is None or get_ident() != threading.main_thread().ident
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Calls; raises what stopped it."""
+    def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """What the function returns; raises what stopped it."""
         theirs = _handler()
         if theirs is None:
-            function(*arguments)
-            return
+            return function(*arguments)
 
         def handle(number: int, frame: Any) -> None:
             try:
@@ -51,8 +50,9 @@ class Interruptible:
                 self._caught = exception
 
         _signal.signal(signal.SIGINT, handle)
+        result: Any = None
         try:
-            function(*arguments)
+            result = function(*arguments)
         except CancelledError:
             if self._caught is None:
                 raise
@@ -61,6 +61,7 @@ class Interruptible:
             caught, self._caught = self._caught, None
         if caught is not None:
             raise caught
+        return cast(Result, result)
 
 
 def with_ending(work: Callable[[], Result], ending: Callable[[], None]) -> Result:

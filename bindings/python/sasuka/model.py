@@ -443,7 +443,8 @@ class Model(Surgery, Inspection):
         state = {}
         for name, shape, kind in self.parameters():
             array = _touched(shape, np.int64 if kind == "counter" else np.float32)
-            lib.sasuka_model_get_parameter(self._handle, name.encode(), Borrowed(array).pointer)
+            place = Borrowed(array)
+            self._interruptible.call(lib.sasuka_model_get_parameter, self._handle, name.encode(), place.pointer)
             state[name] = array
         return state
 
@@ -551,11 +552,13 @@ class Model(Surgery, Inspection):
         """Saves as .npz, or as PyTorch's state dict (.pth, .pt), where the path ends so, else as safetensors; without a path
         returns the safetensors' bytes."""
         if path is None:
-            return read_bytes(lib.sasuka_model_save_weights_to_memory, self._handle)
+            function = lib.sasuka_model_save_weights_to_memory
+            saved: bytes = self._interruptible.call(read_bytes, function, self._handle)
+            return saved
         ending = os.path.splitext(os.fspath(path))[1]
         if ending in OTHER_FORMATS:
             raise InvalidArgumentError(f"{os.fspath(path)}: {ending} is not written; .safetensors, .npz, .pth or .pt is expected")
-        lib.sasuka_model_save_weights(self._handle, os.fsencode(path))
+        self._interruptible.call(lib.sasuka_model_save_weights, self._handle, os.fsencode(path))
         return None
 
     def initialize(self, pattern: str = "*", kind: str = "default", parameter: float = 0.0, seed: int = 0) -> None:

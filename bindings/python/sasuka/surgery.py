@@ -150,5 +150,10 @@ class Surgery(Owner):
 
     def _changed(self: Self, function: Any, *arguments: Any) -> Self:
         handle = c_void_p()
-        function(self._handle, *arguments, ctypes.byref(handle))
+        try:
+            self._interruptible.call(function, self._handle, *arguments, ctypes.byref(handle))
+        except BaseException:
+            # Ctrl-C may come when the new network is already there.
+            lib.sasuka_model_destroy(handle)
+            raise
         return type(self)(handle, self._interruptible)  # type: ignore[call-arg]

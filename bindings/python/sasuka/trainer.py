@@ -338,8 +338,10 @@ class Trainer(Owner):
     def save_checkpoint(self, path: str | os.PathLike[str] | None = None) -> bytes | None:
         """Saves weights, optimiser state and counters, from which training goes on bit for bit; without a path, as bytes."""
         if path is None:
-            return read_bytes(lib.sasuka_trainer_save_checkpoint_to_memory, self._handle)
-        lib.sasuka_trainer_save_checkpoint(self._handle, os.fsencode(path))
+            function = lib.sasuka_trainer_save_checkpoint_to_memory
+            saved: bytes = self.model._interruptible.call(read_bytes, function, self._handle)
+            return saved
+        self.model._interruptible.call(lib.sasuka_trainer_save_checkpoint, self._handle, os.fsencode(path))
         return None
 
     def load_checkpoint(self, source: PathOrBytes) -> None:

@@ -86,10 +86,19 @@ def test_ctrl_c_stops_within_a_tenth_of_a_second(work: Callable[[sasuka.Model], 
     assert np.isfinite(model(PICTURES[:1])).all()
 
 
-def test_drawing_first_weights_is_stopped_and_begun_again() -> None:
+DRAWING: dict[str, Callable[[sasuka.Model], object]] = {
+    "session": lambda model: model.session((1, 3, 224, 224)),
+    "reading": lambda model: model.state_dict(),
+    "saving": lambda model: model.save_weights(),
+    "copying": lambda model: model.replace_head(10),
+}
+
+
+@pytest.mark.parametrize("work", DRAWING)
+def test_drawing_first_weights_is_stopped_and_begun_again(work: str) -> None:
     model = sasuka.create_model("resnet18", seed=5, threads=1)
     # Eleven million numbers take longer than this.
-    _, computed = latency(lambda: model.session((1, 3, 224, 224)), 0.05)
+    _, computed = latency(lambda: DRAWING[work](model), 0.05)
     assert computed < 0.1
     expected = sasuka.create_model("resnet18", seed=5).state_dict()
     for name, array in model.state_dict().items():
