@@ -1,4 +1,4 @@
-/// Where a pointwise convolution and the depthwise one behind it are computed together: where the map between them would
+/// Where a pointwise convolution, or one of the host's planes, and the depthwise one behind it are computed together: where the map between them would
 /// leave the second cache before it is read. It is computed and read by bands of rows then, and never exists as a whole
 /// (Sandler et al. 2018, MobileNetV2: Inverted Residuals and Linear Bottlenecks, section 5.1).
 package enum BandPass {
@@ -7,6 +7,8 @@ package enum BandPass {
   package static let fewestFloats = 200_000
   /// Where there are more, memory is not what one waits for, or Strassen's products are faster.
   private static let mostInputChannels = 64
+  /// Larger kernels over planes are computed in the phases of their stride.
+  private static let mostPlaneTaps = 4
   /// A map has several bands.
   private static let mostTaps = 7
 
@@ -15,7 +17,9 @@ package enum BandPass {
     guard first.inputs.count > 1 else { return false }
     let (input, map) = (graph.shape(first.inputs[0]), graph.shape(second.inputs[0]))
     let (kernel, depthwise) = (graph.shape(first.inputs[1]), graph.shape(second.inputs[1]))
-    return input.rank == 4 && kernel.rank == 4 && kernel[2] * kernel[3] == 1 && input[1] <= mostInputChannels
+    let readsPlanes = (first.operation as? Convolution)?.readsPlanes == true
+    return input.rank == 4 && kernel.rank == 4 && max(kernel[2], kernel[3]) <= (readsPlanes ? mostPlaneTaps : 1)
+      && input[1] <= mostInputChannels
       && depthwise[0] == map[1] && depthwise[1] == 1 && (2...mostTaps).contains(depthwise[2])
       && map[1] * map[2] * map[3] >= fewestFloats
   }

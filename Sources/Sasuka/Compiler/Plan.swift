@@ -17,7 +17,9 @@ package struct Plan {
     guard graph.inputs.count == 1 else { return false }
     let input = graph.inputs[0]
     return layouts[input.index] == .plain && !graph.outputs.contains(input)
-      && graph.nodes.allSatisfy { !$0.inputs.contains(input) || $0.operation is Convolution }
+      && graph.nodes.allSatisfy {
+        !$0.inputs.contains(input) || $0.operation is Convolution || $0.operation is BandedConvolution
+      }
   }
 
   /// Where a tensor lies in the arena, in floats; -1 where it does not lie there.

@@ -1,21 +1,22 @@
 import CSystem
 
-/// A pointwise convolution and the depthwise one behind it, computed by bands of rows: the map between them does not exist.
+/// A pointwise convolution, or one of the host's planes, and the depthwise one behind it, computed by bands of rows: the map between them does not exist.
 ///
 /// Inputs: those of the first, with what its epilogue needs, and then those of the second without the map.
 package final class BandedConvolution: Operator {
   package let kind = "banded_convolution"
-  package let layoutRule = LayoutRule.blocked
+  package let layoutRule: LayoutRule
   private let first, second: Convolution
   private let floatsAtOnce: Int
 
-  /// Nil where the first is not pointwise, with a stride or a border, or one of them adds something to its sums.
+  /// Nil where the first reads blocks with a stride or a border, or one of them adds something to its sums.
   ///
   /// - Parameter floatsAtOnce: of the map, as many as stay in the second cache beside what is read and written.
   package init?(_ first: Convolution, _ second: Convolution, floatsAtOnce: Int = 65_536) {
-    guard first.attributes.groups == 1, first.attributes.stride == Extent(1), first.attributes.hasNoBorder,
-      !first.epilogue.adds, !second.epilogue.adds
+    let isPlain = first.attributes.stride == Extent(1) && first.attributes.hasNoBorder
+    guard first.attributes.groups == 1, first.readsPlanes || isPlain, !first.epilogue.adds, !second.epilogue.adds
     else { return nil }
+    layoutRule = first.layoutRule
     (self.first, self.second, self.floatsAtOnce) = (first, second, floatsAtOnce)
   }
 
@@ -41,7 +42,12 @@ package final class BandedConvolution: Operator {
       name: "", operation: second, inputs: [input] + node.inputs[first.epilogue.inputCount...], outputs: [])
     let run = BandRun(
       before, try lowering.layer(second, behind, map, channels: map[1]), lowering.kernels, floatsAtOnce: floatsAtOnce)
-    lowering.compute(run, input, node.outputs[0])
+    let operands = lowering.operands(
+      of: before.pass, input: input, packed: before.packed, bias: before.bias, epilogue: before.epilogue,
+      output: node.outputs[0])
+    let reading = ConvolutionRun(
+      before.pass, kernels: lowering.kernels, operands, inputShape: lowering.shape(input), outputShape: map, threads: 1)
+    lowering.compute(run, reading, input, node.outputs[0])
   }
 }
 
@@ -51,28 +57,31 @@ extension Lowering {
     _ convolution: Convolution, _ node: Node, _ input: Shape, channels: Int
   ) throws(SasukaError) -> BandLayer {
     let geometry = try convolution.attributes.geometry(input: input, weight: shape(node.inputs[1]))
-    let pass = ConvolutionPass.forward(geometry, lanes: lanes).withoutBorder
+    var pass = ConvolutionPass.forward(geometry, lanes: lanes)
+    pass.readsPlanes = convolution.readsPlanes
+    if !pass.readsPlanes { pass = pass.withoutBorder }
     let folded = try fold(convolution.epilogue, node, channels: channels)
     return BandLayer(
-      shape: pass.shape, packed: try pack(pass, weight: node.inputs[1], folded: folded, channels: channels),
+      pass: pass, packed: try pack(pass, weight: node.inputs[1], folded: folded, channels: channels),
       bias: bias(convolution.epilogue, node, folded), epilogue: convolution.epilogue.flags)
   }
 
-  fileprivate mutating func compute(_ run: BandRun, _ input: Value, _ output: Value) {
+  /// - Parameter reading: the first convolution, as far as its input is concerned.
+  fileprivate mutating func compute(_ run: BandRun, _ reading: ConvolutionRun, _ input: Value, _ output: Value) {
     let images = shape(input)[0]
     let threads = threads(sharingOneOf: images)
     // Each stretch of rows begins with rows of the map that the one before it has too: there are no more than threads need.
     let stretches = run.blocks % (run.columns * threads) == 0 ? 1 : min(threads, run.rows)
     let parts = stretches * run.units
-    let (source, target) = (pointer(input), pointer(output))
-    let (inputImage, outputImage) = (imageFloats(input), imageFloats(output))
+    let (target, outputImage) = (pointer(output), imageFloats(output))
+    if reading.paddedFloats > 0 { pad(reading, images: images) }
     algorithm = "bands"
     needWorkerScratch(bytes: run.scratchFloats * MemoryLayout<Float>.stride)
     step(units: images * parts) { number, context in
       let (image, stretch, unit) = (number / parts, number % parts / run.units, number % run.units)
       run.compute(
         unit, (stretch * run.rows / stretches)..<((stretch + 1) * run.rows / stretches),
-        from: source + image * inputImage, to: target + image * outputImage,
+        from: reading.source(image, context), to: target + image * outputImage,
         scratch: context.workerScratch.assumingMemoryBound(to: Float.self))
     }
   }
@@ -80,10 +89,12 @@ extension Lowering {
 
 /// One of the two convolutions.
 private struct BandLayer {
-  let shape: sasuka_convolution
+  let pass: ConvolutionPass
   let packed: UnsafePointer<Float>
   let bias: UnsafePointer<Float>?
   let epilogue: Int32
+
+  var shape: sasuka_convolution { pass.shape }
 }
 
 private final class BandRun {
@@ -135,6 +146,8 @@ private final class BandRun {
     let (first, unitBlock) = (first, unit * columns)
     let (count, unitBlocks) = (rows.count, min(columns, blocks - unitBlock))
     let bands = (count + bandRows - 1) / bandRows
+    let multiply =
+      first.pass.readsPlanes ? kernels.pointee.convolution_planar_forward! : kernels.pointee.convolution_forward!
     // Those rows of the map that scratch has.
     var held = 0..<0
     for band in 0..<bands {
@@ -149,7 +162,7 @@ private final class BandRun {
       held = needed
       // Where row 0 of the map would be.
       let map = scratch - needed.lowerBound * rowFloats
-      kernels.pointee.convolution_forward!(
+      multiply(
         &shape, input, first.packed, first.bias, map - unitBlock * mapRows * rowFloats, Int64(unit),
         Int64(needed.lowerBound + kept), Int64(needed.upperBound), first.epilogue)
       for block in 0..<unitBlocks { filter(map + block * mapRows * rowFloats, unitBlock + block, rows, output) }

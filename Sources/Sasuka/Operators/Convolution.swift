@@ -13,7 +13,8 @@ package final class Convolution: Operator, Equatable, Sendable {
 
   /// - Parameter readsPlanes: whether the input is taken as the host lays it out, which pays for an image of a few channels.
   package convenience init(_ attributes: ConvolutionAttributes, hasBias: Bool, readsPlanes: Bool = false) {
-    let planes = LayoutRule.mixed(inputs: [false] + [Bool](repeating: true, count: 8), outputs: [true])
+    // As many as there can be with a convolution behind it.
+    let planes = LayoutRule.mixed(inputs: [false] + [Bool](repeating: true, count: 20), outputs: [true])
     self.init(attributes, ConvolutionEpilogue(hasBias: hasBias), readsPlanes ? planes : .blocked)
   }
 
@@ -21,6 +22,11 @@ package final class Convolution: Operator, Equatable, Sendable {
     self.attributes = attributes
     self.epilogue = epilogue
     self.layoutRule = layoutRule
+  }
+
+  var readsPlanes: Bool {
+    if case .mixed = layoutRule { return true }
+    return false
   }
 
   package static func == (left: Convolution, right: Convolution) -> Bool { left === right }

@@ -70,19 +70,22 @@ extension Lowering {
   private mutating func convolve(_ run: ConvolutionRun, _ pass: ConvolutionPass, images: Int) {
     let name: StaticString =
       pass.isDepthwise ? "depthwise" : pass.isGrouped ? "grouped" : pass.readsPlanes ? "planar" : "direct"
-    algorithm = name
     if images >= Lowering.imagesForWholeImageUnits {
+      algorithm = name
       needWorkerScratch(bytes: run.paddedFloats * MemoryLayout<Float>.stride)
       step(units: images) { image, context in run.wholeImage(image, context) }
       return
     }
-    needScratch(bytes: images * run.paddedFloats * MemoryLayout<Float>.stride)
-    if pass.padding != nil {
-      algorithm = "padding"
-      step(units: images * run.inputBlocks) { unit, context in run.padBlock(unit, context) }
-      algorithm = name
-    }
+    if pass.padding != nil { pad(run, images: images) }
+    algorithm = name
     step(units: images * run.division.parts) { part, context in run.part(part, context) }
+  }
+
+  /// Copies images into the scratch, with their borders.
+  mutating func pad(_ run: ConvolutionRun, images: Int) {
+    needScratch(bytes: images * run.paddedFloats * MemoryLayout<Float>.stride)
+    algorithm = "padding"
+    step(units: images * run.inputBlocks) { unit, context in run.padBlock(unit, context) }
   }
 
   mutating func pack(
@@ -220,11 +223,15 @@ final class ConvolutionRun {
     }
   }
 
+  /// Where an image is read, which has been padded if it needs to be.
+  func source(_ image: Int, _ context: StepContext) -> UnsafePointer<Float> {
+    let padded = UnsafePointer(context.scratch.assumingMemoryBound(to: Float.self)) + image &* paddedFloats
+    return pass.padding == nil ? operands.image(image, context) : padded
+  }
+
   func part(_ number: Int, _ context: StepContext) {
     let image = number / division.parts
-    let padded = UnsafePointer(context.scratch.assumingMemoryBound(to: Float.self)) + image &* paddedFloats
-    let source = pass.padding == nil ? operands.image(image, context) : padded
-    compute(image, division[number % division.parts], from: source)
+    compute(image, division[number % division.parts], from: source(image, context))
   }
 
   private func compute(_ image: Int, _ part: ConvolutionDivision.Part, from source: UnsafePointer<Float>) {
