@@ -1,4 +1,4 @@
-// Pointwise convolutions with the depthwise ones behind them: what the graph looks like, and that every bit stays.
+// Pointwise and first convolutions with the depthwise ones behind them: what the graph looks like, and that every bit stays.
 import Sasuka
 import Testing
 
@@ -70,6 +70,9 @@ import Testing
     try expectApart("a stride before") { ($0.pointwise.stride, $0.height, $0.width) = (Extent(2), 226, 122) }
     try expectApart("a border before") { $0.pointwise.padding = .explicit(Padding(1)) }
     try expectApart("a larger kernel before") { $0.pointwiseKernel = 3 }
+    try expectApart("a larger kernel over planes") {
+      ($0.channels, $0.pointwiseKernel, $0.height, $0.width) = (3, 5, 117, 65)
+    }
     try expectApart("a kernel of one tap behind") { $0.kernel = 1 }
     #expect(try Block().lines(mode: .training).allSatisfy { !$0.contains("banded") })
   }
@@ -87,6 +90,16 @@ import Testing
       channels: 1, outputs: 40, height: 33, width: 1100,
       depthwise: ConvolutionAttributes(padding: .explicit(Padding(4)), dilation: Extent(4))),
     Block(channels: 2, outputs: 64, height: 200, width: 20),
+    Block(
+      batch: 2, channels: 3, outputs: 37, height: 225, width: 121, pointwise: attributes(stride: 2, padding: 1),
+      pointwiseKernel: 3),
+    Block(
+      batch: 5, channels: 4, outputs: 70, height: 111, width: 90,
+      pointwise: ConvolutionAttributes(padding: .explicit(Padding(top: 3, bottom: 0, left: 0, right: 2))),
+      depthwise: attributes(stride: 2, padding: 2), kernel: 5, pointwiseKernel: 4),
+    Block(
+      channels: 1, outputs: 33, height: 301, width: 100, pointwise: attributes(stride: 2, padding: 0),
+      pointwiseKernel: 2),
   ]
 
   private static func attributes(stride: Int, padding: Int) -> ConvolutionAttributes {
@@ -105,7 +118,8 @@ import Testing
       mode: .evaluation, inputs: [HostTensor(inputs, numbers("x", inputs.reduce(1, *)))], fuses: true
     ) { (graph, values) throws(SasukaError) in try block.build(&graph, values[0])[0] }
     run.parameters = [
-      "wide.weight": numbers("wide", outputs * block.channels), "deep.bias": numbers("bias", outputs),
+      "wide.weight": numbers("wide", outputs * block.channels * block.pointwiseKernel * block.pointwiseKernel),
+      "deep.bias": numbers("bias", outputs),
       "deep.weight": numbers("deep", outputs * block.kernel * block.kernel),
       "bn1.weight": numbers("scale", outputs, 0.5, 2), "bn1.bias": numbers("shift", outputs),
       "bn1.running_mean": numbers("mean1", outputs), "bn1.running_var": numbers("var1", outputs, 0.1, 2),
