@@ -1,6 +1,7 @@
 import CSystem
 
-/// A pointwise convolution, or one of the host's planes, and the depthwise one behind it, computed by bands of rows: the map between them does not exist.
+/// A pointwise convolution, or one of the host's planes, and the depthwise one behind it, computed by bands of rows: the map
+/// between them does not exist.
 ///
 /// Inputs: those of the first, with what its epilogue needs, and then those of the second without the map.
 package final class BandedConvolution: Operator {
