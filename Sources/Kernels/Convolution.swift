@@ -248,12 +248,8 @@ private struct WeightPrefetch {
 /// Calls for some lines from `place` on; nothing faults where there is no memory.
 @inline(__always)
 private func callFor(_ place: inout UnsafePointer<Float>, lines: Int) {
-  var left = lines
-  while left > 0 {
-    sasuka_prefetch(place)
-    place += 16
-    left &-= 1
-  }
+  sasuka_prefetch_lines(place, Int64(lines))
+  place += lines &* 16
 }
 
 extension sasuka_convolution {

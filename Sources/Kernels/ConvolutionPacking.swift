@@ -45,7 +45,7 @@ private func padRow(
     var pixel = begin
     while pixel < end {
       storeVector(loadVector(source + (pixel &- left) &* lanes), destination + pixel &* lanes)
-      pixel &+= 1
+      pixel = sasuka_one_by_one(pixel &+ 1)
     }
     clear(destination + end &* lanes, paddedWidth &- end)
     return
@@ -57,7 +57,7 @@ private func padRow(
     if place >= 0, place < paddedWidth {
       storeVector(loadVector(source + pixel &* lanes), destination + place &* lanes)
     }
-    pixel &+= 1
+    pixel = sasuka_one_by_one(pixel &+ 1)
   }
 }
 
@@ -84,6 +84,7 @@ extension sasuka_weight_strides {
 }
 
 /// The slot `convolution_pack`.
+@_optimize(size)  // Once a layer, or once a step: memory is what it waits for.
 func convolutionPack(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
   _ source: UnsafePointer<Float>?, _ scales: UnsafePointer<Float>?, _ packed: UnsafeMutablePointer<Float>?,
@@ -162,6 +163,7 @@ private func packChannel(
 }
 
 /// The slot `convolution_gradient_unpack`.
+@_optimize(size)  // Once a layer, or once a step: memory is what it waits for.
 func convolutionGradientUnpack(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
   _ sums: UnsafePointer<Float>?, _ sumsStride: Int64, _ count: Int64, _ gradient: UnsafeMutablePointer<Float>?,

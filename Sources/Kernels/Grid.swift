@@ -55,7 +55,7 @@ private func mapRow(
   }
   while column < columns {
     result[column * resultStep] = scalars(left[column * leftStep], right[column * rightStep])
-    column += 1
+    column = sasuka_one_by_one(column + 1)
   }
 }
 
@@ -80,7 +80,7 @@ private func gridSums(_ grid: sasuka_grid, _ left: UnsafePointer<Float>, _ sums:
       }
       while column < columns {
         sums[column] += Double(from[column * Int(grid.left_column)])
-        column += 1
+        column = sasuka_one_by_one(column + 1)
       }
     }
   }
