@@ -84,7 +84,6 @@ extension sasuka_weight_strides {
 }
 
 /// The slot `convolution_pack`.
-@_optimize(size)  // Once a layer, or once a step: memory is what it waits for.
 func convolutionPack(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
   _ source: UnsafePointer<Float>?, _ scales: UnsafePointer<Float>?, _ packed: UnsafeMutablePointer<Float>?,
@@ -163,7 +162,6 @@ private func packChannel(
 }
 
 /// The slot `convolution_gradient_unpack`.
-@_optimize(size)  // Once a layer, or once a step: memory is what it waits for.
 func convolutionGradientUnpack(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
   _ sums: UnsafePointer<Float>?, _ sumsStride: Int64, _ count: Int64, _ gradient: UnsafeMutablePointer<Float>?,

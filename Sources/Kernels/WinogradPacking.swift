@@ -8,7 +8,6 @@ private let inputsAtOnce = 16
 ///
 /// What is written goes past the caches: as many lines as there are points, far apart, and reading them first would take
 /// most of the time.
-@_optimize(size)  // Once a layer, or once a step: memory is what it waits for.
 func winogradPack(
   _ shapePointer: UnsafePointer<sasuka_winograd>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
   _ source: UnsafePointer<Float>?, _ scales: UnsafePointer<Float>?, _ packed: UnsafeMutablePointer<Float>?,
