@@ -13,14 +13,7 @@ package struct Plan {
   let updated: [Int]
 
   /// Whether the network's input may stay where the host has it, as all that reads it are convolutions of planes.
-  var lendsInput: Bool {
-    guard graph.inputs.count == 1 else { return false }
-    let input = graph.inputs[0]
-    return layouts[input.index] == .plain && !graph.outputs.contains(input)
-      && graph.nodes.allSatisfy {
-        !$0.inputs.contains(input) || $0.operation is Convolution || $0.operation is BandedConvolution
-      }
-  }
+  let lendsInput: Bool
 
   /// Where a tensor lies in the arena, in floats; -1 where it does not lie there.
   package func offset(of value: Value) -> Int { offsets[value.index] }
@@ -148,7 +141,17 @@ package struct Plan {
     let firstUpdate = converted.nodes.firstIndex { $0.operation.changesModel } ?? converted.nodes.count
     return Plan(
       graph: converted, mode: mode, layouts: layouts, offsets: memory.offsets, arenaFloatCount: memory.floatCount,
-      firstUpdate: firstUpdate, updated: updated(converted, from: firstUpdate))
+      firstUpdate: firstUpdate, updated: updated(converted, from: firstUpdate),
+      lendsInput: lendsInput(converted, layouts))
+  }
+
+  private static func lendsInput(_ graph: Graph, _ layouts: [Layout]) -> Bool {
+    guard graph.inputs.count == 1 else { return false }
+    let input = graph.inputs[0]
+    return layouts[input.index] == .plain && !graph.outputs.contains(input)
+      && graph.nodes.allSatisfy {
+        !$0.inputs.contains(input) || $0.operation is Convolution || $0.operation is BandedConvolution
+      }
   }
 }
 

@@ -67,12 +67,15 @@ package final class Parameters {
   /// Draws those of some parameters that are still to be drawn, on all threads.
   ///
   /// - Throws: `cancelled`, if `progress` asks to stop; what has not been drawn then is drawn when it is looked at.
-  func drawPending(_ places: [Int], on pool: ThreadPool, progress: ProgressFunction?) throws(SasukaError) {
+  func drawPending(_ places: [Int], on pool: @autoclosure () -> ThreadPool, progress: ProgressFunction?)
+    throws(SasukaError)
+  {
     guard pendingCount.load(ordering: .acquiring) > 0 else { return }
     lock()
     let places = places.filter { isPending[$0] && infos[$0].kind != .counter }
     unlock()
     if places.isEmpty { return }
+    let pool = pool()
     let watch = progress.map { Watch($0, stage: "draw", total: places.count) }
     for (done, place) in places.enumerated() {
       watch?.done = done

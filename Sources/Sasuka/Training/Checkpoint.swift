@@ -9,14 +9,14 @@ extension Trainer {
   package func saveCheckpoint(to path: UnsafePointer<CChar>) throws(SasukaError) {
     try beginReading()
     defer { endReading() }
-    try writeWeights(try checkpointTensors(), metadata: checkpointMetadata, format: .safetensors, to: path)
+    try writeWeights(checkpointTensors(), metadata: checkpointMetadata, format: .safetensors, to: path)
   }
 
   /// The same, in memory.
   package func saveCheckpoint() throws(SasukaError) -> OwnedBytes {
     try beginReading()
     defer { endReading() }
-    return try writeWeights(try checkpointTensors(), metadata: checkpointMetadata, format: .safetensors)
+    return try writeWeights(checkpointTensors(), metadata: checkpointMetadata, format: .safetensors)
   }
 
   private func checkpointTensors() throws(SasukaError) -> [WeightTensor] {
