@@ -51,18 +51,27 @@ package final class Model {
   /// A model of a changed network, with copies of the numbers that stay and with this one's threads and callbacks.
   ///
   /// - Parameter seed: from which the other numbers are drawn.
+  /// - Throws: `cancelled`, while it copies.
   package func changed(_ change: Transformation, seed: UInt64) throws(SasukaError) -> Model {
     let numbers = try Parameters(of: change.graph)
     try gate.beginReading()
     defer { gate.endReading() }
     try drawPending(change.origins.filter { $0 >= 0 })
+    let pool = makePool()
+    let watch = options.progress.map { Watch($0, stage: "copy", total: change.origins.count) }
     for (place, origin) in change.origins.enumerated() {
+      watch?.done = place
       if origin >= 0 {
-        numbers.buffers[place].raw.copyMemory(
-          from: parameters.buffers[origin].raw, byteCount: numbers.buffers[place].byteCount)
+        let (old, new) = (parameters.buffers[origin], numbers.buffers[place])
+        let chunks = Chunks(of: new.floatCount)
+        pool.run(units: chunks.count, watch: watch) { unit, _ in
+          let range = chunks[unit]
+          (new.floats + range.lowerBound).copy(from: old.floats + range.lowerBound, count: range.count)
+        }
       } else {
         numbers.initialize(place, numbers.infos[place].initializer, seed: seed)
       }
+      try watch?.check()
     }
     return Model(change.graph, numbers, like: self)
   }

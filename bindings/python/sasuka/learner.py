@@ -7,22 +7,22 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
+from copy import copy, deepcopy
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 import numpy as np
 
 from . import _elsewhere
-from ._interrupts import with_ending
 from ._library import PathLike
 from .callbacks import Callback, Logs, Schedule
 from .data import DataLoader, Dataset, as_dataset
-from .errors import BusyError, InvalidArgumentError, WrongStateError
+from .errors import InvalidArgumentError, WrongStateError
 from .lr_finder import LearningRateFinder, exponential_rates
 from .model import Model, PathOrBytes, hinted
 from .progress import Progress
 from .tensors import TensorLike, as_array
 from .trainer import Evaluation, Trainer, check_settings, expect_model
-from .transforms import Mixup, scaled
+from .transforms import Batch, Mixup, scaled
 
 #: Highest rate of a head that `fine_tune` adapts, unless it is told another.
 FINE_TUNING_RATE = 2e-3
@@ -145,14 +145,18 @@ class Learner:
             raise WrongStateError("nothing was trained yet; call fit first")
         return self._trainer
 
-    def _new_trainer(self, lr: float, optimizer: str | None = None) -> Trainer:
+    def _new_trainer(self, lr: float) -> Trainer:
         if self._trainer is not None:
             self._trainer.close()
-        settings = {"seed": self.seed, **self.settings}
-        self._trainer = Trainer(self.model, optimizer or self.optimizer, lr, **settings)
-        for pattern, group in self._groups:
-            self._trainer.add_group(pattern, **group)
+        self._trainer = self._trainer_for(self.model, lr)
         return self._trainer
+
+    def _trainer_for(self, model: Model, lr: float) -> Trainer:
+        settings = {"seed": self.seed, **self.settings}
+        trainer = Trainer(model, self.optimizer, lr, **settings)
+        for pattern, group in self._groups:
+            trainer.add_group(pattern, **group)
+        return trainer
 
     def __repr__(self) -> str:
         held_out = "no validation data" if self.valid is None else f"{len(self.valid.dataset)} to validate on"
@@ -322,29 +326,15 @@ class Learner:
                 f"start is {start}, end is {end} and steps is {steps}; 0 < start < end and at least 20 steps are expected"
             )
         self._check_train()
-        state, epoch, last_trainer = self.model.state_dict(), self.train.epoch, self._trainer
-
-        def search() -> LearningRateFinder:
-            self._trainer, finder = None, LearningRateFinder()
-            trainer, batches = self._new_trainer(start), self._endless()
+        # On copies: whatever stops the search, there is nothing to put back, which would take long for a large network.
+        finder, batches = LearningRateFinder(), _endless(copy(self.train))
+        with deepcopy(self.model) as model, self._trainer_for(model, start) as trainer:
             for rate in exponential_rates(start, end, steps):
                 trainer.lr = rate
                 finder.add(rate, trainer.step(*next(batches)))
                 if finder.exploded(diverged):
                     break
-            return finder
-
-        def restore() -> None:
-            _load_between_calls(self.model, state)
-            if self._trainer is not None and self._trainer is not last_trainer:
-                self._trainer.close()
-            self._trainer, self.train.epoch = last_trainer, epoch
-
-        return with_ending(search, restore)
-
-    def _endless(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        while True:
-            yield from self.train
+        return finder
 
     # ---- Asking
 
@@ -407,18 +397,9 @@ class Learner:
         return (scaled(pictures[start : start + self.batch_size]) for start in starts)
 
 
-def _load_between_calls(model: Model, state: dict[str, np.ndarray], patience: float = 10.0) -> None:
-    """Gives a model its numbers back, also where other threads use it: between two of their calls, if that comes within
-    `patience` seconds."""
-    last = time.monotonic() + patience
+def _endless(loader: DataLoader) -> Iterator[Batch]:
     while True:
-        try:
-            model.load_state_dict(state)
-            return
-        except BusyError:
-            if time.monotonic() > last:
-                raise
-            time.sleep(1e-4)
+        yield from loader
 
 
 class RightAnswers:

@@ -6,20 +6,22 @@ machine does.
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 import pytest
 
 import sasuka
 from sasuka import nn
-from sasuka._interrupts import with_ending
+from sasuka._interrupts import Interruptible
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "Benchmarks"))
 from interrupt import latency  # noqa: E402
@@ -41,6 +43,10 @@ def network() -> sasuka.Model:
     """A forward pass of all pictures takes some tenths of a second."""
     wide = [nn.Conv2d(32, 128, 5, padding=2), nn.Conv2d(128, 128, 5, padding=2), nn.Conv2d(128, 128, 5, padding=2)]
     return nn.Sequential(*wide, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 3)).model((32, 32, 32), threads=1)
+
+
+def press() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def stepping(model: sasuka.Model) -> Callable[[], object]:
@@ -105,36 +111,29 @@ def test_drawing_first_weights_is_stopped_and_begun_again(work: str) -> None:
         np.testing.assert_array_equal(array, expected[name])
 
 
-def press() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
+def test_copying_is_stopped_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
 
+    class Pressed(Interruptible):
+        """Presses Ctrl-C when the library asks for the second time whether to go on with a copy."""
 
-def test_an_ending_is_done_whole() -> None:
-    done: list[str] = []
+        def _goes_on(self, progress: Any, user_data: Any) -> bool:
+            if progress.contents.stage == b"copy":
+                asked.append(progress.contents.done)
+                # It asks only so often.
+                time.sleep(0.03)
+                if len(asked) == 2:
+                    press()
+            return super()._goes_on(progress, user_data)
 
-    def work() -> str:
-        done.append("work")
-        press()
-        done.append("never")
-        return "result"
-
-    def ending() -> None:
-        for part in ("one", "two"):
-            press()
-            done.append(part)
-
+    monkeypatch.setattr("sasuka.model.Interruptible", Pressed)
+    model = sasuka.create_model("squeezenet1_1", threads=1)
+    before = model.state_dict()
     with pytest.raises(KeyboardInterrupt):
-        with_ending(work, ending)
-    assert done == ["work", "one", "two"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    done.clear()
-    with pytest.raises(KeyboardInterrupt):
-        with_ending(lambda: done.append("work"), ending)
-    assert done == ["work", "one", "two"]
-    with pytest.raises(ZeroDivisionError):
-        with_ending(lambda: 1 / 0, lambda: done.append("ended"))
-    assert done[-1] == "ended" and with_ending(lambda: 3, lambda: None) == 3
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        copy.deepcopy(model)
+    assert asked[0] == 0 and len(asked) == 2
+    for name, array in copy.deepcopy(model).state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
 
 
 def test_weights_are_loaded_whole_or_not_at_all() -> None:

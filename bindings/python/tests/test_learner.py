@@ -30,7 +30,7 @@ from sasuka.callbacks import (
 )
 from sasuka.data import ArrayDataset, DataLoader
 from sasuka.lr_finder import LearningRateFinder, exponential_rates
-from sasuka.transforms import RandomHorizontalFlip
+from sasuka.transforms import Batch, RandomHorizontalFlip
 
 
 def stripes(count: int = 96, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -121,6 +121,21 @@ def test_lr_find_leaves_everything_as_it_was() -> None:
     state, trainer = ours.model.state_dict(), ours.trainer
     ours.lr_find(steps=20)
     assert ours.trainer is trainer and equal(state, ours.model.state_dict())
+
+
+def test_lr_find_searches_on_a_copy() -> None:
+    """So that whatever stops it, and whoever uses the model meanwhile, nothing has to be put back."""
+    ours = learner()
+    before, found = ours.model.state_dict(), []
+
+    class Looking:
+        def __call__(self, pictures: np.ndarray, targets: np.ndarray, random: np.random.Generator) -> Batch:
+            found.append(equal(before, ours.model.state_dict()) and ours.train.epoch == 0)
+            return pictures, targets
+
+    ours.train = ours.train.followed_by(Looking())
+    finder = ours.lr_find(1e-3, 10, steps=20)
+    assert len(found) == len(finder.rates) and all(found) and ours.train.epoch == 0
 
 
 def test_the_suggestion_is_where_the_loss_falls_fastest() -> None:
