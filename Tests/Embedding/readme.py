@@ -12,6 +12,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+#: What the package's own README speaks of beside that.
+GIVEN = """
+import numpy
+random = numpy.random.default_rng(0)
+pictures, labels = random.random((8, 3, 224, 224), dtype=numpy.float32), random.integers(0, 10, 8)
+more_pictures, their_labels = pictures[:4], labels[:4]
+"""
+
 #: What the second Python program finds: weights, a picture, and a folder of red and yellow ones.
 FILES = """
 import os, numpy, sasuka
@@ -67,6 +75,11 @@ def main() -> None:
         names = re.findall(r"Prediction\(name='(\w+)'", said)
         if "accuracy=" not in said or sorted(names) != ["rose", "tulip"] or not Path(folder, "flowers.pth").is_file():
             sys.exit(f"readme: the second Python program says {said!r}")
+        own = re.findall(r"```python\n(.*?)```", (ROOT / "bindings/python/README.md").read_text(), flags=re.S)
+        Path(folder, "own.py").write_text(GIVEN + "".join(own))
+        said = run([sys.executable, "own.py"], folder, PYTHONPATH=package)
+        if len(own) != 3 or "Evaluation(" not in said or "parameters: 650" not in said or not Path(folder, "confusion.png").is_file():
+            sys.exit(f"readme: the programs of bindings/python/README.md say {said!r}")
     print("readme: the programs run")
 
 

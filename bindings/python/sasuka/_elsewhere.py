@@ -70,7 +70,17 @@ TRAINER = {
     "predict": "call the model: model(pictures) gives logits",
 }
 
-HISTORY = {"history": 'learner.history is a list of epochs; learner.history.column("train_loss") is a curve'}
+HISTORY = {
+    "history": 'learner.history is a list of epochs; learner.history.column("train_loss") is a curve',
+    "plot": "sasuka.plots.history(learner) draws it",
+}  # fmt: skip
+
+#: Of an entry of `model.parameters()`.
+PARAMETER = {
+    **dict.fromkeys(("data", "numpy", "size", "dtype"), "it is a name, a shape and a kind; model.state_dict() has the numbers"),
+    **dict.fromkeys(("grad",), "sasuka.Trainer(model).gradients() has the gradients, by name"),
+    "requires_grad": _FREEZE,
+}  # fmt: skip
 
 PACKAGE = {
     "Sequential": "sasuka.nn.Sequential(...).model(input_shape) makes a network of layers",
@@ -202,6 +212,10 @@ FOLDER = {
     **dict.fromkeys(("image_size", "target_size", "img_size"), "size is its name here"),
     "batch_size": "it is given to the loader: sasuka.data.DataLoader(dataset, batch_size)",
 }  # fmt: skip
+
+
+#: Arguments of `list_models`.
+LIST = {"pretrained": "nothing is downloaded: model.load_weights(path) reads torchvision's .pth files"}
 
 
 def _text(what: str, name: str, hints: Mapping[str, str]) -> str:

@@ -500,6 +500,8 @@ def defaults(kind: type[Structure], init: str, *arguments: int) -> Any:
 
 def sizes(values: Any) -> Any:
     """A C array of 64-bit sizes."""
+    if not hasattr(values, "__iter__"):
+        raise TypeError(f"a shape is {values!r}; sizes are expected, such as (3, 224, 224)")
     numbers = [int(value) for value in values]
     return (c_int64 * max(len(numbers), 1))(*numbers)
 

@@ -14,7 +14,6 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from ._library import PathLike
-from ._optional import pillow
 from .errors import FileError, FormatError, InvalidArgumentError, MismatchError
 from .learner import softmax
 from .model import Model, create_model
@@ -130,26 +129,13 @@ class Bundle:
             raise InvalidArgumentError(f"top_k is {top_k}; at least 1 is expected")
         results = []
         for start in range(0, len(pictures), batch_size):
-            opened = [_opened(picture) for picture in pictures[start : start + batch_size]]
-            results += [self._named(row, top_k) for row in softmax(self.model(self.preprocessing(opened)))]
+            batch = list(pictures[start : start + batch_size])
+            results += [self._named(row, top_k) for row in softmax(self.model(self.preprocessing(batch)))]
         return results
 
     def _named(self, probabilities: np.ndarray, count: int) -> list[Prediction]:
         best = np.argsort(-probabilities, kind="stable")[:count]
         return [Prediction(self.classes[number], number, float(probabilities[number])) for number in map(int, best)]
-
-
-def _opened(picture: Any) -> Any:
-    if not isinstance(picture, (str, os.PathLike)):
-        return picture
-    images = pillow()
-    try:
-        with images.open(picture) as file:
-            return file.convert("RGB")
-    except images.UnidentifiedImageError as reason:
-        raise FormatError(f"{os.fspath(picture)}: no picture in a format that Pillow knows") from reason
-    except OSError as reason:
-        raise FileError(f"{os.fspath(picture)} cannot be read: {reason}") from reason
 
 
 @contextmanager

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gzip
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Protocol, Union
 
 import numpy as np
 
@@ -111,12 +111,46 @@ class Subset(Dataset):
         return self.dataset.targets()[self.indices]
 
 
+class SupportsPairs(Protocol):
+    """A picture and its target by number, as PyTorch's data sets give them."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> Any: ...
+
+
+class PairsDataset(Dataset):
+    """What gives a picture and its target by number as a data set."""
+
+    def __init__(self, pairs: SupportsPairs) -> None:
+        self.pairs, self.classes = pairs, tuple(getattr(pairs, "classes", ()))
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def batch(self, indices: np.ndarray) -> Batch:
+        found = [self.pairs[int(index)] for index in indices]
+        return np.stack([as_array(picture) for picture, _ in found]), np.stack([as_array(target) for _, target in found])
+
+    def targets(self) -> np.ndarray:
+        return np.stack([as_array(self.pairs[index][1]) for index in range(len(self))])
+
+
+def gives_pairs(data: Any) -> bool:
+    """Whether this is what Python knows another library's data set by. Arrays have both methods as well, and a shape."""
+    if isinstance(data, (Sequence, Mapping)) or hasattr(data, "shape"):
+        return False
+    return hasattr(data, "__getitem__") and hasattr(data, "__len__")
+
+
 def as_dataset(data: Any) -> Dataset:
-    """A data set, or (pictures, labels) as one."""
+    """A data set, of another library too, or (pictures, labels) as one."""
     if isinstance(data, Dataset):
         return data
     if isinstance(data, (tuple, list)) and len(data) == 2:
         return ArrayDataset(*data)
+    if gives_pairs(data):
+        return PairsDataset(data)
     raise TypeError(
         f"data is a {type(data).__name__}; a DataLoader, a Dataset or (pictures, labels) is expected: "
         "sasuka.data.ImageFolder reads a folder with a folder of pictures for each class, sasuka.data.random_split holds a "
@@ -125,12 +159,15 @@ def as_dataset(data: Any) -> Dataset:
 
 
 @_elsewhere.arguments_of(_elsewhere.SPLIT)
-def random_split(dataset: Dataset, fraction: float, seed: int = 0) -> tuple[Subset, Subset]:
+def random_split(
+    dataset: Union[Dataset, tuple[Any, Any], SupportsPairs], fraction: float, seed: int = 0
+) -> tuple[Subset, Subset]:
     """Two parts drawn at random: the rest, and a `fraction` of the pictures, for validation."""
     if not isinstance(fraction, (int, float)):
         raise TypeError(f"fraction is {fraction!r}; the share that is held out is expected, such as 0.2")
     if not 0 < fraction < 1:
         raise InvalidArgumentError(f"fraction is {fraction}; a number between 0 and 1 is expected")
+    dataset = as_dataset(dataset)
     order = np.random.default_rng(seed).permutation(len(dataset))
     held_out = max(1, round(fraction * len(dataset)))
     return Subset(dataset, np.sort(order[held_out:])), Subset(dataset, np.sort(order[:held_out]))
@@ -299,7 +336,7 @@ class DataLoader:
     @_elsewhere.arguments_of(_elsewhere.LOAD)
     def __init__(
         self,
-        dataset: Union[Dataset, tuple[Any, Any]],
+        dataset: Union[Dataset, tuple[Any, Any], SupportsPairs],
         batch_size: int = 32,
         shuffle: bool = False,
         transform: Transform | Sequence[Transform] | None = None,
@@ -327,6 +364,12 @@ class DataLoader:
         full, rest = divmod(len(self.dataset), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
+    def in_order(self) -> DataLoader:
+        """All pictures in the data set's order."""
+        other = copy(self)
+        other.shuffle = other.drop_last = False
+        return other
+
     def followed_by(self, transform: Transform) -> DataLoader:
         """The same batches, with another transform behind this loader's own."""
         other = copy(self)
@@ -343,7 +386,9 @@ class DataLoader:
         return self.random(epoch).permutation(count) if self.shuffle else np.arange(count)
 
     def _load(self, epoch: int, number: int, indices: np.ndarray) -> Batch:
-        pictures, targets = self.dataset.batch(indices)
+        return self._finished(*self.dataset.batch(indices), epoch, number)
+
+    def _finished(self, pictures: np.ndarray, targets: np.ndarray, epoch: int, number: int) -> Batch:
         if self.transform is not None:
             pictures, targets = self.transform(pictures, targets, self.random(epoch, number))
         return np.ascontiguousarray(scaled(pictures)), targets
@@ -370,3 +415,45 @@ class DataLoader:
         finally:
             # Also where the caller breaks off; what is being loaded ends by itself.
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+class SupportsBatches(Protocol):
+    """Batches of pictures and targets, as often as it is iterated, of a data set: PyTorch's loaders."""
+
+    @property
+    def dataset(self) -> Any: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class BatchesLoader(DataLoader):
+    """What another library's loader gives: its batches, in its order."""
+
+    def __init__(self, batches: SupportsBatches) -> None:
+        super().__init__(PairsDataset(batches.dataset), getattr(batches, "batch_size", None) or 32)
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __repr__(self) -> str:
+        return f"BatchesLoader({type(self.batches).__name__}, {len(self.dataset)} pictures, {len(self)} batches)"
+
+    def in_order(self) -> DataLoader:
+        return DataLoader(self.dataset, self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        for number, (pictures, targets) in enumerate(self.batches):
+            yield self._finished(as_array(pictures), as_array(targets), epoch, number)
+
+
+def as_loader(data: Any, batch_size: int, shuffle: bool, seed: int = 0) -> DataLoader:
+    """A loader, of another library too, or one for a data set."""
+    if isinstance(data, DataLoader):
+        return data
+    if hasattr(data, "__iter__") and hasattr(data, "__len__") and hasattr(data, "dataset"):
+        return BatchesLoader(data)
+    return DataLoader(as_dataset(data), batch_size, shuffle, seed=seed)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .errors import InvalidArgumentError
 from .graph import Graph
 from .model import Model, Session, class_seed
-from .tensors import TensorLike
+from .tensors import TensorLike, as_array
 
 
 def grad_cam(
-    model: Model, x: TensorLike, target: ArrayLike | None, module: str, *, size: Sequence[int] | None = None
+    model: Model,
+    x: TensorLike,
+    target: ArrayLike | None = None,
+    module: str | None = None,
+    *,
+    size: Sequence[int] | None = None,
 ) -> np.ndarray:
     """Where the network sees a class: Grad-CAM (Selvaraju et al. 2017).
 
@@ -26,8 +33,8 @@ def grad_cam(
         [batch, channels, height, width].
     target : int, array_like of int or None
         The class, one for all or one for each sample; None: those that the network predicts.
-    module : str
-        A module that computes feature maps, usually the last one that does, such as ``"layer4"`` of a ResNet.
+    module : str, optional
+        A module that computes feature maps, such as ``"layer4"`` of a ResNet; by default the last layer that does.
     size : (int, int), optional
         Height and width to which the heat map is scaled, bilinearly, such as the pictures'; by default the module's.
 
@@ -36,8 +43,10 @@ def grad_cam(
     numpy.ndarray
         float32 [batch, height, width], 0 or more, in the unit of the logits.
     """
+    pictures = as_array(x)
+    module = last_maps(model, pictures.shape) if module is None else module
     with Session(model, features=[module], gradients=True) as session:
-        logits = session(x)
+        logits = session(pictures)
         session.backward(class_seed(logits, target))
         maps, gradients = session.feature(module), session.feature_gradient(module)
     if maps.ndim != 4:
@@ -49,3 +58,17 @@ def grad_cam(
     with graph.model(graph.resize(graph.input, size=(size[0], size[1]))) as resize:
         scaled: np.ndarray = resize(heat[:, np.newaxis])[:, 0]
         return scaled
+
+
+def last_maps(model: Model, input_shape: Sequence[int]) -> str:
+    """The last module on the way to the result that computes maps of more than one pixel."""
+    layers = model.layers(input_shape)
+    makers = {reader: maker for maker, reader in sorted(model.connections())}
+    number = len(layers) - 1
+    while number >= 0 and math.prod(layers[number].output_shape[2:]) <= 1:
+        number = makers[number]
+    if number < 0:
+        raise InvalidArgumentError("no module of the network computes feature maps, which Grad-CAM looks at")
+    name = layers[number].name
+    # A layer that computes several times, as a ReLU of a residual block does, is the last of its block then.
+    return name if [layer.name for layer in layers].count(name) == 1 else name.rpartition(".")[0]

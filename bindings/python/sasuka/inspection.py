@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from . import describe
+from . import _elsewhere, describe
 from ._library import Owner, lib, shape_of
 from .errors import NotFoundError
 
@@ -40,6 +40,32 @@ class Inspection(Owner):
         def layers(self, input_shape: Any = None) -> list[LayerInfo]: ...
         def parameters(self) -> list[Parameter]: ...
         def state_dict(self) -> dict[str, np.ndarray]: ...
+
+    # A type checker knows the attributes without these.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if self._is_part(name):
+                raise AttributeError(
+                    f"{type(self).__name__!r} object has no attribute {name!r}; it is a part of the network: "
+                    f"model.features(pictures, {name!r}) computes it, dict(model.named_modules())[{name!r}] describes it, "
+                    "model.state_dict() has its numbers"
+                )
+            return _elsewhere.of_object(_elsewhere.MODEL)(self, name)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if not hasattr(type(self), name) and self._is_part(name):
+                raise AttributeError(
+                    f"{name!r} is a part of the network, which no assignment changes: model.replace_head(classes) gives the "
+                    "network for other classes, model.load_state_dict(state, strict=False) takes numbers"
+                )
+            super().__setattr__(name, value)
+
+    def _is_part(self, name: str) -> bool:
+        """Whether a layer, or a group of layers, has this name."""
+        if name.startswith("_") or self._owned is None:
+            return False
+        return any(layer.name.partition(".")[0] == name for layer in self.layers())
 
     @property
     def input_shape(self) -> tuple[int, ...]:

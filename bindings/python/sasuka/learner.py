@@ -15,7 +15,7 @@ import numpy as np
 from . import _elsewhere
 from ._library import PathLike
 from .callbacks import Callback, Logs, Schedule
-from .data import DataLoader, Dataset, as_dataset
+from .data import DataLoader, Dataset, SupportsBatches, SupportsPairs, as_loader, gives_pairs
 from .errors import InvalidArgumentError, WrongStateError
 from .lr_finder import LearningRateFinder, exponential_rates
 from .model import Model, PathOrBytes, hinted
@@ -30,7 +30,7 @@ FINE_TUNING_RATE = 2e-3
 FINDER_STEPS = 100
 
 Group = tuple[str, dict[str, Any]]
-Data = Union[DataLoader, Dataset, tuple[Any, Any]]
+Data = Union[DataLoader, Dataset, tuple[Any, Any], SupportsPairs, SupportsBatches]
 
 
 class History(list[Logs]):
@@ -68,7 +68,7 @@ class Learner:
     ----------
     model : Model
     train : DataLoader, Dataset or (pictures, labels)
-        What is no DataLoader becomes one that shuffles.
+        What is no DataLoader becomes one that shuffles. PyTorch's loaders and data sets are taken, too.
     valid : DataLoader, Dataset or (pictures, labels), optional
         Evaluated after each epoch.
     optimizer : {"adamw", "adam", "sgd", "rmsprop"}
@@ -134,9 +134,7 @@ class Learner:
         self._groups: list[Group] = []
 
     def _loader(self, data: Data, shuffle: bool) -> DataLoader:
-        if isinstance(data, DataLoader):
-            return data
-        return DataLoader(as_dataset(data), self.batch_size, shuffle, seed=self.seed)
+        return as_loader(data, self.batch_size, shuffle, self.seed)
 
     @property
     def trainer(self) -> Trainer:
@@ -381,7 +379,7 @@ class Learner:
             if self.valid is None:
                 raise WrongStateError("the learner has no validation data; give predict some")
             data = self.valid
-        if isinstance(data, (DataLoader, Dataset)):
+        if isinstance(data, (DataLoader, Dataset)) or hasattr(data, "dataset") or gives_pairs(data):
             return (x for x, _ in self._loader(data, shuffle=False))
         if isinstance(data, (str, os.PathLike)):
             raise TypeError(f"data is a path; pictures are expected: sasuka.Bundle(...).predict([{os.fspath(data)!r}]) opens files")
@@ -392,7 +390,7 @@ class Learner:
             pictures = pictures[:, np.newaxis]
         if pictures.ndim != len(expected) + 1:
             error = InvalidArgumentError(f"pictures have shape {list(pictures.shape)}; {['n', *expected]} is expected".replace("'", ""))
-            raise hinted(error, pictures.shape, expected)
+            raise hinted(error, pictures, expected)
         starts = range(0, len(pictures), self.batch_size)
         return (scaled(pictures[start : start + self.batch_size]) for start in starts)
 

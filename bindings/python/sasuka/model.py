@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import difflib
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ from ._library import (
     shape_of,
     sizes,
 )
-from .errors import FileError, InvalidArgumentError, MismatchError, NotFoundError
+from .errors import BusyError, FileError, InvalidArgumentError, MismatchError, NotFoundError
 from .inspection import Inspection
 from .pictures import Preprocessing
 from .profile import Profile, ProfileRow
@@ -66,6 +67,14 @@ class Parameter(NamedTuple):
     shape: tuple[int, ...]
     #: "weight" (learnt), "statistic" (gathered, such as a running mean) or "counter".
     kind: str
+
+    def numel(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
+
+
+if not TYPE_CHECKING:  # A type checker knows the attributes without it.
+    Parameter.__getattr__ = _elsewhere.of_object(_elsewhere.PARAMETER)
 
 
 class IncompatibleKeys(NamedTuple):
@@ -228,13 +237,11 @@ class Model(Surgery, Inspection):
     _destroy = "model_destroy"
     _training_pass: _TrainingPass | None = None
 
-    if not TYPE_CHECKING:  # A type checker knows the attributes without it.
-        __getattr__ = _elsewhere.of_object(_elsewhere.MODEL)
-
     def __init__(self, handle: c_void_p, interruptible: Interruptible) -> None:
         self._handle = handle
         self._interruptible = interruptible
         self._output_shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._plans: list[_Plan] = []
 
     @classmethod
     def _from_graph(cls, graph: Any, *, seed: int, threads: int, exact: bool) -> Model:
@@ -249,7 +256,8 @@ class Model(Surgery, Inspection):
     def __call__(self, x: TensorLike, out: Out) -> Out: ...
     def __call__(self, x: TensorLike, out: Any = None) -> Any:
         """The network's result: in evaluation mode, or after `train` as training computes it, whose batches BatchNorm's running
-        statistics then follow.
+        statistics then follow. In evaluation mode several threads may call at once; a `Session` for each has no need to ask
+        who else does.
 
         Parameters
         ----------
@@ -263,7 +271,7 @@ class Model(Surgery, Inspection):
         try:
             return self._forward(given, out)
         except InvalidArgumentError as error:
-            raise hinted(error, given.array.shape, self.input_shape) from None
+            raise hinted(error, given.array, self.input_shape) from None
 
     def _forward(self, given: Borrowed, out: Any) -> Any:
         if out is None:
@@ -273,19 +281,40 @@ class Model(Surgery, Inspection):
                     self._output_shapes.clear()
                 self._output_shapes[shape] = self.output_shape(shape)
             out = np.empty(self._output_shapes[shape], dtype=np.float32)
-        function, handle = lib.sasuka_model_forward, self._handle
+        written = borrow_output(out)
         if self.training:
             if self._training_pass is None:
                 self._training_pass = _TrainingPass(self)
-            function, handle = lib.sasuka_trainer_forward, self._training_pass._handle
-        self._interruptible.call(function, handle, given.pointer, borrow_output(out).pointer)
+            self._interruptible.call(lib.sasuka_trainer_forward, self._training_pass._handle, given.pointer, written.pointer)
+            return out
+        try:
+            self._interruptible.call(lib.sasuka_model_forward, self._handle, given.pointer, written.pointer)
+        except BusyError:
+            self._run_beside(given, written)
         return out
+
+    def _run_beside(self, given: Borrowed, written: Borrowed) -> None:
+        """While another thread runs the model's own plan: by a plan that no other uses, kept for the next time.
+
+        What is done with the list of plans is one step for other threads, each time.
+        """
+        shape = given.array.shape
+        try:
+            plan = self._plans.pop()
+        except IndexError:
+            plan = _Plan(self, shape)
+        if plan.input_shape != shape:
+            plan.close()
+            plan = _Plan(self, shape)
+        self._interruptible.call(lib.sasuka_session_run, plan._handle, given.pointer, written.pointer)
+        self._plans.append(plan)
 
     def close(self) -> None:
         """Frees it. What was made from it keeps what it needs."""
-        training_pass, self._training_pass = self._training_pass, None
-        if training_pass is not None:
-            training_pass.close()
+        parts, self._plans, self._training_pass = [*self._plans, self._training_pass], [], None
+        for part in parts:
+            if part is not None:
+                part.close()
         super().close()
 
     def extract_features(self, x: TensorLike, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -372,12 +401,12 @@ class Model(Surgery, Inspection):
 
         Parameters
         ----------
-        pictures : array_like, Pillow image, or list of them
+        pictures : path, array_like, Pillow image, or list of them
             uint8 [height, width, 3] or [height, width], of any sizes.
         **sizes
             `resize_size` and `crop_size`, instead of the authors'.
 
-        >>> logits = model(model.preprocess(Image.open("cat.jpg")))
+        >>> logits = model(model.preprocess("cat.jpg"))
         """
         return self.preprocessing(weights)(pictures, **sizes)
 
@@ -538,6 +567,8 @@ class Model(Surgery, Inspection):
             return report.keys()
 
     def _load(self, source: PathOrBytes, options: Any) -> None:
+        if isinstance(source, Mapping):
+            raise TypeError("source is a dictionary; a file or its bytes are expected: model.load_state_dict(state) takes names and arrays")
         if isinstance(source, (bytes, bytearray, memoryview)):
             data = np.frombuffer(source, dtype=np.uint8)
             lib.sasuka_model_load_weights_from_memory(
@@ -587,6 +618,18 @@ class _TrainingPass(Owner):
         options.progress = model._interruptible.callback
         lib.sasuka_trainer_create(model._handle, ctypes.byref(options), ctypes.byref(handle))
         self._handle = handle
+
+
+class _Plan(Owner):
+    """A session of a model that does not keep the model, which keeps it."""
+
+    _destroy = "session_destroy"
+
+    def __init__(self, model: Model, input_shape: tuple[int, ...]) -> None:
+        options, handle = defaults(SessionOptions, "sasuka_session_options_init"), c_void_p()
+        shape = sizes(input_shape), len(input_shape)
+        model._interruptible.call(lib.sasuka_session_create, model._handle, *shape, ctypes.byref(options), ctypes.byref(handle))
+        self._handle, self.input_shape = handle, input_shape
 
 
 class Session(Owner):
@@ -763,11 +806,13 @@ def _touched(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return array
 
 
-def hinted(error: InvalidArgumentError, shape: Sequence[int], expected: Sequence[int]) -> InvalidArgumentError:
+def hinted(error: InvalidArgumentError, given: np.ndarray, expected: Sequence[int]) -> InvalidArgumentError:
     """The error, with advice where an input's shape looks like pictures that are laid out otherwise."""
-    advice = ""
+    shape, advice = given.shape, ""
     if len(expected) == 3 and expected[0] in shape[-1:]:
-        if len(shape) == 4 and shape[1] != expected[0]:
+        if len(shape) == 4 and given.dtype == np.uint8:
+            advice = "; model.preprocess(pictures) makes the input of pictures of bytes"
+        elif len(shape) == 4 and shape[1] != expected[0]:
             advice = "; pictures with channels last are read where they lie as x.transpose(0, 3, 1, 2)"
         if len(shape) == 3:
             advice = "; model.preprocess(picture) makes the input of a picture"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ._library import Picture, defaults, lib
+from ._library import PathLike, Picture, defaults, lib
 from ._library import Preprocessing as Struct
-from .errors import InvalidArgumentError
+from ._optional import pillow
+from .errors import FileError, FormatError, InvalidArgumentError
 from .tensors import borrow_output
 
 INTERPOLATIONS = ("bilinear", "bicubic")
@@ -49,7 +51,7 @@ class Preprocessing:
 
         Parameters
         ----------
-        pictures : array_like, Pillow image, or list of them
+        pictures : path, array_like, Pillow image, or list of them
             uint8 [height, width, 3] or [height, width]; or a batch of such as one array, [n, height, width, 3].
         resize_size, crop_size : int, optional
             Instead of the authors'.
@@ -125,11 +127,24 @@ def _listed(pictures: Any) -> Sequence[Any]:
     """Pictures one by one."""
     if isinstance(pictures, np.ndarray):
         return list(pictures) if pictures.ndim == 4 else [pictures]
-    return pictures if isinstance(pictures, Sequence) else [pictures]
+    return pictures if isinstance(pictures, Sequence) and not isinstance(pictures, str) else [pictures]
+
+
+def _opened(path: PathLike) -> Any:
+    images = pillow()
+    try:
+        with images.open(path) as file:
+            return file.convert("RGB")
+    except images.UnidentifiedImageError as reason:
+        raise FormatError(f"{os.fspath(path)}: no picture in a format that Pillow knows") from reason
+    except OSError as reason:
+        raise FileError(f"{os.fspath(path)} cannot be read: {reason}") from reason
 
 
 def _levels(picture: Any) -> np.ndarray:
     """A picture as an array whose rows are interleaved levels; Pillow's others than grey become RGB."""
+    if isinstance(picture, (str, os.PathLike)):
+        picture = _opened(picture)
     if hasattr(picture, "convert") and hasattr(picture, "mode"):
         picture = picture if picture.mode in ("L", "RGB") else picture.convert("RGB")
     array = np.asarray(picture)

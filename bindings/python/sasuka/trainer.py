@@ -150,7 +150,7 @@ class Trainer(Owner):
         try:
             self._interruptible.call(function, self._handle, given.pointer, wanted.pointer, ctypes.byref(loss))
         except InvalidArgumentError as error:
-            raise hinted(error, given.array.shape, self.model.input_shape) from None
+            raise hinted(error, given.array, self.model.input_shape) from None
         return loss.value
 
     def forward(self, x: TensorLike) -> np.ndarray:

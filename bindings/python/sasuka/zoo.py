@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Optional, Union
 
+from . import _elsewhere
 from .model import architectures
 
 #: Module -> the patterns of its networks' names, in torchvision's words where it has the network.
@@ -41,6 +42,7 @@ def _listed(patterns: Patterns) -> list[str]:
     return [patterns] if isinstance(patterns, str) else list(patterns)
 
 
+@_elsewhere.arguments_of(_elsewhere.LIST)
 def list_models(include: Patterns = None, exclude: Patterns = None, *, module: str | None = None) -> list[str]:
     """The names that `create_model` knows, sorted.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import struct
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import sasuka
+from sasuka import nn, plots
 from sasuka.data import ArrayDataset, DataLoader, Dataset, ImageFolder, find_pictures, idx_dataset, random_split, read_idx
 from sasuka.data import read_picture
 from sasuka.transforms import Batch, Cutout, Mixup, Normalize, RandomCrop, RandomHorizontalFlip
@@ -259,3 +262,84 @@ def test_sizes_that_do_not_fit_are_named() -> None:
         DataLoader(numbered(), 0)
     with pytest.raises(sasuka.InvalidArgumentError, match="size is 9 x 9; the padded pictures are 8 x 8"):
         next(iter(DataLoader(numbered(), 2, transform=[RandomCrop(0, size=9)])))
+
+
+class Pairs:
+    """As torch.utils.data.Dataset: a picture and its class by number."""
+
+    classes = ("dark", "bright")
+
+    def __init__(self, pictures: np.ndarray, labels: np.ndarray) -> None:
+        self.pictures, self.labels = pictures, labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, int]:
+        return self.pictures[number], int(self.labels[number])
+
+
+class Batches:
+    """As torch.utils.data.DataLoader, which shuffles."""
+
+    batch_size = 8
+
+    def __init__(self, dataset: Pairs) -> None:
+        self.dataset, self.epoch = dataset, 0
+
+    def __len__(self) -> int:
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[np.ndarray]]:
+        order = np.random.default_rng(self.epoch).permutation(len(self.dataset))
+        self.epoch += 1
+        for start in range(0, len(order), self.batch_size):
+            pairs = [self.dataset[int(number)] for number in order[start : start + self.batch_size]]
+            yield [np.stack([picture for picture, _ in pairs]), np.array([label for _, label in pairs])]
+
+
+def bright_or_dark(count: int = 30) -> Pairs:
+    random, labels = np.random.default_rng(0), np.arange(count) % 2
+    pictures = random.random((count, 1, 8, 8), dtype=np.float32) + labels[:, None, None, None].astype(np.float32)
+    return Pairs(pictures, labels)
+
+
+def small_network() -> sasuka.Model:
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).model((1, 8, 8), seed=3)
+
+
+@pytest.mark.parametrize("kind", [lambda pairs: pairs, Batches])
+def test_loaders_and_data_sets_of_others_are_learnt_from(kind: Any) -> None:
+    pairs = bright_or_dark()
+    learner = sasuka.Learner(small_network(), kind(pairs), kind(pairs), lr=0.05, batch_size=8, mixup=0.1, progress=False)
+    assert len(learner.train) == 4 and len(learner.train.dataset) == 30
+    history = learner.fit(12)
+    assert history[-1]["valid_accuracy"] > 0.9 and len(learner.losses) == 48
+    assert learner.evaluate(kind(pairs)).samples == 30 and len(learner.predict(kind(pairs))) == 30
+    assert learner.lr_find(1e-5, 1e-2, steps=20).rates and "30 pictures" in repr(learner.train)
+    # Whatever order the loader takes: what is drawn has each picture beside its own class.
+    axes = plots.confusion_matrix(learner)
+    assert [text.get_text() for text in axes.texts] == ["15", "15"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["dark", "bright"]
+    titles = [axis.get_title() for axis in plots.top_losses(learner, 3).figure.axes]
+    assert len(titles) > 0
+
+
+def test_data_sets_of_others_are_split_and_batched() -> None:
+    pairs = bright_or_dark()
+    train, held_out = random_split(pairs, 0.2)
+    assert len(train) == 24 and train.classes == pairs.classes
+    pictures, labels = next(iter(DataLoader(pairs, 7)))
+    np.testing.assert_array_equal(pictures, pairs.pictures[:7])
+    np.testing.assert_array_equal(labels, pairs.labels[:7])
+    np.testing.assert_array_equal(held_out.targets(), pairs.labels[held_out.indices])
+
+
+def test_a_shuffling_loader_is_drawn_in_order() -> None:
+    pairs = bright_or_dark()
+    valid = DataLoader((pairs.pictures, pairs.labels), 8, shuffle=True, drop_last=True)
+    learner = sasuka.Learner(small_network(), pairs, valid, lr=0.05, batch_size=8, progress=False)
+    learner.fit(12)
+    drawn = {text.get_text() for text in plots.confusion_matrix(learner).texts}
+    assert drawn == {"15"} and learner.valid is valid and valid.shuffle and valid.drop_last
+    assert len(list(valid.in_order())) == 4

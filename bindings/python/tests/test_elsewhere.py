@@ -22,11 +22,19 @@ def here() -> dict[str, Any]:
     data = np.zeros((4, 1, 2, 2), dtype=np.float32), [0, 1, 0, 1]
     learner = sasuka.Learner(model, data, valid=data, progress=False)
     learner.fit(1)
-    return {"sasuka": sasuka, "model": model, "learner": learner, "trainer": learner.trainer, "layers": nn.Flatten()}
+    return {
+        "sasuka": sasuka,
+        "model": model,
+        "parameter": model.parameters()[0],
+        "learner": learner,
+        "trainer": learner.trainer,
+        "layers": nn.Flatten(),
+    }
 
 
 TABLES = {
     "model": _elsewhere.MODEL,
+    "parameter": _elsewhere.PARAMETER,
     "learner": _elsewhere.LEARNER,
     "trainer": _elsewhere.TRAINER,
     "learner.history": _elsewhere.HISTORY,
@@ -58,6 +66,7 @@ def test_the_error_says_what_to_call(here: dict[str, Any], owner: str, name: str
 DATASET = data.ArrayDataset(np.zeros((4, 1, 2, 2), dtype=np.float32), [0, 1, 0, 1])
 ARGUMENTS: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, str]]] = {
     "create_model": (sasuka.create_model, lambda here: ("lenet5",), _elsewhere.CREATE),
+    "list_models": (sasuka.list_models, lambda here: (), _elsewhere.LIST),
     "Learner": (sasuka.Learner, lambda here: (here["model"], DATASET), _elsewhere.LEARN),
     "Learner.fit": (sasuka.Learner.fit, lambda here: (here["learner"],), _elsewhere.FIT),
     "DataLoader": (data.DataLoader, lambda here: (DATASET,), _elsewhere.LOAD),
@@ -96,6 +105,8 @@ def test_what_takes_the_place_of_another_is_called_by_its_name(here: dict[str, A
         (lambda: here["learner"].predict(pictures[0, 0]), r"pictures have shape \[2, 2\]; \[n, 1, 2, 2\] is expected"),
         (lambda: data.DataLoader(pictures, 2), "data is a ndarray; a DataLoader, a Dataset or"),
         (lambda: data.random_split(DATASET, [2, 2]), r"fraction is \[2, 2\]; the share that is held out"),
+        (lambda: model.load_weights({}), r"source is a dictionary; .* model.load_state_dict\(state\) takes"),
+        (lambda: nn.Flatten().model(3), r"a shape is 3; sizes are expected"),
         (lambda: model.save_weights("model.onnx"), "model.onnx: .onnx is not written; .safetensors"),
         (lambda: model.load_weights("https://host/resnet18.pth"), "resnet18.pth: nothing is downloaded"),
         (lambda: sasuka.Bundle(model, "lenet5", ["a", "b"], sasuka.Preprocessing()).save("never"), "the model is not lenet5 with 2"),
@@ -106,6 +117,21 @@ def test_what_takes_the_place_of_another_is_called_by_its_name(here: dict[str, A
     expected = here["learner"].predict(pictures)
     np.testing.assert_array_equal(here["learner"].predict(pictures[:, 0]), expected)
     assert len(data.DataLoader((pictures, [0, 1, 0, 1]), 3)) == 2
+
+
+def test_parts_of_a_network_are_no_attributes() -> None:
+    """The most usual line of transfer learning in PyTorch is refused rather than without effect."""
+    model = sasuka.create_model("resnet18", num_classes=3)
+    for name in ("fc", "layer4", "relu"):
+        with pytest.raises(AttributeError, match=rf"no attribute '{name}'; it is a part .* model.features\(pictures, '{name}'\)"):
+            getattr(model, name)
+        with pytest.raises(AttributeError, match=rf"'{name}' is a part .* model.replace_head\(classes\)"):
+            setattr(model, name, nn.Linear(512, 5))
+    model.label = "mine"
+    assert model.label == "mine" and model.train().training
+    model.close()
+    with pytest.raises(AttributeError, match="'fc'$"):
+        model.fc  # noqa: B018
 
 
 HINTS = {hint for _, _, hint in CASES + NAMED}

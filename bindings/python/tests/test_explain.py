@@ -103,3 +103,19 @@ def test_grad_cam_sees_where_the_object_is() -> None:
         if labels[i] == 1
     ]
     assert np.median(inside) > 3
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("resnet18", "layer4"), ("vgg11", "avgpool"), ("googlenet", "inception5b"), ("squeezenet1_1", "classifier.2")]
+)
+def test_grad_cam_finds_the_last_maps(name: str, module: str) -> None:
+    model = sasuka.create_model(name, num_classes=5, seed=1)
+    x = np.random.default_rng(0).random((2, 3, 96, 96), dtype=np.float32)
+    np.testing.assert_array_equal(sasuka.grad_cam(model, x), sasuka.grad_cam(model, x, None, module))
+    assert sasuka.grad_cam(model, x, 3, size=(96, 96)).shape == (2, 96, 96)
+
+
+def test_grad_cam_of_a_network_without_maps() -> None:
+    model = sasuka.nn.Sequential(sasuka.nn.Flatten(), sasuka.nn.Linear(12, 2)).model((3, 2, 2))
+    with pytest.raises(sasuka.InvalidArgumentError, match="no module of the network computes feature maps"):
+        sasuka.grad_cam(model, np.zeros((1, 3, 2, 2)))

@@ -46,6 +46,9 @@ def test_pictures_laid_out_otherwise_are_explained() -> None:
     assert model(wrong.transpose(0, 3, 1, 2)).shape == (4, 2)
     with pytest.raises(sasuka.InvalidArgumentError, match=r"model\.preprocess\(picture\)"):
         model(wrong[0])
+    # As they lie, bytes would be taken for numbers of up to 255.
+    with pytest.raises(sasuka.InvalidArgumentError, match=r"; model\.preprocess\(pictures\) makes the input"):
+        model(wrong.astype(np.uint8))
 
 
 def test_a_head_of_another_size_is_explained(tmp_path: Path) -> None:

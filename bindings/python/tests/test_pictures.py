@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,3 +183,18 @@ def test_hostile_sizes_are_errors(fields: dict[str, int | None], message: str) -
     with pytest.raises(sasuka.InvalidArgumentError, match=message):
         _library.lib.sasuka_preprocess(ctypes.byref(how), ctypes.byref(given), 1, tensor.pointer)
     assert (output == 7).all()
+
+
+def test_files_are_opened(tmp_path: Path) -> None:
+    pixels = picture(np.random.default_rng(3), 40, 50, 3)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    steps = sasuka.preprocessing("resnet18")
+    expected = steps(pixels)
+    for given in (tmp_path / "a.png", str(tmp_path / "a.png"), [tmp_path / "a.png"]):
+        np.testing.assert_array_equal(steps(given), expected)
+    np.testing.assert_array_equal(steps([str(tmp_path / "a.png"), pixels]), np.concatenate([expected, expected]))
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    with pytest.raises(sasuka.FormatError, match="b.png: no picture in a format that Pillow knows"):
+        steps(tmp_path / "b.png")
+    with pytest.raises(sasuka.FileError, match="c.png cannot be read"):
+        steps("c.png")

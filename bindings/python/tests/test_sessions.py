@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import Callable
 
 import numpy as np
@@ -194,3 +196,20 @@ def test_an_input_is_computed_alike_wherever_it_lies(layer: str, batch: int, thr
     other = x + 1
     assert not np.array_equal(session(other), expected)
     np.testing.assert_array_equal(session(x), expected)
+
+
+def test_threads_may_call_one_model() -> None:
+    model = sasuka.create_model("squeezenet1_1", num_classes=7, threads=1, seed=2)
+    random = np.random.default_rng(0)
+    inputs = [random.random((1, 3, size, size), dtype=np.float32) for size in (64, 64, 80, 96)]
+    expected = [model(x) for x in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda number: model(inputs[number % 4]), range(80)))
+    for number, result in enumerate(found):
+        np.testing.assert_array_equal(result, expected[number % 4])
+    assert model._plans
+    plans = [weakref.ref(plan) for plan in model._plans]
+    model.close()
+    assert all(plan() is None for plan in plans)
+    with pytest.raises(sasuka.WrongStateError, match="closed"):
+        model(inputs[0])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import DataLoader, Dataset
+from ..data import DataLoader, Dataset, as_loader
 from ..errors import InvalidArgumentError, WrongStateError
 from ..learner import Learner
 from ._canvas import axes, inches, mosaic, mosaic_axes, shown
@@ -61,7 +61,7 @@ def confusion_matrix(
         if true.valid is None:
             raise WrongStateError("the learner has no validation data; give classes and predictions")
         classes = classes or true.valid.dataset.classes
-        true, predicted = true.valid.dataset.targets(), true.predict()
+        true, predicted = true.valid.dataset.targets(), true.predict(true.valid.in_order())
     actual, guessed = np.asarray(true), np.asarray(predicted)
     size = max(len(classes), guessed.shape[1] if guessed.ndim == 2 else 0)
     if guessed.ndim == 2:
@@ -105,10 +105,11 @@ def top_losses(learner: Learner, count: int = 9, ax: Any = None, data: DataLoade
         By default the learner's validation data.
     """
     source = learner.valid if data is None else data
-    dataset = source.dataset if isinstance(source, DataLoader) else source
-    if dataset is None:
+    if source is None:
         raise InvalidArgumentError("the learner has no validation data; give top_losses some")
-    true, probabilities = np.asarray(dataset.targets()).astype(int), learner.predict(source)
+    loader = as_loader(source, learner.batch_size, shuffle=False).in_order()
+    dataset = loader.dataset
+    true, probabilities = np.asarray(dataset.targets()).astype(int), learner.predict(loader)
     loss = -np.log(np.maximum(probabilities[np.arange(len(true)), true], 1e-12))
     worst = np.argsort(-loss, kind="stable")[:count]
     names = _names(dataset.classes, probabilities.shape[1])
