@@ -125,7 +125,7 @@ def network(channels, classes):
 
 
 model = network(1, 11)
-print(model.summary())
+model.summary()
 # %% [markdown] en
 # ## A classifier of windows
 #

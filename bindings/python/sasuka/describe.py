@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Callable, NamedTuple
 
+from ._words import word
 from .surgery import LayerInfo
 
 #: Says a word of this file in the reader's language.
@@ -88,17 +89,38 @@ def window_text(layer: LayerInfo, word: Word = str) -> str:
     return ", ".join(parts)
 
 
+class Summary(str):
+    """A table as text, which a notebook shows as one of HTML."""
+
+    _layers: Sequence[LayerInfo]
+
+    def __new__(cls, text: str, layers: Sequence[LayerInfo]) -> Summary:
+        summary = super().__new__(cls, text)
+        summary._layers = layers
+        return summary
+
+    def __reduce__(self) -> tuple[type[Summary], tuple[str, Sequence[LayerInfo]]]:
+        return Summary, (str(self), self._layers)
+
+    def __repr__(self) -> str:
+        # As what is asked for: a prompt shows it so.
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return to_html(self._layers)
+
+
 def to_html(layers: Sequence[LayerInfo]) -> str:
     """The table of layers for a notebook."""
     # Loads tables of names, which everybody else would wait for.
     from html import escape
 
-    head = ("layer", "operator", "window", "output", "parameters", "multiply-adds")
+    titles = (word("layer"), word("operator"), word("window"), word("output"), word("parameters"), word("multiply-adds"))
     rows = []
     for layer in layers:
         colour = COLOURS.get(layer.kind)
         fill = f"background:{colour};color:#222;" if colour else ""
-        texts = [layer.name, operator_text(layer), window_text(layer), shape_text(layer.output_shape)]
+        texts = [layer.name, operator_text(layer, word), window_text(layer, word), shape_text(layer.output_shape)]
         cells = [
             f'<td style="{fill if place == 1 else ""}text-align:left">{escape(text)}</td>'
             for place, text in enumerate(texts)
@@ -106,11 +128,11 @@ def to_html(layers: Sequence[LayerInfo]) -> str:
         numbers = [f"{number:,}" if number else "" for number in (layer.parameters, layer.multiply_adds)]
         rows.append("<tr>" + "".join(cells) + "".join(f"<td>{number}</td>" for number in numbers) + "</tr>")
     totals = [sum(layer.parameters for layer in layers), sum(layer.multiply_adds for layer in layers)]
-    foot = '<td style="text-align:left" colspan="4">total</td>' + "".join(f"<td>{total:,}</td>" for total in totals)
-    titles = "".join(f'<th style="text-align:{"right" if i > 3 else "left"}">{title}</th>' for i, title in enumerate(head))
+    foot = f'<td style="text-align:left" colspan="4">{word("total")}</td>' + "".join(f"<td>{total:,}</td>" for total in totals)
+    head = "".join(f'<th style="text-align:{"right" if i > 3 else "left"}">{title}</th>' for i, title in enumerate(titles))
     return (
         '<div style="max-height:32em;overflow:auto"><table><thead><tr>'
-        f"{titles}</tr></thead><tbody>{''.join(rows)}</tbody><tfoot><tr>{foot}</tr></tfoot></table></div>"
+        f"{head}</tr></thead><tbody>{''.join(rows)}</tbody><tfoot><tr>{foot}</tr></tfoot></table></div>"
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from . import _elsewhere
 from ._library import PathLike
+from ._words import word
 from .callbacks import Callback, Logs, Schedule
 from .data import DataLoader, Dataset, SupportsBatches, SupportsPairs, as_loader, gives_pairs
 from .errors import InvalidArgumentError, WrongStateError
@@ -49,7 +50,7 @@ class History(list[Logs]):
         return list(dict.fromkeys(name for row in self for name in row))
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in self.names)
+        head = "".join(f"<th>{word(name.replace('_', ' '))}</th>" for name in self.names)
         rows = ["".join(f"<td>{row[name]:.4g}</td>" if name in row else "<td></td>" for name in self.names) for row in self]
         return f"<table><tr>{head}</tr>{''.join(f'<tr>{cells}</tr>' for cells in rows)}</table>"
 

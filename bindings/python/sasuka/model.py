@@ -32,6 +32,7 @@ from ._library import (
     shape_of,
     sizes,
 )
+from .describe import Summary
 from .errors import BusyError, FileError, InvalidArgumentError, MismatchError, NotFoundError
 from .inspection import Inspection
 from .pictures import Preprocessing
@@ -450,12 +451,12 @@ class Model(Surgery, Inspection):
             session(x)
             return session.profile(x, runs=runs)
 
-    def summary(self, input_shape: Any = None) -> str:
-        """The table of layers as text: what `layers` gives, and the totals; at the nominal input unless told otherwise."""
-        if input_shape is None:
-            return read_bytes(lib.sasuka_model_summary, self._handle)[:-1].decode()
-        shape = sizes(input_shape), len(input_shape)
-        return read_bytes(lib.sasuka_model_summary_at, self._handle, *shape)[:-1].decode()
+    def summary(self, input_shape: Any = None) -> Summary:
+        """The table of layers as text, which notebooks show as HTML: what `layers` gives, and the totals; at the nominal input
+        unless told otherwise."""
+        shape = (None, 0) if input_shape is None else (sizes(input_shape), len(input_shape))
+        text = read_bytes(lib.sasuka_model_summary_at, self._handle, *shape)[:-1].decode()
+        return Summary(text, self.layers(input_shape))
 
     def parameters(self) -> list[Parameter]:
         """The entries of the state dict, in PyTorch's order."""

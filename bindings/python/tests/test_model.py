@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import copy
 import ctypes
 import gc
+import pickle
 import pickletools
 import struct
 import time
@@ -161,6 +163,17 @@ def test_errors_carry_the_message(model: sasuka.Model, pictures: np.ndarray) -> 
         model.initialize("nothing*", "constant", 1.0)
     with pytest.raises(ValueError, match="padding 'some'"):
         sasuka.Graph((1, 4, 4)).conv2d(sasuka.Graph((1, 4, 4)).input, "c", 1, 1, padding="some")
+
+
+def test_the_summary_is_text_and_a_table() -> None:
+    model = sasuka.create_model("squeezenet1_1")
+    text = model.summary()
+    assert isinstance(text, str) and repr(text) == text and text.startswith("layer ")
+    assert text._repr_html_() == model._repr_html_()
+    for again in (pickle.loads(pickle.dumps(text)), copy.deepcopy(text)):
+        assert again == text and again._repr_html_() == text._repr_html_()
+    small = model.summary((1, 3, 64, 64))
+    assert small != text and small._repr_html_() != text._repr_html_()
 
 
 def test_the_summary_counts_parameters(model: sasuka.Model) -> None:

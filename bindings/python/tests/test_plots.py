@@ -19,7 +19,7 @@ from test_learner import learner
 import sasuka
 from sasuka import plots
 from sasuka.data import DataLoader
-from sasuka.plots._words import LITHUANIAN
+from sasuka._words import LITHUANIAN
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,9 @@ def test_captions_are_in_the_language_that_was_chosen(trained: sasuka.Learner) -
         assert "įvestis 5 x 5" in [text.get_text() for text in plots.convolution_arithmetic(5, 3).texts]
         boxes = [text.get_text() for text in plots.network(trained.model).texts]
         assert any(text.startswith("sąsūka 3 x 3 · užpildymas 1\n") for text in boxes)
+        table = trained.model.summary()._repr_html_()
+        assert ">sluoksnis</th>" in table and ">sąsūka</td>" in table and ">iš viso</td>" in table
+        assert "<th>mokymo nuostolis</th>" in trained.history._repr_html_()
     finally:
         plots.set_language("en")
     assert plots.history(trained).get_xlabel() == "epoch"
@@ -113,10 +116,10 @@ OPERATORS = {
 FUNCTIONS = {"hard sigmoid", "hard swish", "relu", "relu6", "sigmoid", "silu", "tanh"}
 
 
-def test_every_caption_has_a_translation_and_every_translation_a_caption() -> None:
-    sources = "".join(path.read_text() for path in Path(plots.__file__).parent.glob("*.py"))
+def test_every_caption_has_a_translation_and_every_translation_a_caption(trained: sasuka.Learner) -> None:
+    sources = "".join(path.read_text() for path in Path(sasuka.__file__).parent.rglob("*.py"))
     # `word(metric)` has the names of an epoch's numbers; networks' boxes have operators, and what slides over their maps.
-    said = {"loss", "accuracy", *OPERATORS, "stride", "padding", "dilation"}
+    said = {"loss", "accuracy", *OPERATORS, "stride", "padding", "dilation", *(name.replace("_", " ") for name in trained.history.names)}
     assert set(re.findall(r"""word\(["'](.*?)["']\)""", sources)) | said == set(LITHUANIAN)
     kinds = {layer.kind for name in sasuka.list_models() for layer in sasuka.create_model(name).layers()}
     assert {kind.replace("_", " ") for kind in kinds} <= OPERATORS | FUNCTIONS

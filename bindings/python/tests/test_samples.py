@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import sasuka
-from sasuka import plots, samples
+from sasuka import _words, samples
 
 
 @pytest.fixture
@@ -63,6 +63,6 @@ def test_digits_take_the_place_of_fashion_mnist(folder: Path) -> None:
 
 
 def test_classes_have_a_name_in_every_language_of_the_plots() -> None:
-    assert set(samples.FASHION_CLASSES_IN) == set(plots._words.LANGUAGES)
+    assert set(samples.FASHION_CLASSES_IN) == set(_words.LANGUAGES)
     for names in samples.FASHION_CLASSES_IN.values():
         assert len(set(names)) == 10

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from .. import _elsewhere
-from ._words import set_language
+from .._words import set_language
 from .arithmetic import convolution_arithmetic, transposed_arithmetic
 from .drawing import network
 from .inside import feature_maps, filters, grad_cam

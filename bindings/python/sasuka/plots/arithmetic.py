@@ -10,7 +10,7 @@ from .._optional import require
 from ..errors import InvalidArgumentError
 from ..shapes import resolve_padding, transposed_output_size, window_output_size
 from ._canvas import FIRST, GREY, SECOND, axes
-from ._words import word
+from .._words import word
 
 Pair = Union[int, tuple[int, int]]
 

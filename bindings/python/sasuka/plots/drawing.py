@@ -11,7 +11,7 @@ from ..errors import InvalidArgumentError
 from ..model import Model
 from ..surgery import LayerInfo
 from ._canvas import axes
-from ._words import word
+from .._words import word
 
 #: Half of a box's height, in rows.
 HALF = 0.33

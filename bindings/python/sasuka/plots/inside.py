@@ -10,7 +10,7 @@ from ..errors import InvalidArgumentError
 from ..model import Model
 from ..tensors import TensorLike, as_array
 from ._canvas import axes, mosaic, mosaic_axes, shown
-from ._words import word
+from .._words import word
 
 
 #: Inches that a title and a scale of colours need.

@@ -11,7 +11,7 @@ from ..data import DataLoader, Dataset, as_loader
 from ..errors import InvalidArgumentError, WrongStateError
 from ..learner import Learner
 from ._canvas import axes, inches, mosaic, mosaic_axes, shown
-from ._words import word
+from .._words import word
 
 
 def _names(classes: Sequence[str], count: int) -> list[str]:

@@ -13,7 +13,7 @@ from ..errors import InvalidArgumentError, WrongStateError
 from ..learner import History, Learner
 from ..lr_finder import LearningRateFinder
 from ._canvas import FIRST, GREY, SECOND, axes, recede
-from ._words import word
+from .._words import word
 
 if TYPE_CHECKING:
     from ..trainer import Trainer
