@@ -17,7 +17,7 @@ from . import _elsewhere
 from ._library import PathLike
 from ._optional import pillow
 from .errors import FileError, FormatError, InvalidArgumentError
-from .pictures import Preprocessing
+from .pictures import Preprocessing, open_picture
 from .tensors import TensorLike, as_array
 from .transforms import Batch, Compose, Transform, scaled
 
@@ -182,14 +182,9 @@ def read_picture(path: PathLike, size: int | tuple[int, int] | None = None, chan
         Resized so that the picture covers it, and cut out of the middle.
     channels : {1, 3}
     """
-    image_module = pillow()
     if channels not in (1, 3):
         raise InvalidArgumentError(f"channels is {channels}; 1 or 3 is expected")
-    try:
-        with image_module.open(path) as opened:
-            picture = opened.convert("L" if channels == 1 else "RGB")
-    except image_module.UnidentifiedImageError as reason:
-        raise FormatError(f"{os.fspath(path)}: no picture in a format that Pillow knows") from reason
+    picture = open_picture(path, "L" if channels == 1 else "RGB")
     if size is not None:
         height, width = (size, size) if isinstance(size, int) else size
         picture = _covering(picture, height, width)

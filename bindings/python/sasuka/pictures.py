@@ -130,21 +130,33 @@ def _listed(pictures: Any) -> Sequence[Any]:
     return pictures if isinstance(pictures, Sequence) and not isinstance(pictures, str) else [pictures]
 
 
-def _opened(path: PathLike) -> Any:
+def open_picture(path: PathLike, mode: str = "RGB") -> Any:
+    """A picture file by Pillow, all of it read.
+
+    Raises
+    ------
+    FormatError
+        Pillow does not know the format, or the file is damaged or cut off.
+    FileError
+        There is no such file, or it may not be read.
+    """
     images = pillow()
     try:
         with images.open(path) as file:
-            return file.convert("RGB")
+            return file.convert(mode)
     except images.UnidentifiedImageError as reason:
         raise FormatError(f"{os.fspath(path)}: no picture in a format that Pillow knows") from reason
-    except OSError as reason:
-        raise FileError(f"{os.fspath(path)} cannot be read: {reason}") from reason
+    except (OSError, SyntaxError, ValueError, images.DecompressionBombError) as reason:
+        # What the system says has a number; what decoders say of the file's contents has none.
+        if isinstance(reason, OSError) and reason.errno is not None:
+            raise FileError(f"{os.fspath(path)} cannot be read: {reason}") from reason
+        raise FormatError(f"{os.fspath(path)}: {reason}") from reason
 
 
 def _levels(picture: Any) -> np.ndarray:
     """A picture as an array whose rows are interleaved levels; Pillow's others than grey become RGB."""
     if isinstance(picture, (str, os.PathLike)):
-        picture = _opened(picture)
+        picture = open_picture(picture)
     if hasattr(picture, "convert") and hasattr(picture, "mode"):
         picture = picture if picture.mode in ("L", "RGB") else picture.convert("RGB")
     array = np.asarray(picture)

@@ -198,3 +198,15 @@ def test_files_are_opened(tmp_path: Path) -> None:
         steps(tmp_path / "b.png")
     with pytest.raises(sasuka.FileError, match="c.png cannot be read"):
         steps("c.png")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp"])
+def test_files_that_are_cut_off_are_named(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"cut.{suffix}"
+    Image.fromarray(picture(np.random.default_rng(3), 90, 80, 3)).save(path)
+    whole = path.read_bytes()
+    for share in (0.1, 0.5, 0.9):
+        path.write_bytes(whole[: int(len(whole) * share)])
+        for read in (sasuka.preprocessing("resnet18"), sasuka.data.read_picture):
+            with pytest.raises(sasuka.FormatError, match=f"cut.{suffix}: "):
+                read(path)
