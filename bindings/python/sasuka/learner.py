@@ -327,12 +327,16 @@ class Learner:
         self._check_train()
         # On copies: whatever stops the search, there is nothing to put back, which would take long for a large network.
         finder, batches = LearningRateFinder(), _endless(copy(self.train))
-        with deepcopy(self.model) as model, self._trainer_for(model, start) as trainer:
+        progress = Progress(self.progress, "lr_find", steps * self.train.batch_size)
+        with progress, deepcopy(self.model) as model, self._trainer_for(model, start) as trainer:
             for rate in exponential_rates(start, end, steps):
+                x, target = next(batches)
                 trainer.lr = rate
-                finder.add(rate, trainer.step(*next(batches)))
+                finder.add(rate, trainer.step(x, target))
+                progress.advance(len(x), finder.smoothed[-1])
                 if finder.exploded(diverged):
                     break
+            progress.finish({"train_loss": min(finder.smoothed)})
         return finder
 
     # ---- Asking

@@ -32,7 +32,7 @@ def _bar_class(wanted: bool | None) -> Any:
 
 
 class Progress:
-    """One epoch's bar: batches done, loss, accuracy, pictures per second and the time left.
+    """The bar of an epoch or of a search: batches done, loss, accuracy, pictures per second and the time left.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Progress:
         self._bar = None if kind is None else kind(total=pictures, desc=description, unit="pictures", unit_scale=True)
 
     def advance(self, pictures: int, loss: float, accuracy: Optional[float] = None) -> None:
-        """After a batch: its pictures, and the running epoch's loss and, where classes are learnt, accuracy so far."""
+        """After a batch: its pictures, the loss so far and, where classes are learnt, the accuracy."""
         if self._bar is not None:
             learnt = "" if accuracy is None else f", accuracy {accuracy:.4f}"
             self._bar.set_postfix_str(f"loss {loss:.4f}{learnt}", refresh=False)

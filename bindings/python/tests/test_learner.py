@@ -281,6 +281,10 @@ def test_bars_are_shown_when_asked_only(capsys: pytest.CaptureFixture[str]) -> N
     last = shown.rstrip().split("\r")[-1].rstrip()
     assert re.fullmatch(r"epoch 2/2: 00:\d\d, loss [\d.]+ \(valid [\d.]+\), accuracy [\d.]+ \(valid [\d.]+\)", last)
     assert len(last) < 80
+    finder = learner(progress=True).lr_find(1e-5, 10, steps=40)
+    shown = capsys.readouterr().err
+    last = shown.rstrip().split("\r")[-1].rstrip()
+    assert "lr_find:   0%" in shown and re.fullmatch(rf"lr_find: 00:\d\d, loss {min(finder.smoothed):.4g}", last)
     # As it goes: time so far and left, speed, loss and accuracy.
     slow = LambdaCallback(on_batch_end=lambda learner, loss: time.sleep(0.05))
     learner(progress=True, callbacks=[slow]).fit(1)
