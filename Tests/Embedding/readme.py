@@ -78,7 +78,7 @@ def main() -> None:
         own = re.findall(r"```python\n(.*?)```", (ROOT / "bindings/python/README.md").read_text(), flags=re.S)
         Path(folder, "own.py").write_text(GIVEN + "".join(own))
         said = run([sys.executable, "own.py"], folder, PYTHONPATH=package)
-        if len(own) != 3 or "Evaluation(" not in said or "parameters: 650" not in said or not Path(folder, "confusion.png").is_file():
+        if len(own) != 4 or "Evaluation(" not in said or "parameters: 650" not in said or not Path(folder, "confusion.png").is_file():
             sys.exit(f"readme: the programs of bindings/python/README.md say {said!r}")
     print("readme: the programs run")
 
