@@ -1,5 +1,5 @@
 /// Lets operators do the work of those behind them: normalisation, addition and ReLU in a convolution's epilogue, ReLU in
-/// a normalisation, depthwise convolutions by bands.
+/// a normalisation, depthwise convolutions and pooling by bands.
 package struct FusionPass {
   /// - Parameter wanted: values whose gradients will be asked for: what depends on them is fused as far as the gradient
   ///   rules allow, everything else as far as it goes.
@@ -63,7 +63,7 @@ package struct FusionPass {
     var others: [Value] = []
     for input in next.inputs where input != node.outputs[0] { others.append(input) }
     var name = node.name
-    if case .depthwise = follower { name += " + \(next.name)" }
+    if case .window = follower { name += " + \(next.name)" }
     return Node(
       name: name, operation: operation, inputs: node.inputs + others,
       outputs: [next.outputs[0]] + node.outputs.dropFirst())
@@ -72,7 +72,7 @@ package struct FusionPass {
   private func isSound(_ follower: Follower, _ node: Node, _ next: Node) -> Bool {
     switch follower {
     case .normalization: guard passes.makes(.folding) else { return false }
-    case .depthwise: return passes.makes(.bands) && BandPass.pays(node, next, graph)
+    case .window(let window): return passes.makes(.bands) && BandPass.pays(node, window, next, graph)
     default: guard passes.makes(.fusion) else { return false }
     }
     guard case .addition = follower else { return next.inputs[0] == node.outputs[0] }

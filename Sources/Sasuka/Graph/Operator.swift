@@ -81,8 +81,14 @@ package enum Follower: Equatable, Sendable {
   case addition
   case relu
   case relu6
-  /// A depthwise convolution, where the map before it is large.
+  /// What slides a window over each channel by itself, where the map before it is large.
+  case window(ChannelWindow)
+}
+
+/// What slides a window over each channel by itself.
+package enum ChannelWindow: Equatable, Sendable {
   case depthwise(Convolution)
+  case maxima(MaxPool)
 }
 
 /// What a plan is compiled for.

@@ -1,48 +1,64 @@
 import CSystem
 
-/// A pointwise convolution, or one of the host's planes, and the depthwise one behind it, computed by bands of rows: the map
-/// between them does not exist.
+/// A pointwise convolution, or one of the host's planes, and the depthwise one or the maxima behind it, computed by bands of
+/// rows: the map between them does not exist.
 ///
 /// Inputs: those of the first, with what its epilogue needs, and then those of the second without the map.
 package final class BandedConvolution: Operator {
   package let kind = "banded_convolution"
   package let layoutRule: LayoutRule
-  private let first, second: Convolution
+  private let first: Convolution
+  private let second: ChannelWindow
   private let floatsAtOnce: Int
 
   /// Nil where the first reads blocks with a stride or a border, or one of them adds something to its sums.
   ///
   /// - Parameter floatsAtOnce: of the map, as many as stay in the second cache beside what is read and written.
-  package init?(_ first: Convolution, _ second: Convolution, floatsAtOnce: Int = 65_536) {
+  package init?(_ first: Convolution, _ second: ChannelWindow, floatsAtOnce: Int = 65_536) {
     let isPlain = first.attributes.stride == Extent(1) && first.attributes.hasNoBorder
-    guard first.attributes.groups == 1, first.readsPlanes || isPlain, !first.epilogue.adds, !second.epilogue.adds
-    else { return nil }
+    guard first.attributes.groups == 1, first.readsPlanes || isPlain, !first.epilogue.adds else { return nil }
+    if case .depthwise(let convolution) = second, convolution.epilogue.adds { return nil }
     layoutRule = first.layoutRule
     (self.first, self.second, self.floatsAtOnce) = (first, second, floatsAtOnce)
   }
 
+  private var reader: any Operator {
+    switch second {
+    case .depthwise(let convolution): convolution
+    case .maxima(let pool): pool
+    }
+  }
+
   package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
-    try second.outputShapes(of: first.outputShapes(of: inputs) + inputs[first.epilogue.inputCount...])
+    try reader.outputShapes(of: first.outputShapes(of: inputs) + inputs[first.epilogue.inputCount...])
   }
 
   package func multiplyAdds(inputs: [Shape], outputs: [Shape]) -> Int {
     guard let map = try? first.outputShapes(of: inputs) else { return 0 }
-    let behind = second.multiplyAdds(inputs: map + inputs[first.epilogue.inputCount...], outputs: outputs)
+    let behind = reader.multiplyAdds(inputs: map + inputs[first.epilogue.inputCount...], outputs: outputs)
     return saturatingSum(first.multiplyAdds(inputs: inputs, outputs: map), behind)
   }
 
   package func absorbing(_ follower: Follower, mode: Mode) -> (any Operator)? {
-    second.absorbing(follower).flatMap { BandedConvolution(first, $0, floatsAtOnce: floatsAtOnce) }
+    guard case .depthwise(let convolution) = second, let both = convolution.absorbing(follower) else { return nil }
+    return BandedConvolution(first, .depthwise(both), floatsAtOnce: floatsAtOnce)
   }
 
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let input = node.inputs[0]
     let map = try first.outputShapes(of: [lowering.shape(input), lowering.shape(node.inputs[1])])[0]
     let before = try lowering.layer(first, node, lowering.shape(input), channels: map[1])
-    let behind = Node(
-      name: "", operation: second, inputs: [input] + node.inputs[first.epilogue.inputCount...], outputs: [])
-    let run = BandRun(
-      before, try lowering.layer(second, behind, map, channels: map[1]), lowering.kernels, floatsAtOnce: floatsAtOnce)
+    let behind: BandReader
+    switch second {
+    case .depthwise(let convolution):
+      let node = Node(
+        name: "", operation: convolution, inputs: [input] + node.inputs[first.epilogue.inputCount...], outputs: [])
+      behind = lowering.depthwise(try lowering.layer(convolution, node, map, channels: map[1]))
+    case .maxima(let pool):
+      let window = try pool.attributes.window(for: map)
+      behind = lowering.maxima(sasuka_pooling(window.window, input: map, output: window.output))
+    }
+    let run = BandRun(before, behind, lowering.kernels, floatsAtOnce: floatsAtOnce)
     let operands = lowering.operands(
       of: before.pass, input: input, packed: before.packed, bias: before.bias, epilogue: before.epilogue,
       output: node.outputs[0])
@@ -67,6 +83,36 @@ extension Lowering {
       bias: bias(convolution.epilogue, node, folded), epilogue: convolution.epilogue.flags)
   }
 
+  fileprivate func depthwise(_ layer: BandLayer) -> BandReader {
+    let (shape, kernel) = (layer.shape, kernels.pointee.convolution_depthwise_forward!)
+    let blockFloats = Int(shape.input_height * shape.input_width) * lanes
+    return BandReader(
+      span: Int(shape.dilation_height * (shape.kernel_height - 1) + 1), stride: Int(shape.stride_height),
+      top: Int(shape.top), rows: Int(shape.output_height)
+    ) { map, _, block, rows, output in
+      var shape = shape
+      kernel(
+        &shape, map - block * blockFloats, layer.packed, layer.bias, output, Int64(block), Int64(rows.lowerBound),
+        Int64(rows.upperBound), layer.epilogue)
+    }
+  }
+
+  fileprivate func maxima(_ pooling: sasuka_pooling) -> BandReader {
+    let (rowFloats, outputRow) = (Int(pooling.input_width) * lanes, Int(pooling.output_width) * lanes)
+    let (stride, kernel) = (Int(pooling.stride_height), kernels.pointee.max_pool!)
+    return BandReader(
+      span: Int(pooling.dilation_height * (pooling.kernel_height - 1) + 1), stride: stride, top: Int(pooling.top),
+      rows: Int(pooling.output_height)
+    ) { map, held, block, rows, output in
+      // Of the rows that are there, as if they were a map of their own.
+      var band = pooling
+      band.top += Int64(held.lowerBound - rows.lowerBound * stride)
+      (band.input_height, band.output_height) = (Int64(held.count), Int64(rows.count))
+      let place = block * Int(pooling.output_height) + rows.lowerBound
+      kernel(&band, map + held.lowerBound * rowFloats, output + place * outputRow, nil)
+    }
+  }
+
   /// - Parameter reading: the first convolution, as far as its input is concerned.
   fileprivate mutating func compute(_ run: BandRun, _ reading: ConvolutionRun, _ input: Value, _ output: Value) {
     let images = shape(input)[0]
@@ -88,7 +134,7 @@ extension Lowering {
   }
 }
 
-/// One of the two convolutions.
+/// A convolution.
 private struct BandLayer {
   let pass: ConvolutionPass
   let packed: UnsafePointer<Float>
@@ -98,41 +144,51 @@ private struct BandLayer {
   var shape: sasuka_convolution { pass.shape }
 }
 
+/// What reads the map: rows of the map that one row of its output sees, from row to row, and in the border; rows of its output.
+private struct BandReader {
+  let span, stride, top, rows: Int
+  /// Some rows of one block of the output, from where row 0 of the block's map would be, of which `held` are there.
+  let read:
+    (
+      _ map: UnsafePointer<Float>, _ held: Range<Int>, _ block: Int, _ rows: Range<Int>,
+      _ output: UnsafeMutablePointer<Float>
+    ) -> Void
+}
+
 private final class BandRun {
-  let first, second: BandLayer
+  private let first: BandLayer
+  private let second: BandReader
   private let kernels: UnsafeMutablePointer<sasuka_kernel_table>
   /// Channel blocks of the map, of a unit of the first convolution, and how many such units there are.
   let blocks, columns, units: Int
-  /// Rows of the map that one row of the output reads, and floats of a row in one channel block.
-  private let span, rowFloats: Int
-  /// Rows of the output, in a band at most, and of the map in scratch.
-  let rows: Int
+  /// Floats of a row of the map in one channel block.
+  private let rowFloats: Int
+  /// Rows of the output in a band at most, and of the map in scratch.
   private let bandRows, mapRows: Int
 
   init(
-    _ first: BandLayer, _ second: BandLayer, _ kernels: UnsafeMutablePointer<sasuka_kernel_table>, floatsAtOnce: Int
+    _ first: BandLayer, _ second: BandReader, _ kernels: UnsafeMutablePointer<sasuka_kernel_table>, floatsAtOnce: Int
   ) {
     (self.first, self.second, self.kernels) = (first, second, kernels)
     let lanes = Int(kernels.pointee.vector_width)
-    let (window, map) = (second.shape, first.shape)
+    let map = first.shape
     blocks = Layout.blocks(of: Int(map.output_channels), lanes: lanes)
     columns = Int(kernels.pointee.convolution_columns)
     units = (blocks + columns - 1) / columns
-    span = Int(window.dilation_height * (window.kernel_height - 1) + 1)
     rowFloats = Int(map.output_width) * lanes
-    rows = Int(window.output_height)
-    let most = (floatsAtOnce / (columns * rowFloats) - span) / Int(window.stride_height) + 1
-    bandRows = min(max(most, 1), rows)
-    mapRows = min((bandRows - 1) * Int(window.stride_height) + span, Int(map.output_height))
+    let most = (floatsAtOnce / (columns * rowFloats) - second.span) / second.stride + 1
+    bandRows = min(max(most, 1), second.rows)
+    mapRows = min((bandRows - 1) * second.stride + second.span, Int(map.output_height))
   }
 
+  var rows: Int { second.rows }
   var scratchFloats: Int { columns * mapRows * rowFloats }
 
   /// Rows of the map that some rows of the output read.
   private func mapRows(for rows: Range<Int>) -> Range<Int> {
-    let (stride, height) = (Int(second.shape.stride_height), Int(first.shape.output_height))
-    let start = rows.lowerBound * stride - Int(second.shape.top)
-    let end = (rows.upperBound - 1) * stride - Int(second.shape.top) + span
+    let height = Int(first.shape.output_height)
+    let start = rows.lowerBound * second.stride - second.top
+    let end = (rows.upperBound - 1) * second.stride - second.top + second.span
     let lower = min(max(start, 0), height)
     return lower..<max(lower, min(end, height))
   }
@@ -166,17 +222,9 @@ private final class BandRun {
       multiply(
         &shape, input, first.packed, first.bias, map - unitBlock * mapRows * rowFloats, Int64(unit),
         Int64(needed.lowerBound + kept), Int64(needed.upperBound), first.epilogue)
-      for block in 0..<unitBlocks { filter(map + block * mapRows * rowFloats, unitBlock + block, rows, output) }
+      for block in 0..<unitBlocks {
+        second.read(map + block * mapRows * rowFloats, held, unitBlock + block, rows, output)
+      }
     }
-  }
-
-  /// Some rows of one block of the output, from where row 0 of the map would be.
-  private func filter(
-    _ map: UnsafePointer<Float>, _ block: Int, _ rows: Range<Int>, _ output: UnsafeMutablePointer<Float>
-  ) {
-    var shape = second.shape
-    kernels.pointee.convolution_depthwise_forward!(
-      &shape, map - block * Int(shape.input_height) * rowFloats, second.packed, second.bias, output, Int64(block),
-      Int64(rows.lowerBound), Int64(rows.upperBound), second.epilogue)
   }
 }

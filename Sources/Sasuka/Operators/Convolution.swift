@@ -31,11 +31,11 @@ package final class Convolution: Operator, Equatable, Sendable {
 
   package static func == (left: Convolution, right: Convolution) -> Bool { left === right }
 
-  package var follower: Follower? { attributes.groups > 1 ? .depthwise(self) : nil }
+  package var follower: Follower? { attributes.groups > 1 ? .window(.depthwise(self)) : nil }
 
   package func absorbing(_ follower: Follower, mode: Mode) -> (any Operator)? {
     guard mode == .evaluation else { return nil }
-    if case .depthwise(let next) = follower { return BandedConvolution(self, next) }
+    if case .window(let next) = follower { return BandedConvolution(self, next) }
     return absorbing(follower)
   }
 

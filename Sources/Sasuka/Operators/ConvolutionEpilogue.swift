@@ -28,7 +28,7 @@ struct ConvolutionEpilogue: Equatable {
     case .relu, .relu6:
       guard clamp == 0 else { return nil }
       result.clamp = Int32(follower == .relu ? SASUKA_EPILOGUE_RELU : SASUKA_EPILOGUE_RELU6)
-    case .depthwise: return nil
+    case .window: return nil
     }
     return result
   }

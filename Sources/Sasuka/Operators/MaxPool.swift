@@ -77,7 +77,7 @@ extension sasuka_pooling {
 }
 
 /// The largest value of each window, and in training also its place, for the gradient.
-package final class MaxPool: Operator {
+package final class MaxPool: Operator, Equatable, Sendable {
   package let kind = "max_pool"
   package let layoutRule = LayoutRule.blocked
   package let attributes: PoolAttributes
@@ -93,6 +93,10 @@ package final class MaxPool: Operator {
     let output = try attributes.window(for: inputs[0]).output
     return keepsIndices ? [output, output] : [output]
   }
+
+  package static func == (left: MaxPool, right: MaxPool) -> Bool { left === right }
+
+  package var follower: Follower? { keepsIndices ? nil : .window(.maxima(self)) }
 
   package func window(inputs: [Shape]) -> Window? { (try? attributes.window(for: inputs[0]))?.window }
 
