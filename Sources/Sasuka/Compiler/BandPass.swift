@@ -1,5 +1,5 @@
-/// Where a pointwise convolution, or one of the host's planes, and the depthwise one or the maxima behind it are computed
-/// together: where the map between them would leave the second cache before it is read. It is computed and read by bands of
+/// Where a convolution and the maxima behind it, or a pointwise one or one of the host's planes and the depthwise one behind it,
+/// are computed together: where the map between them would leave the second cache before it is read. It is computed and read by bands of
 /// rows then, and never exists as a whole (Sandler et al. 2018, MobileNetV2: Inverted Residuals and Linear Bottlenecks, section 5.1).
 package enum BandPass {
   /// Floats of an image's smallest map that is worth it. Measured on a Zen 4 core with a second cache of 1 MB: 16 to 96 channels
@@ -12,24 +12,27 @@ package enum BandPass {
   /// A map has several bands.
   private static let mostTaps = 7
 
+  /// The same for maxima behind a larger kernel, whose map would leave the second cache too.
+  package static let fewestFloatsBehindTaps = 600_000
+
   /// Whether the first, of one of the forms that `BandedConvolution` takes, writes such a map for the second.
   static func pays(_ first: Node, _ window: ChannelWindow, _ second: Node, _ graph: Graph) -> Bool {
     guard first.inputs.count > 1 else { return false }
     let (input, map) = (graph.shape(first.inputs[0]), graph.shape(second.inputs[0]))
     let kernel = graph.shape(first.inputs[1])
+    guard input.rank == 4, kernel.rank == 4 else { return false }
     let readsPlanes = (first.operation as? Convolution)?.readsPlanes == true
-    return input.rank == 4 && kernel.rank == 4 && max(kernel[2], kernel[3]) <= (readsPlanes ? mostPlaneTaps : 1)
-      && input[1] <= mostInputChannels && map[1] * map[2] * map[3] >= fewestFloats
-      && (2...mostTaps).contains(taps(window, second, map[1], graph))
-  }
-
-  /// Rows that a window has taps in; 0 where channels are not by themselves.
-  private static func taps(_ window: ChannelWindow, _ node: Node, _ channels: Int, _ graph: Graph) -> Int {
+    let isSmall = max(kernel[2], kernel[3]) <= (readsPlanes ? mostPlaneTaps : 1)
+    var (taps, fewest) = (0, fewestFloats)
     switch window {
     case .depthwise:
-      let kernel = graph.shape(node.inputs[1])
-      return kernel[0] == channels && kernel[1] == 1 ? kernel[2] : 0
-    case .maxima(let pool): return pool.attributes.kernel.height
+      let depthwise = graph.shape(second.inputs[1])
+      if isSmall, depthwise[0] == map[1], depthwise[1] == 1 { taps = depthwise[2] }
+    case .maxima(let pool):
+      taps = pool.attributes.kernel.height
+      if !isSmall { fewest = fewestFloatsBehindTaps }
     }
+    return (!isSmall || input[1] <= mostInputChannels) && map[1] * map[2] * map[3] >= fewest
+      && (2...mostTaps).contains(taps)
   }
 }

@@ -1,7 +1,7 @@
 import CSystem
 
-/// A pointwise convolution, or one of the host's planes, and the depthwise one or the maxima behind it, computed by bands of
-/// rows: the map between them does not exist.
+/// A convolution and the maxima behind it, or a pointwise one or one of the host's planes and the depthwise one behind it,
+/// computed by bands of rows: the map between them does not exist.
 ///
 /// Inputs: those of the first, with what its epilogue needs, and then those of the second without the map.
 package final class BandedConvolution: Operator {
@@ -11,13 +11,16 @@ package final class BandedConvolution: Operator {
   private let second: ChannelWindow
   private let floatsAtOnce: Int
 
-  /// Nil where the first reads blocks with a stride or a border, or one of them adds something to its sums.
+  /// Nil where one of them adds something to its sums, or a depthwise one is behind one that reads blocks with a stride or a
+  /// border.
   ///
   /// - Parameter floatsAtOnce: of the map, as many as stay in the second cache beside what is read and written.
   package init?(_ first: Convolution, _ second: ChannelWindow, floatsAtOnce: Int = 65_536) {
-    let isPlain = first.attributes.stride == Extent(1) && first.attributes.hasNoBorder
-    guard first.attributes.groups == 1, first.readsPlanes || isPlain, !first.epilogue.adds else { return nil }
-    if case .depthwise(let convolution) = second, convolution.epilogue.adds { return nil }
+    guard first.attributes.groups == 1, !first.epilogue.adds else { return nil }
+    if case .depthwise(let convolution) = second {
+      let isPlain = first.attributes.stride == Extent(1) && first.attributes.hasNoBorder
+      guard first.readsPlanes || isPlain, !convolution.epilogue.adds else { return nil }
+    }
     layoutRule = first.layoutRule
     (self.first, self.second, self.floatsAtOnce) = (first, second, floatsAtOnce)
   }
@@ -47,17 +50,20 @@ package final class BandedConvolution: Operator {
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let input = node.inputs[0]
     let map = try first.outputShapes(of: [lowering.shape(input), lowering.shape(node.inputs[1])])[0]
-    let before = try lowering.layer(first, node, lowering.shape(input), channels: map[1])
     let behind: BandReader
     switch second {
     case .depthwise(let convolution):
       let node = Node(
         name: "", operation: convolution, inputs: [input] + node.inputs[first.epilogue.inputCount...], outputs: [])
-      behind = lowering.depthwise(try lowering.layer(convolution, node, map, channels: map[1]))
+      let layer = try lowering.layer(convolution, try lowering.pass(convolution, node, map), node, channels: map[1])
+      behind = lowering.depthwise(layer)
     case .maxima(let pool):
       let window = try pool.attributes.window(for: map)
       behind = lowering.maxima(sasuka_pooling(window.window, input: map, output: window.output))
+      if try lowering.filter(first, node, channels: map[1], for: behind) { return }
     }
+    let pass = try lowering.pass(first, node, lowering.shape(input))
+    let before = try lowering.layer(first, pass, node, channels: map[1])
     let run = BandRun(before, behind, lowering.kernels, floatsAtOnce: floatsAtOnce)
     let operands = lowering.operands(
       of: before.pass, input: input, packed: before.packed, bias: before.bias, epilogue: before.epilogue,
@@ -69,14 +75,32 @@ package final class BandedConvolution: Operator {
 }
 
 extension Lowering {
-  @inline(never)
-  fileprivate mutating func layer(
-    _ convolution: Convolution, _ node: Node, _ input: Shape, channels: Int
-  ) throws(SasukaError) -> BandLayer {
+  fileprivate func pass(_ convolution: Convolution, _ node: Node, _ input: Shape) throws(SasukaError) -> ConvolutionPass {
     let geometry = try convolution.attributes.geometry(input: input, weight: shape(node.inputs[1]))
     var pass = ConvolutionPass.forward(geometry, lanes: lanes)
     pass.readsPlanes = convolution.readsPlanes
-    if !pass.readsPlanes { pass = pass.withoutBorder }
+    return pass.isDepthwise ? pass.withoutBorder : pass
+  }
+
+  /// The convolution by Winograd's products with the maxima behind it, if it has them.
+  fileprivate mutating func filter(
+    _ convolution: Convolution, _ node: Node, channels: Int, for reader: BandReader
+  ) throws(SasukaError) -> Bool {
+    let (input, weight, epilogue) = (node.inputs[0], node.inputs[1], convolution.epilogue)
+    let pass = try pass(convolution, node, shape(input))
+    let algorithm = algorithm(of: pass, images: shape(input)[0], packsEachRun: false, isAlone: true)
+    guard algorithm != .direct, algorithm != .strassen else { return false }
+    let folded = try fold(epilogue, node, channels: channels)
+    try convolve(
+      pass, by: algorithm, input: input, weight: weight, folded: folded, bias: bias(epilogue, node, folded),
+      epilogue: epilogue.flags, output: node.outputs[0], for: reader)
+    return true
+  }
+
+  @inline(never)
+  fileprivate mutating func layer(
+    _ convolution: Convolution, _ pass: ConvolutionPass, _ node: Node, channels: Int
+  ) throws(SasukaError) -> BandLayer {
     let folded = try fold(convolution.epilogue, node, channels: channels)
     return BandLayer(
       pass: pass, packed: try pack(pass, weight: node.inputs[1], folded: folded, channels: channels),
@@ -88,28 +112,12 @@ extension Lowering {
     let blockFloats = Int(shape.input_height * shape.input_width) * lanes
     return BandReader(
       span: Int(shape.dilation_height * (shape.kernel_height - 1) + 1), stride: Int(shape.stride_height),
-      top: Int(shape.top), rows: Int(shape.output_height)
+      top: Int(shape.top), rows: Int(shape.output_height), height: Int(shape.input_height)
     ) { map, _, block, rows, output in
       var shape = shape
       kernel(
         &shape, map - block * blockFloats, layer.packed, layer.bias, output, Int64(block), Int64(rows.lowerBound),
         Int64(rows.upperBound), layer.epilogue)
-    }
-  }
-
-  fileprivate func maxima(_ pooling: sasuka_pooling) -> BandReader {
-    let (rowFloats, outputRow) = (Int(pooling.input_width) * lanes, Int(pooling.output_width) * lanes)
-    let (stride, kernel) = (Int(pooling.stride_height), kernels.pointee.max_pool!)
-    return BandReader(
-      span: Int(pooling.dilation_height * (pooling.kernel_height - 1) + 1), stride: stride, top: Int(pooling.top),
-      rows: Int(pooling.output_height)
-    ) { map, held, block, rows, output in
-      // Of the rows that are there, as if they were a map of their own.
-      var band = pooling
-      band.top += Int64(held.lowerBound - rows.lowerBound * stride)
-      (band.input_height, band.output_height) = (Int64(held.count), Int64(rows.count))
-      let place = block * Int(pooling.output_height) + rows.lowerBound
-      kernel(&band, map + held.lowerBound * rowFloats, output + place * outputRow, nil)
     }
   }
 
@@ -144,17 +152,6 @@ private struct BandLayer {
   var shape: sasuka_convolution { pass.shape }
 }
 
-/// What reads the map: rows of the map that one row of its output sees, from row to row, and in the border; rows of its output.
-private struct BandReader {
-  let span, stride, top, rows: Int
-  /// Some rows of one block of the output, from where row 0 of the block's map would be, of which `held` are there.
-  let read:
-    (
-      _ map: UnsafePointer<Float>, _ held: Range<Int>, _ block: Int, _ rows: Range<Int>,
-      _ output: UnsafeMutablePointer<Float>
-    ) -> Void
-}
-
 private final class BandRun {
   private let first: BandLayer
   private let second: BandReader
@@ -184,15 +181,6 @@ private final class BandRun {
   var rows: Int { second.rows }
   var scratchFloats: Int { columns * mapRows * rowFloats }
 
-  /// Rows of the map that some rows of the output read.
-  private func mapRows(for rows: Range<Int>) -> Range<Int> {
-    let height = Int(first.shape.output_height)
-    let start = rows.lowerBound * second.stride - second.top
-    let end = (rows.upperBound - 1) * second.stride - second.top + second.span
-    let lower = min(max(start, 0), height)
-    return lower..<max(lower, min(end, height))
-  }
-
   /// Some rows of the output in the channels of one unit.
   func compute(
     _ unit: Int, _ rows: Range<Int>, from input: UnsafePointer<Float>, to output: UnsafeMutablePointer<Float>,
@@ -209,7 +197,7 @@ private final class BandRun {
     var held = 0..<0
     for band in 0..<bands {
       let rows = (rows.lowerBound + band * count / bands)..<(rows.lowerBound + (band + 1) * count / bands)
-      let needed = mapRows(for: rows)
+      let needed = second.mapRows(for: rows)
       let kept = max(held.upperBound - needed.lowerBound, 0)
       for block in 0..<unitBlocks where kept > 0 {
         let place = scratch + block * mapRows * rowFloats

@@ -12,9 +12,12 @@ extension Lowering {
   private static let imagesTakenApart = 4
 
   /// Convolves by one pass; over planes, in the phases of its stride, a few images after the other.
+  ///
+  /// - Parameter reader: what makes the output of what is computed, if that does not go there itself.
   mutating func convolve(
     _ pass: ConvolutionPass, by algorithm: ConvolutionAlgorithm, input: Value, weight: Value,
-    folded: FoldedNormalization?, bias: UnsafePointer<Float>?, epilogue: Int32, output: Value
+    folded: FoldedNormalization?, bias: UnsafePointer<Float>?, epilogue: Int32, output: Value,
+    for reader: BandReader? = nil
   ) throws(SasukaError) {
     let shape = sasuka_winograd(pass.readsPlanes ? pass.overPhases : pass, algorithm)
     let images = self.shape(input)[0]
@@ -34,8 +37,13 @@ extension Lowering {
         }
       }
       self.algorithm = algorithm.name
-      convolve(
-        WinogradRun(shape, kernels: kernels, images: count, units: units, operands, imagePhases: phases?.floats ?? 0))
+      let run = WinogradRun(
+        shape, kernels: kernels, images: count, units: units, operands, imagePhases: phases?.floats ?? 0)
+      if let reader {
+        convolve(run, images: count, for: reader)
+      } else {
+        convolve(run)
+      }
       operands.output += count * operands.outputImage
       left -= count
     }
@@ -68,6 +76,20 @@ extension Lowering {
     }
     step(units: run.outputBlocks) { block, context in
       run.transformOutput(block, scratch: floats(context.scratch), lines: floats(context.workerScratch))
+    }
+  }
+
+  /// The same by bands of rows, from which `reader` makes the output.
+  private mutating func convolve(_ run: WinogradRun, images: Int, for reader: BandReader) {
+    let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
+    let stretches = min(threads(sharingOneOf: images), run.tileRows)
+    run.divideRows(tilesAtOnce: Lowering.tilesAtOnce(points: run.points * run.phases), stretches: stretches, for: reader)
+    needWorkerScratch(bytes: (lines + run.scratchFloats + run.mapFloats) * MemoryLayout<Float>.stride)
+    step(units: images * stretches) { number, context in
+      let scratch = floats(context.workerScratch)
+      run.compute(
+        number / stretches, stretch: number % stretches, of: stretches, for: reader, phases: floats(context.scratch),
+        scratch: scratch + lines, lines: scratch)
     }
   }
 
@@ -144,6 +166,8 @@ private final class WinogradRun {
   let phaseFloats: Int
   private(set) var tilesAtOnce = 0
   private(set) var unitsAtOnce = 0
+  private var tilesWished = 0
+  private var mapRows = 0
 
   init(
     _ shape: sasuka_winograd, kernels: UnsafeMutablePointer<sasuka_kernel_table>, images: Int, units: Int,
@@ -202,18 +226,109 @@ private final class WinogradRun {
     lines: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
-    let (first, end) = (block * tilesAtOnce, min((block + 1) * tilesAtOnce, tiles))
+    multiply(
+      &shape, (block * tilesAtOnce)..<min((block + 1) * tilesAtOnce, tiles), input(phases), transformed, lines,
+      output: operands.output
+    ) { _, _ in }
+  }
+
+  /// Some tiles, from the input to the output; `then` is called when some blocks of that are there.
+  private func multiply(
+    _ shape: inout sasuka_winograd, _ tiles: Range<Int>, _ input: UnsafePointer<Float>,
+    _ transformed: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>,
+    output: UnsafeMutablePointer<Float>, then: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
+  ) {
+    let (first, end) = (Int64(tiles.lowerBound), Int64(tiles.upperBound))
     let products = products(transformed)
-    let input = input(phases)
-    kernels.winograd_input!(&shape, input, transformed, lines, Int64(first), Int64(end), 0, Int64(inputBlocks))
+    kernels.winograd_input!(&shape, input, transformed, lines, first, end, 0, Int64(inputBlocks))
     for unit in stride(from: 0, to: units, by: unitsAtOnce) {
       let endUnit = min(unit + unitsAtOnce, units)
       kernels.winograd_product!(
-        &shape, transformed, operands.packed, products, Int64(end - first), 0, Int64(points), Int64(unit),
+        &shape, transformed, operands.packed, products, Int64(tiles.count), 0, Int64(points), Int64(unit),
         Int64(endUnit))
+      let blocks = (unit * columns)..<min(endUnit * columns, outputBlocks)
       kernels.winograd_output!(
-        &shape, products, operands.bias, operands.output, lines, Int64(first), Int64(end), Int64(unit * columns),
-        Int64(min(endUnit * columns, outputBlocks)), operands.epilogue)
+        &shape, products, operands.bias, output, lines, first, end, Int64(blocks.lowerBound),
+        Int64(blocks.upperBound), operands.epilogue)
+      then(blocks, output)
+    }
+  }
+
+  // By bands of rows of tiles: some rows of the output at a time, from which something else makes what goes to memory.
+
+  var tileRows: Int { Int(shape.tiles_down) }
+  private var tilesAcross: Int { Int(shape.tiles_across) }
+  private var tileHeight: Int { Int(shape.point_rows - sasuka_divide_up(shape.kernel_height, shape.stride)) + 1 }
+  private var rowFloats: Int { Int(shape.output_width) * lanes }
+  /// Floats of those rows that exist at the same time, in all channel blocks.
+  var mapFloats: Int { outputBlocks * mapRows * rowFloats }
+
+  /// Lays out scratch for bands of about so many tiles.
+  func divideRows(tilesAtOnce wish: Int, stretches: Int, for reader: BandReader) {
+    tilesAtOnce = 0
+    for stretch in 0..<stretches {
+      let (tiles, bands) = bands(of: rows(of: stretch, of: stretches, for: reader), for: reader, wish)
+      tilesAtOnce = max(tilesAtOnce, (tiles.count + bands - 1) / bands * tilesAcross)
+    }
+    tilesWished = wish
+    mapRows = tilesAtOnce / tilesAcross * tileHeight + reader.span
+    allocate(tiles: tilesAtOnce, units: lanes == 16 || tilesAtOnce < 32 ? 1 : units)
+  }
+
+  /// Rows of what is made of the output, of which stretches begin where tiles do if they can.
+  private func rows(of stretch: Int, of stretches: Int, for reader: BandReader) -> Range<Int> {
+    let step = tileHeight % reader.stride == 0 ? tileHeight / reader.stride : 1
+    func begin(_ stretch: Int) -> Int {
+      stretch == stretches ? reader.rows : min((reader.rows * stretch / stretches + step / 2) / step * step, reader.rows)
+    }
+    return begin(stretch)..<begin(stretch + 1)
+  }
+
+  /// The rows of tiles for some rows of what is made of the output, and into how many bands they are cut.
+  private func bands(of rows: Range<Int>, for reader: BandReader, _ wish: Int) -> (tiles: Range<Int>, bands: Int) {
+    guard !rows.isEmpty else { return (0..<0, 1) }
+    let map = reader.mapRows(for: rows)
+    let tiles = (map.lowerBound / tileHeight)..<((map.upperBound + tileHeight - 1) / tileHeight)
+    return (tiles, max(1, min((tiles.count * tilesAcross + wish / 2) / wish, tiles.count)))
+  }
+
+  /// A stretch of what is made of an image's output.
+  func compute(
+    _ image: Int, stretch: Int, of stretches: Int, for reader: BandReader, phases: UnsafeMutablePointer<Float>,
+    scratch transformed: UnsafeMutablePointer<Float>, lines: UnsafeMutablePointer<Float>
+  ) {
+    var shape = shape
+    (shape.output_image_stride, shape.output_block_stride) = (0, Int64(mapRows * rowFloats))
+    let map = transformed + scratchFloats
+    let output = operands.output + image * operands.outputImage
+    var rows = rows(of: stretch, of: stretches, for: reader)
+    let (tiles, bands) = bands(of: rows, for: reader, tilesWished)
+    // Those rows that the map has.
+    var held = tiles.lowerBound * tileHeight..<tiles.lowerBound * tileHeight
+    for band in 0..<bands where !rows.isEmpty {
+      let first = tiles.lowerBound + tiles.count * band / bands
+      let end = tiles.lowerBound + tiles.count * (band + 1) / bands
+      let next = reader.mapRows(for: rows.lowerBound..<(rows.lowerBound + 1))
+      let kept = min(next.lowerBound, held.upperBound)..<held.upperBound
+      for block in 0..<outputBlocks where !kept.isEmpty {
+        let place = map + block * mapRows * rowFloats
+        memmove(
+          place, place + (kept.lowerBound - held.lowerBound) * rowFloats,
+          kept.count * rowFloats * MemoryLayout<Float>.stride)
+      }
+      held = kept.lowerBound..<min(end * tileHeight, Int(shape.output_height))
+      var done = rows.lowerBound
+      while done < rows.upperBound, reader.mapRows(for: done..<(done + 1)).upperBound <= held.upperBound { done += 1 }
+      let firstTile = (image * tileRows + first) * tilesAcross
+      multiply(
+        &shape, firstTile..<(firstTile + (end - first) * tilesAcross), input(phases), transformed, lines,
+        output: map - held.lowerBound * rowFloats
+      ) { blocks, place in
+        for block in blocks where done > rows.lowerBound {
+          reader.read(place + block * mapRows * rowFloats, held, block, rows.lowerBound..<done, output)
+        }
+      }
+      rows = done..<rows.upperBound
     }
   }
 
