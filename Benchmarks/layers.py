@@ -74,11 +74,14 @@ class Layer(NamedTuple):
     weight: tuple[int, ...]
     input: tuple[int, ...]
     output: tuple[int, ...]
+    #: What is computed together with it, by bands of rows.
+    behind: str
 
     @classmethod
     def of(cls, row: ProfileRow, shapes: dict[str, tuple[int, ...]]) -> Layer:
-        weight = shapes.get(row.name.split(" + ")[0] + ".weight", ())
-        return cls(row.kind, row.algorithm, weight, row.input_shape, row.output_shape)
+        name, _, second = row.name.partition(" + ")
+        behind = second and (" and the depthwise one behind it" if second + ".weight" in shapes else " and the pooling behind it")
+        return cls(row.kind, row.algorithm, shapes.get(name + ".weight", ()), row.input_shape, row.output_shape, behind)
 
     @property
     def groups(self) -> int:
@@ -97,7 +100,7 @@ class Layer(NamedTuple):
     @property
     def title(self) -> str:
         if self.kind == "banded_convolution":
-            return "convolution 1x1 and the depthwise behind it"
+            return "convolution " + "x".join(map(str, self.weight[2:])) + self.behind
         if self.kind != "convolution":
             return self.kind
         kernel, stride = "x".join(map(str, self.weight[2:])), max(self.stride)

@@ -717,7 +717,7 @@ typedef struct sasuka_session_options {
   /** Yes: as the model's option; no (the default): as the model. */
   int32_t exact;
   /** Passes of the compiler to leave out, between commas, for measuring and for finding faults: dead_branches, folding (of
-      BatchNorm), fusion (of sums and ReLUs), channels (moved once), bands (of rows, by two convolutions), pictures (of
+      BatchNorm), fusion (of sums and ReLUs), channels (moved once), bands (of rows, by two operators), pictures (of
       a batch, a few at a time), layout, in_place, reuse (of memory). Results differ in roundings at most. NULL (the default): none. */
   const char *without;
   /** Algorithms of convolutions as sasuka_session_tuning gives them: SASUKA_FORMAT for another text, SASUKA_MISMATCH for

@@ -9,7 +9,7 @@ package enum CompilerPass: Int, CaseIterable, Sendable {
   case fusion
   /// Chains of concatenations, shuffles and slices move their channels once.
   case channels
-  /// Pointwise and depthwise convolutions behind them are computed together, by bands of rows.
+  /// Convolutions and the depthwise ones or pooling behind them are computed together, by bands of rows.
   case bands
   /// Batches go through the first layers a few pictures at a time.
   case pictures

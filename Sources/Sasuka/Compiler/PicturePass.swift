@@ -15,8 +15,12 @@ package enum PicturePass {
     let pictures = graph.shape(graph.inputs[0])[0]
     guard pictures > picturesAtOnce(of: pictures) else { return nil }
     var lastReader = [Int](repeating: -1, count: graph.tensors.count)
+    var readers = [Int](repeating: 0, count: graph.tensors.count)
     for (place, node) in graph.nodes.enumerated() {
-      for input in node.inputs { lastReader[input.index] = place }
+      for input in node.inputs {
+        lastReader[input.index] = place
+        readers[input.index] += 1
+      }
     }
     var cut: Value?
     var largest = 0
@@ -25,9 +29,12 @@ package enum PicturePass {
     for (place, node) in graph.nodes.enumerated() {
       guard let floats = mapFloats(of: node, graph, pictures) else { break }
       largest = max(largest, floats)
-      let reader = lastReader[node.outputs[0].index]
+      let result = node.outputs[0]
+      let reader = lastReader[result.index]
       // Nothing that the operator would do before its result goes to memory.
-      if reach <= place, reader >= 0, graph.nodes[reader].operation.follower == nil { cut = node.outputs[0] }
+      if reach <= place, reader >= 0, readers[result.index] > 1 || graph.nodes[reader].operation.follower == nil {
+        cut = result
+      }
       reach = max(reach, reader)
     }
     return largest >= fewestFloats && largest >= mostFloats / pictures ? cut : nil

@@ -75,7 +75,8 @@ package final class BandedConvolution: Operator {
 }
 
 extension Lowering {
-  fileprivate func pass(_ convolution: Convolution, _ node: Node, _ input: Shape) throws(SasukaError) -> ConvolutionPass {
+  fileprivate func pass(_ convolution: Convolution, _ node: Node, _ input: Shape) throws(SasukaError) -> ConvolutionPass
+  {
     let geometry = try convolution.attributes.geometry(input: input, weight: shape(node.inputs[1]))
     var pass = ConvolutionPass.forward(geometry, lanes: lanes)
     pass.readsPlanes = convolution.readsPlanes

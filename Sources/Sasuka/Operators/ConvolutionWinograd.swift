@@ -83,7 +83,8 @@ extension Lowering {
   private mutating func convolve(_ run: WinogradRun, images: Int, for reader: BandReader) {
     let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
     let stretches = min(threads(sharingOneOf: images), run.tileRows)
-    run.divideRows(tilesAtOnce: Lowering.tilesAtOnce(points: run.points * run.phases), stretches: stretches, for: reader)
+    let tilesAtOnce = Lowering.tilesAtOnce(points: run.points * run.phases)
+    run.divideRows(tilesAtOnce: tilesAtOnce, stretches: stretches, for: reader)
     needWorkerScratch(bytes: (lines + run.scratchFloats + run.mapFloats) * MemoryLayout<Float>.stride)
     step(units: images * stretches) { number, context in
       let scratch = floats(context.workerScratch)
@@ -279,7 +280,8 @@ private final class WinogradRun {
   private func rows(of stretch: Int, of stretches: Int, for reader: BandReader) -> Range<Int> {
     let step = tileHeight % reader.stride == 0 ? tileHeight / reader.stride : 1
     func begin(_ stretch: Int) -> Int {
-      stretch == stretches ? reader.rows : min((reader.rows * stretch / stretches + step / 2) / step * step, reader.rows)
+      if stretch == stretches { return reader.rows }
+      return min((reader.rows * stretch / stretches + step / 2) / step * step, reader.rows)
     }
     return begin(stretch)..<begin(stretch + 1)
   }

@@ -1,4 +1,5 @@
-// Pointwise and first convolutions with the depthwise ones behind them: what the graph looks like, and that every bit stays.
+// Pointwise and first convolutions with the depthwise ones behind them, and all with pooling: what the graph looks like, and that
+// every bit stays.
 import Sasuka
 import Testing
 
@@ -131,6 +132,117 @@ import Testing
       #expect(apart.output.floats.contains { $0 > 0 })
       run.passes = PassChoice()
       for threads in [1, 2, 3, 7] {
+        #expect(try run.run(kernels.table, threads: threads).bits == apart.bits, "\(threads) threads on \(kernels)")
+      }
+    }
+  }
+
+  /// A convolution, rectified, and the maxima behind it.
+  struct Pooled: Sendable {
+    var batch = 1
+    var channels = 8
+    var outputs = 44
+    var height = 121
+    var width = 123
+    var kernel = Extent(3)
+    var convolution = BandPassTests.attributes(stride: 1, padding: 1)
+    var window = Extent(2)
+    var stride = Extent(2)
+    var padding = Padding()
+    var dilation = Extent(1)
+    var ceil = false
+    var keepsMap = false
+
+    var input: [Int] { [batch, channels, height, width] }
+
+    func build(_ graph: inout Graph, _ input: Value) throws(SasukaError) -> [Value] {
+      let x = try graph.convolution(
+        input, name: "conv", outputChannels: outputs, kernel: kernel, stride: convolution.stride,
+        padding: convolution.padding)
+      let map = try graph.activation(x, .relu, name: "relu")
+      let pooled = try graph.maxPool(
+        map, name: "pool", kernel: window, stride: stride, padding: .explicit(padding), dilation: dilation, ceil: ceil)
+      return keepsMap ? [pooled, map] : [pooled]
+    }
+
+    func lines(_ passes: PassChoice = PassChoice(), mode: Mode = .evaluation) throws -> [String] {
+      var graph = Graph()
+      let input = graph.addInput(name: "input", shape: Shape(self.input))
+      graph.outputs = try build(&graph, input)
+      let specialized = try ModePass.run(graph, mode: mode)
+      return try FusionPass.run(specialized, wanted: mode == .training ? specialized.learnt : [], passes: passes).lines
+    }
+  }
+
+  @Test func poolingIsOneNodeWithTheConvolution() throws {
+    #expect(try Pooled().lines() == ["conv + pool = banded_convolution(input, conv.weight, conv.bias)"])
+    func expectApart(_ what: String, mode: Mode = .evaluation, _ change: (inout Pooled) throws -> Void) throws {
+      var pooled = Pooled()
+      try change(&pooled)
+      let lines = try pooled.lines(mode: mode)
+      #expect(lines.count > 1 && !lines.contains { $0.contains("banded") }, "\(what): \(lines)")
+    }
+    try expectApart("a small map") { $0.height = BandPass.fewestFloatsBehindTaps / 44 / 124 }
+    try expectApart("a map that is a result") { $0.keepsMap = true }
+    try expectApart("many channels without taps") {
+      ($0.channels, $0.kernel, $0.convolution) = (65, Extent(1), ConvolutionAttributes())
+    }
+    try expectApart("windows of one row") { $0.window = Extent(height: 1, width: 3) }
+    try expectApart("windows of many rows") { $0.window = Extent(8) }
+    try expectApart("training", mode: .training) { _ in }
+    #expect(
+      try Pooled().lines(PassChoice(without: "bands")).map { String($0.prefix { $0 != "(" }) } == [
+        "conv = convolution", "pool = max_pool",
+      ])
+  }
+
+  /// Windows that overlap, that leave rows out, that see nothing but the border; tiles of all sizes, planes, and batches.
+  static let pooledBlocks = [
+    Pooled(),
+    Pooled(batch: 2, window: Extent(3), padding: Padding(1)),
+    Pooled(outputs: 37, height: 190, width: 91, window: Extent(3), stride: Extent(1), padding: Padding(1)),
+    Pooled(
+      outputs: 20, height: 63, width: 500, window: Extent(height: 4, width: 3), stride: Extent(height: 3, width: 1),
+      padding: Padding(top: 2, bottom: 0, left: 1, right: 1), ceil: true),
+    Pooled(height: 150, width: 100, stride: Extent(5), ceil: true),
+    Pooled(outputs: 52, height: 120, width: 110, window: Extent(3), dilation: Extent(4)),
+    Pooled(
+      batch: 5, channels: 3, outputs: 40, height: 251, width: 250, kernel: Extent(7),
+      convolution: attributes(stride: 2, padding: 3), window: Extent(3), padding: Padding(1)),
+    Pooled(
+      channels: 32, outputs: 33, height: 270, width: 280, convolution: attributes(stride: 2, padding: 1),
+      window: Extent(3), ceil: true),
+    Pooled(
+      channels: 12, outputs: 40, height: 124, width: 124, kernel: Extent(height: 1, width: 7),
+      convolution: ConvolutionAttributes(padding: .explicit(Padding(top: 0, bottom: 0, left: 3, right: 3)))),
+    Pooled(channels: 9, outputs: 21, height: 100, width: 100, kernel: Extent(1), convolution: ConvolutionAttributes()),
+  ]
+
+  private static let choices: [AlgorithmChoice] = [
+    .fastest, .exact, .forced(.winograd2), .forced(.winograd4), .forced(.winograd6),
+  ]
+
+  @Test(arguments: pooledBlocks, choices)
+  func bitsOfPoolingStay(pooled: Pooled, _ algorithms: AlgorithmChoice) throws {
+    #expect(try pooled.lines().count == 1)
+    func numbers(_ name: String, _ count: Int) -> [Float] {
+      let fill = NamedUniform(name, -1, 1)
+      return (0..<count).map { fill[$0] }
+    }
+    var run = OperatorRun(
+      mode: .evaluation, inputs: [HostTensor(pooled.input, numbers("x", pooled.input.reduce(1, *)))], fuses: true
+    ) { (graph, values) throws(SasukaError) in try pooled.build(&graph, values[0])[0] }
+    run.algorithms = algorithms
+    run.parameters = [
+      "conv.weight": numbers("w", pooled.outputs * pooled.channels * pooled.kernel.height * pooled.kernel.width),
+      "conv.bias": numbers("b", pooled.outputs),
+    ]
+    for kernels in TestedKernels.available {
+      run.passes = try PassChoice(without: "bands")
+      let apart = try run.run(kernels.table, threads: 1)
+      #expect(apart.output.floats.contains { $0 > 0 })
+      run.passes = PassChoice()
+      for threads in [1, 2, 5] {
         #expect(try run.run(kernels.table, threads: threads).bits == apart.bits, "\(threads) threads on \(kernels)")
       }
     }
