@@ -14,6 +14,8 @@ package enum BandPass {
 
   /// The same for maxima behind a larger kernel, whose map would leave the second cache too.
   package static let fewestFloatsBehindTaps = 600_000
+  /// A row of tiles of a wider one would leave the second cache by itself.
+  private static let mostColumnsBehindTaps = 256
 
   /// Whether the first, of one of the forms that `BandedConvolution` takes, writes such a map for the second.
   static func pays(_ first: Node, _ window: ChannelWindow, _ second: Node, _ graph: Graph) -> Bool {
@@ -30,7 +32,7 @@ package enum BandPass {
       if isSmall, depthwise[0] == map[1], depthwise[1] == 1 { taps = depthwise[2] }
     case .maxima(let pool):
       taps = pool.attributes.kernel.height
-      if !isSmall { fewest = fewestFloatsBehindTaps }
+      if !isSmall { fewest = map[3] <= mostColumnsBehindTaps ? fewestFloatsBehindTaps : .max }
     }
     return (!isSmall || input[1] <= mostInputChannels) && map[1] * map[2] * map[3] >= fewest
       && (2...mostTaps).contains(taps)

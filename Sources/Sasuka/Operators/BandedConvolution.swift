@@ -137,8 +137,7 @@ extension Lowering {
       let (image, stretch, unit) = (number / parts, number % parts / run.units, number % run.units)
       run.compute(
         unit, (stretch * run.rows / stretches)..<((stretch + 1) * run.rows / stretches),
-        from: reading.source(image, context), to: target + image * outputImage,
-        scratch: context.workerScratch.assumingMemoryBound(to: Float.self))
+        from: reading.source(image, context), to: target + image * outputImage, context)
     }
   }
 }
@@ -185,8 +184,9 @@ private final class BandRun {
   /// Some rows of the output in the channels of one unit.
   func compute(
     _ unit: Int, _ rows: Range<Int>, from input: UnsafePointer<Float>, to output: UnsafeMutablePointer<Float>,
-    scratch: UnsafeMutablePointer<Float>
+    _ context: StepContext
   ) {
+    let scratch = context.workerScratch.assumingMemoryBound(to: Float.self)
     var shape = first.shape
     shape.output_block_stride = Int64(mapRows * rowFloats)
     let (first, unitBlock) = (first, unit * columns)
@@ -196,7 +196,7 @@ private final class BandRun {
       first.pass.readsPlanes ? kernels.pointee.convolution_planar_forward! : kernels.pointee.convolution_forward!
     // Those rows of the map that scratch has.
     var held = 0..<0
-    for band in 0..<bands {
+    for band in 0..<bands where context.goesOn {
       let rows = (rows.lowerBound + band * count / bands)..<(rows.lowerBound + (band + 1) * count / bands)
       let needed = second.mapRows(for: rows)
       let kept = max(held.upperBound - needed.lowerBound, 0)

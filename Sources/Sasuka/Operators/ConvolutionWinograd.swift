@@ -87,10 +87,8 @@ extension Lowering {
     run.divideRows(tilesAtOnce: tilesAtOnce, stretches: stretches, for: reader)
     needWorkerScratch(bytes: (lines + run.scratchFloats + run.mapFloats) * MemoryLayout<Float>.stride)
     step(units: images * stretches) { number, context in
-      let scratch = floats(context.workerScratch)
       run.compute(
-        number / stretches, stretch: number % stretches, of: stretches, for: reader, phases: floats(context.scratch),
-        scratch: scratch + lines, lines: scratch)
+        number / stretches, stretch: number % stretches, of: stretches, for: reader, context, lines: lines)
     }
   }
 
@@ -295,10 +293,13 @@ private final class WinogradRun {
   }
 
   /// A stretch of what is made of an image's output.
+  ///
+  /// - Parameter lines: floats at the beginning of the scratch that are the transforms' own.
   func compute(
-    _ image: Int, stretch: Int, of stretches: Int, for reader: BandReader, phases: UnsafeMutablePointer<Float>,
-    scratch transformed: UnsafeMutablePointer<Float>, lines: UnsafeMutablePointer<Float>
+    _ image: Int, stretch: Int, of stretches: Int, for reader: BandReader, _ context: StepContext, lines: Int
   ) {
+    let scratch = floats(context.workerScratch)
+    let transformed = scratch + lines
     var shape = shape
     (shape.output_image_stride, shape.output_block_stride) = (0, Int64(mapRows * rowFloats))
     let map = transformed + scratchFloats
@@ -307,7 +308,7 @@ private final class WinogradRun {
     let (tiles, bands) = bands(of: rows, for: reader, tilesWished)
     // Those rows that the map has.
     var held = tiles.lowerBound * tileHeight..<tiles.lowerBound * tileHeight
-    for band in 0..<bands where !rows.isEmpty {
+    for band in 0..<bands where !rows.isEmpty && context.goesOn {
       let first = tiles.lowerBound + tiles.count * band / bands
       let end = tiles.lowerBound + tiles.count * (band + 1) / bands
       let next = reader.mapRows(for: rows.lowerBound..<(rows.lowerBound + 1))
@@ -322,9 +323,9 @@ private final class WinogradRun {
       var done = rows.lowerBound
       while done < rows.upperBound, reader.mapRows(for: done..<(done + 1)).upperBound <= held.upperBound { done += 1 }
       let firstTile = (image * tileRows + first) * tilesAcross
+      let tiles = firstTile..<(firstTile + (end - first) * tilesAcross)
       multiply(
-        &shape, firstTile..<(firstTile + (end - first) * tilesAcross), input(phases), transformed, lines,
-        output: map - held.lowerBound * rowFloats
+        &shape, tiles, input(floats(context.scratch)), transformed, scratch, output: map - held.lowerBound * rowFloats
       ) { blocks, place in
         for block in blocks where done > rows.lowerBound {
           reader.read(place + block * mapRows * rowFloats, held, block, rows.lowerBound..<done, output)

@@ -183,6 +183,7 @@ import Testing
       #expect(lines.count > 1 && !lines.contains { $0.contains("banded") }, "\(what): \(lines)")
     }
     try expectApart("a small map") { $0.height = BandPass.fewestFloatsBehindTaps / 44 / 124 }
+    try expectApart("a wide map") { ($0.height, $0.width) = (60, 257) }
     try expectApart("a map that is a result") { $0.keepsMap = true }
     try expectApart("many channels without taps") {
       ($0.channels, $0.kernel, $0.convolution) = (65, Extent(1), ConvolutionAttributes())
@@ -202,7 +203,7 @@ import Testing
     Pooled(batch: 2, window: Extent(3), padding: Padding(1)),
     Pooled(outputs: 37, height: 190, width: 91, window: Extent(3), stride: Extent(1), padding: Padding(1)),
     Pooled(
-      outputs: 20, height: 63, width: 500, window: Extent(height: 4, width: 3), stride: Extent(height: 3, width: 1),
+      outputs: 20, height: 126, width: 250, window: Extent(height: 4, width: 3), stride: Extent(height: 3, width: 1),
       padding: Padding(top: 2, bottom: 0, left: 1, right: 1), ceil: true),
     Pooled(height: 150, width: 100, stride: Extent(5), ceil: true),
     Pooled(outputs: 52, height: 120, width: 110, window: Extent(3), dilation: Extent(4)),
