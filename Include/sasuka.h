@@ -109,8 +109,8 @@ typedef struct sasuka_tensor {
 typedef struct sasuka_progress {
   /** Bytes of this struct that the library filled. */
   size_t struct_size;
-  /** What is being done: "draw" (first weights), "copy" (a model's numbers), "tune" (a run of it), "forward", "backward",
-      "forward and backward" or "evaluate". Lives until the callback returns. */
+  /** What is being done: "draw" (first weights), "copy" (a model's numbers), "load", "save", "tune" (a run of it), "forward",
+      "backward", "forward and backward" or "evaluate". Lives until the callback returns. */
   const char *stage;
   /** Steps done, and all steps of the call. */
   int64_t done, total;

@@ -17,7 +17,7 @@ public func sasuka_load_options_init(_ options: UnsafeMutablePointer<sasuka_load
 
 private func load(
   into handle: OpaquePointer?, _ given: UnsafePointer<sasuka_load_options>?,
-  _ open: (String?) throws(SasukaError) -> any WeightFile
+  _ open: (String?, Watch?) throws(SasukaError) -> any WeightFile
 ) throws(SasukaError) {
   let model = try unwrapModel(handle)
   let given = try readOptions(given, defaults: loadDefaults, "options")
@@ -36,7 +36,8 @@ private func load(
     told?.fill(report)
     told?.gate.endWriting()
   }
-  try model.loadWeights(open(given.key.map { String(cString: $0) }), options: options, report: &report)
+  let file = try open(given.key.map { String(cString: $0) }, model.watch("load"))
+  try model.loadWeights(file, options: options, report: &report)
   if !report.message.isEmpty { Log.warn("weights loaded in part: \(report.message)") }
 }
 
@@ -101,8 +102,8 @@ public func sasuka_model_load_weights(
   _ model: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<sasuka_load_options>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    try load(into: model, options) { (key) throws(SasukaError) in
-      try openWeights(path: required(path, "path"), key: key)
+    try load(into: model, options) { (key, watch) throws(SasukaError) in
+      try openWeights(path: required(path, "path"), key: key, watch: watch)
     }
   }
 }
@@ -112,8 +113,8 @@ public func sasuka_model_load_weights_from_memory(
   _ model: OpaquePointer?, _ bytes: UnsafeRawPointer?, _ length: Int, _ options: UnsafePointer<sasuka_load_options>?
 ) -> sasuka_status {
   guarded { () throws(SasukaError) in
-    try load(into: model, options) { (key) throws(SasukaError) in
-      try openWeights(bytes: memory(bytes, length), key: key)
+    try load(into: model, options) { (key, watch) throws(SasukaError) in
+      try openWeights(bytes: memory(bytes, length), key: key, watch: watch)
     }
   }
 }

@@ -58,7 +58,7 @@ package final class Model {
     defer { gate.endReading() }
     try drawPending(change.origins.filter { $0 >= 0 })
     let pool = makePool()
-    let watch = options.progress.map { Watch($0, stage: "copy", total: change.origins.count) }
+    let watch = watch("copy", total: change.origins.count)
     for (place, origin) in change.origins.enumerated() {
       watch?.done = place
       if origin >= 0 {
@@ -74,6 +74,12 @@ package final class Model {
       try watch?.check()
     }
     return Model(change.graph, numbers, like: self)
+  }
+
+  /// Who asks the caller whether to go on with long work; nil where the caller does not want to know.
+  @inline(never)
+  package func watch(_ stage: StaticString, total: Int = 1) -> Watch? {
+    options.progress.map { Watch($0, stage: stage, total: total) }
   }
 
   /// Draws those of some parameters that are still to be drawn, as it does on all threads, and asks whether to go on.

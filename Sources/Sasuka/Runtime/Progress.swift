@@ -14,7 +14,7 @@ package struct Progress {
 package typealias ProgressFunction = (Progress) -> Bool
 
 /// Tells a progress function about one run, not more often than it wants to know, and remembers that it said stop.
-final class Watch {
+package final class Watch {
   private static let interval: UInt64 = 20_000_000
 
   private let tell: ProgressFunction
@@ -59,6 +59,20 @@ final class Watch {
       throw SasukaError(
         .cancelled, "\(stage): the caller's callback asked to stop; weights and statistics are unchanged")
     }
+  }
+}
+
+/// Does something to bytes piece by piece; between two pieces the watch, where there is one, asks whether to go on.
+func inPieces(
+  _ bytes: UnsafeRawBufferPointer, _ watch: Watch?, _ body: (UnsafeRawBufferPointer) throws(SasukaError) -> Void
+) throws(SasukaError) {
+  var first = 0
+  while first < bytes.count {
+    let end = min(first + 1 << 20, bytes.count)
+    try body(UnsafeRawBufferPointer(rebasing: bytes[first..<end]))
+    first = end
+    watch?.ask()
+    try watch?.check()
   }
 }
 

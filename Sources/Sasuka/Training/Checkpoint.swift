@@ -9,14 +9,16 @@ extension Trainer {
   package func saveCheckpoint(to path: UnsafePointer<CChar>) throws(SasukaError) {
     try beginReading()
     defer { endReading() }
-    try writeWeights(checkpointTensors(), metadata: checkpointMetadata, format: .safetensors, to: path)
+    try writeWeights(
+      checkpointTensors(), metadata: checkpointMetadata, format: .safetensors, to: path, watch: model.watch("save"))
   }
 
   /// The same, in memory.
   package func saveCheckpoint() throws(SasukaError) -> OwnedBytes {
     try beginReading()
     defer { endReading() }
-    return try writeWeights(checkpointTensors(), metadata: checkpointMetadata, format: .safetensors)
+    return try writeWeights(
+      checkpointTensors(), metadata: checkpointMetadata, format: .safetensors, watch: model.watch("save"))
   }
 
   private func checkpointTensors() throws(SasukaError) -> [WeightTensor] {

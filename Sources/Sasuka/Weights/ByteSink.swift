@@ -3,16 +3,35 @@ import CSystem
 
 /// Takes bytes one after another.
 package protocol ByteSink: AnyObject {
+  /// Is asked, where there is one, whether to go on.
+  var watch: Watch? { get }
   func write(_ bytes: UnsafeRawBufferPointer) throws(SasukaError)
 }
 
 extension ByteSink {
+  package var watch: Watch? { nil }
+
   package func write(_ array: [UInt8]) throws(SasukaError) {
     var failure: SasukaError?
     array.withUnsafeBytes { bytes in
       do throws(SasukaError) { try write(bytes) } catch { failure = error }
     }
     if let failure { throw failure }
+  }
+}
+
+/// Passes bytes on piece by piece, and asks in between whether to go on.
+final class WatchedSink: ByteSink {
+  let watch: Watch?
+  private let sink: any ByteSink
+
+  init(_ sink: any ByteSink, _ watch: Watch) {
+    self.sink = sink
+    self.watch = watch
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer) throws(SasukaError) {
+    try inPieces(bytes, watch) { (piece) throws(SasukaError) in try sink.write(piece) }
   }
 }
 

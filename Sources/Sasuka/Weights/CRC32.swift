@@ -4,8 +4,10 @@ struct CRC32 {
   /// once (Kounavis and Berry, A Systematic Approach to Building High Performance Software-based CRC Generators, 2005).
   private let tables: [UInt32]
   private var state: UInt32 = 0xffff_ffff
+  private let watch: Watch?
 
-  init() {
+  init(watch: Watch? = nil) {
+    self.watch = watch
     var tables = [UInt32](repeating: 0, count: 8 * 256)
     for byte in 0..<256 {
       var value = UInt32(byte)
@@ -24,8 +26,13 @@ struct CRC32 {
 
   mutating func reset() { state = 0xffff_ffff }
 
+  /// - Throws: `cancelled`.
+  mutating func add(_ bytes: UnsafeRawBufferPointer) throws(SasukaError) {
+    try inPieces(bytes, watch) { addPiece($0) }
+  }
+
   @_optimize(speed)  // Every byte of an archive passes here; the rest of the engine is compiled for size.
-  mutating func add(_ bytes: UnsafeRawBufferPointer) {
+  private mutating func addPiece(_ bytes: UnsafeRawBufferPointer) {
     var crc = state
     var place = 0
     tables.withUnsafeBufferPointer { tables in
@@ -46,6 +53,6 @@ struct CRC32 {
   }
 
   mutating func add(_ bytes: [UInt8]) {
-    bytes.withUnsafeBytes { add($0) }
+    bytes.withUnsafeBytes { addPiece($0) }
   }
 }

@@ -63,6 +63,8 @@ package struct ByteSource {
   package let bytes: UnsafeRawBufferPointer
   /// Keeps the mapping alive; nil for the caller's memory, which must outlive whatever is read from it.
   let owner: MappedFile?
+  /// Is asked, where there is one, whether to go on with reading.
+  var watch: Watch?
 
   package init(path: UnsafePointer<CChar>) throws(SasukaError) {
     let file = try MappedFile(path: path)

@@ -149,14 +149,14 @@ extension Model {
     if format == .torch, let architecture = try? Architecture.named(graph.architecture) {
       metadata.append(WeightMetadata(key: "version", value: architecture.version))
     }
-    try writeWeights(weightTensors(prefix: ""), metadata: metadata, format: format, to: path)
+    try writeWeights(weightTensors(prefix: ""), metadata: metadata, format: format, to: path, watch: watch("save"))
   }
 
   /// Saves as safetensors to memory.
   package func saveWeights() throws(SasukaError) -> OwnedBytes {
     try gate.beginReading()
     defer { gate.endReading() }
-    return try writeWeights(weightTensors(prefix: ""), format: .safetensors)
+    return try writeWeights(weightTensors(prefix: ""), format: .safetensors, watch: watch("save"))
   }
 }
 

@@ -9,7 +9,7 @@ package final class NpzFile: WeightFile {
 
   init(_ entries: [ZipEntry], of source: ByteSource) throws(SasukaError) {
     var tensors: [WeightTensor] = []
-    var crc = CRC32()
+    var crc = CRC32(watch: source.watch)
     for entry in entries {
       tensors.append(try readArray(entry, of: source, crc: &crc))
     }

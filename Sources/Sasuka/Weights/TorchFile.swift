@@ -58,7 +58,7 @@ private struct TorchReader {
   init(_ entries: [ZipEntry], root: Int, of source: ByteSource) throws(SasukaError) {
     name = source.name
     rearrangedBytes = TorchReader.limit(source)
-    var crc = CRC32()
+    var crc = CRC32(watch: source.watch)
     let folder = entries[root].name.utf8.dropLast(8)
     var (keys, storages): ([String], [TorchStorage]) = ([], [])
     var isBigEndian = false

@@ -101,16 +101,20 @@ extension WeightFile {
 ///   that the library does not read; `notFound` for a key that the file lacks; `outOfMemory`. Every message begins with
 ///   the path.
 package func openWeights(
-  path: UnsafePointer<CChar>, key: String? = nil
+  path: UnsafePointer<CChar>, key: String? = nil, watch: Watch? = nil
 ) throws(SasukaError) -> any WeightFile {
-  try openWeights(ByteSource(path: path), key: key)
+  var source = try ByteSource(path: path)
+  source.watch = watch
+  return try openWeights(source, key: key)
 }
 
 /// Opens weights in memory, which must outlive the returned object. `name` begins every message.
 package func openWeights(
-  bytes: UnsafeRawBufferPointer, name: String = "weights in memory", key: String? = nil
+  bytes: UnsafeRawBufferPointer, name: String = "weights in memory", key: String? = nil, watch: Watch? = nil
 ) throws(SasukaError) -> any WeightFile {
-  try openWeights(ByteSource(memory: bytes, name: name), key: key)
+  var source = ByteSource(memory: bytes, name: name)
+  source.watch = watch
+  return try openWeights(source, key: key)
 }
 
 private func openWeights(_ source: ByteSource, key: String?) throws(SasukaError) -> any WeightFile {
@@ -133,29 +137,33 @@ private func openWeights(_ source: ByteSource, key: String?) throws(SasukaError)
 /// - Throws: `invalidArgument` for tensors that no file can hold; `unsupported` for what this format cannot; `io`;
 ///   `outOfMemory`.
 package func writeWeights(
-  _ tensors: [WeightTensor], metadata: [WeightMetadata] = [], format: WeightFormat, to path: UnsafePointer<CChar>
+  _ tensors: [WeightTensor], metadata: [WeightMetadata] = [], format: WeightFormat, to path: UnsafePointer<CChar>,
+  watch: Watch? = nil
 ) throws(SasukaError) {
   let name = String(cString: path)
   try check(tensors, metadata, of: name)
   let file = try AtomicFile(path: path)
-  try write(tensors, metadata, format, to: file, name: name)
+  try write(tensors, metadata, format, to: file, name: name, watch)
   try file.commit()
 }
 
 /// Writes weights to memory that the returned object owns.
 package func writeWeights(
-  _ tensors: [WeightTensor], metadata: [WeightMetadata] = [], format: WeightFormat
+  _ tensors: [WeightTensor], metadata: [WeightMetadata] = [], format: WeightFormat, watch: Watch? = nil
 ) throws(SasukaError) -> OwnedBytes {
   let name = "weights in memory"
   try check(tensors, metadata, of: name)
   let memory = OwnedBytes()
-  try write(tensors, metadata, format, to: memory, name: name)
+  try write(tensors, metadata, format, to: memory, name: name, watch)
   return memory
 }
 
 private func write(
-  _ tensors: [WeightTensor], _ metadata: [WeightMetadata], _ format: WeightFormat, to sink: any ByteSink, name: String
+  _ tensors: [WeightTensor], _ metadata: [WeightMetadata], _ format: WeightFormat, to target: any ByteSink,
+  name: String,
+  _ watch: Watch?
 ) throws(SasukaError) {
+  let sink = watch.map { WatchedSink(target, $0) } ?? target
   switch format {
   case .safetensors: try writeSafetensors(tensors, metadata, to: sink, name: name)
   case .npz:

@@ -76,7 +76,7 @@ func unpack(
     owner = buffer
   }
   crc.reset()
-  crc.add(bytes)
+  try crc.add(bytes)
   // PyTorch can be told to write none.
   guard crc.value == entry.checksum || entry.checksum == 0 else {
     throw SasukaError(.format, "\(place): the CRC-32 is \(crc.value); \(entry.checksum) is expected")

@@ -4,9 +4,12 @@ struct ZipWriter {
   private var directory: [UInt8] = []
   private var count = 0
   private var offset = 0
-  private var crc = CRC32()
+  private var crc: CRC32
 
-  init(_ sink: any ByteSink) { self.sink = sink }
+  init(_ sink: any ByteSink) {
+    self.sink = sink
+    crc = CRC32(watch: sink.watch)
+  }
 
   /// Adds an entry whose content is `header` and then `bytes`.
   mutating func add(
@@ -14,7 +17,7 @@ struct ZipWriter {
   ) throws(SasukaError) {
     crc.reset()
     crc.add(header)
-    crc.add(bytes)
+    try crc.add(bytes)
     let record = ZipRecord(
       name: Array(name.utf8), checksum: crc.value, size: header.count + bytes.count, offset: offset)
     let local = record.localHeader

@@ -20,7 +20,7 @@ from ctypes import (
     c_void_p,
 )
 from pathlib import Path
-from typing import Any, TypeVar, Union
+from typing import Any, Callable, TypeVar, Union
 
 from . import errors
 
@@ -563,10 +563,21 @@ class Owner:
             self.close()
 
 
+_new_bytes: Callable[[None, int], bytes] = ctypes.PYFUNCTYPE(ctypes.py_object, c_void_p, ctypes.c_ssize_t)(("PyBytes_FromStringAndSize", ctypes.pythonapi))
+_address_of_bytes = ctypes.PYFUNCTYPE(c_void_p, ctypes.py_object)(("PyBytes_AsString", ctypes.pythonapi))
+_PIECE = 1 << 22
+
+
 def read_bytes(function: Any, *arguments: Any) -> bytes:
     """What a function writes that says first how much room it needs."""
     needed = c_size_t()
     function(*arguments, None, 0, ctypes.byref(needed))
-    buffer = ctypes.create_string_buffer(needed.value)
-    function(*arguments, buffer, needed.value, ctypes.byref(needed))
-    return buffer.raw[: needed.value]
+    # Written where the result lies: of a large network's weights there is no second copy. Python's C API allows that for
+    # bytes that it has just made. They are touched piece by piece, between which Ctrl-C is heard, for the system hands out
+    # memory slowly.
+    data, size = _new_bytes(None, needed.value), needed.value
+    place = _address_of_bytes(data)
+    for start in range(0, size, _PIECE):
+        ctypes.memset(place + start, 0, min(_PIECE, size - start))
+    function(*arguments, c_void_p(place), size, ctypes.byref(needed))
+    return data[: needed.value]

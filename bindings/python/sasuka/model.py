@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from ctypes import c_int32, c_void_p
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, TypeVar, Union, overload
 
 import numpy as np
@@ -572,21 +573,18 @@ class Model(Surgery, Inspection):
             raise TypeError("source is a dictionary; a file or its bytes are expected: model.load_state_dict(state) takes names and arrays")
         if isinstance(source, (bytes, bytearray, memoryview)):
             data = np.frombuffer(source, dtype=np.uint8)
-            lib.sasuka_model_load_weights_from_memory(
-                self._handle, c_void_p(data.ctypes.data), data.size, ctypes.byref(options)
-            )
+            function = lib.sasuka_model_load_weights_from_memory
+            self._interruptible.call(function, self._handle, c_void_p(data.ctypes.data), data.size, ctypes.byref(options))
             return
         if os.fspath(source).startswith(("http://", "https://")):
             raise FileError(f"{source}: nothing is downloaded; a file that is here is expected")
-        lib.sasuka_model_load_weights(self._handle, os.fsencode(source), ctypes.byref(options))
+        self._interruptible.call(lib.sasuka_model_load_weights, self._handle, os.fsencode(source), ctypes.byref(options))
 
     def save_weights(self, path: str | os.PathLike[str] | None = None) -> bytes | None:
         """Saves as .npz, or as PyTorch's state dict (.pth, .pt), where the path ends so, else as safetensors; without a path
         returns the safetensors' bytes."""
         if path is None:
-            function = lib.sasuka_model_save_weights_to_memory
-            saved: bytes = self._interruptible.call(read_bytes, function, self._handle)
-            return saved
+            return read_bytes(partial(self._interruptible.call, lib.sasuka_model_save_weights_to_memory), self._handle)
         ending = os.path.splitext(os.fspath(path))[1]
         if ending in OTHER_FORMATS:
             raise InvalidArgumentError(f"{os.fspath(path)}: {ending} is not written; .safetensors, .npz, .pth or .pt is expected")

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from ctypes import POINTER, c_double, c_float, c_size_t, c_void_p
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -338,9 +339,8 @@ class Trainer(Owner):
     def save_checkpoint(self, path: str | os.PathLike[str] | None = None) -> bytes | None:
         """Saves weights, optimiser state and counters, from which training goes on bit for bit; without a path, as bytes."""
         if path is None:
-            function = lib.sasuka_trainer_save_checkpoint_to_memory
-            saved: bytes = self.model._interruptible.call(read_bytes, function, self._handle)
-            return saved
+            function = partial(self.model._interruptible.call, lib.sasuka_trainer_save_checkpoint_to_memory)
+            return read_bytes(function, self._handle)
         self.model._interruptible.call(lib.sasuka_trainer_save_checkpoint, self._handle, os.fsencode(path))
         return None
 

@@ -111,29 +111,49 @@ def test_drawing_first_weights_is_stopped_and_begun_again(work: str) -> None:
         np.testing.assert_array_equal(array, expected[name])
 
 
-def test_copying_is_stopped_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+LONG: dict[str, tuple[str, Callable[[sasuka.Model, Path], object]]] = {
+    "copying": ("copy", lambda model, folder: copy.deepcopy(model)),
+    "saving safetensors": ("save", lambda model, folder: model.save_weights(folder / "new.safetensors")),
+    "saving npz": ("save", lambda model, folder: model.save_weights(folder / "new.npz")),
+    "saving pth": ("save", lambda model, folder: model.save_weights(folder / "new.pth")),
+    "saving bytes": ("save", lambda model, folder: model.save_weights()),
+    "saving a checkpoint": ("save", lambda model, folder: sasuka.Trainer(model, "adam").save_checkpoint(folder / "new")),
+    "loading npz": ("load", lambda model, folder: model.load_weights(folder / "other.npz")),
+    "loading pth": ("load", lambda model, folder: model.load_weights(folder / "other.pth")),
+    "loading bytes": ("load", lambda model, folder: model.load_weights((folder / "other.pth").read_bytes())),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_work_on_weights_is_stopped_in_the_middle(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stage, work = LONG[name]
+    asked: list[str] = []
 
     class Pressed(Interruptible):
-        """Presses Ctrl-C when the library asks for the second time whether to go on with a copy."""
+        """Presses Ctrl-C when the library asks for the second time whether to go on."""
 
         def _goes_on(self, progress: Any, user_data: Any) -> bool:
-            if progress.contents.stage == b"copy":
-                asked.append(progress.contents.done)
+            if progress.contents.stage == stage.encode():
+                asked.append(stage)
                 # It asks only so often.
                 time.sleep(0.03)
                 if len(asked) == 2:
                     press()
             return super()._goes_on(progress, user_data)
 
+    other = sasuka.create_model("squeezenet1_1", seed=2)
+    for ending in ("npz", "pth"):
+        other.save_weights(tmp_path / f"other.{ending}")
     monkeypatch.setattr("sasuka.model.Interruptible", Pressed)
     model = sasuka.create_model("squeezenet1_1", threads=1)
-    before = model.state_dict()
+    before, files = model.state_dict(), sorted(tmp_path.iterdir())
     with pytest.raises(KeyboardInterrupt):
-        copy.deepcopy(model)
-    assert asked[0] == 0 and len(asked) == 2
-    for name, array in copy.deepcopy(model).state_dict().items():
-        np.testing.assert_array_equal(array, before[name])
+        work(model, tmp_path)
+    assert len(asked) == 2 and sorted(tmp_path.iterdir()) == files
+    for found in (model.state_dict(), copy.deepcopy(model).state_dict()):
+        for parameter, array in found.items():
+            np.testing.assert_array_equal(array, before[parameter])
+    work(model, tmp_path)
 
 
 def test_weights_are_loaded_whole_or_not_at_all() -> None:
