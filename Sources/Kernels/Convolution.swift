@@ -59,7 +59,7 @@ struct ConvolutionPass {
   let pixel: Int
   let outputBlock: Int
   let outputPixel: Int
-  let packed: UnsafePointer<Float>
+  var packed: UnsafePointer<Float>
   /// From one input channel's weights to the next's.
   let weightStep: Int
   let bias: InlineArray<2, Vector>
@@ -220,7 +220,7 @@ func convolutionTile<let columns: Int, let stride: Int>(
 
 /// Shares the weights that come next among the pixels of a unit: they are called for while it is computed, a few lines at a
 /// time. Its first tile would wait for each of them: up to 15 % of a layer of 7 x 7 pixels.
-private struct WeightPrefetch {
+struct WeightPrefetch {
   /// Fewer pixels read weights faster than memory gives them: calls would only take the loads' places in the queue for misses.
   private static let fewestPixels = 8
   /// 65536ths of a line for each pixel and run.
@@ -228,7 +228,7 @@ private struct WeightPrefetch {
   private let tileRuns: Int
   private var lines = 0
 
-  init(_ pass: ConvolutionPass, pixels: Int) {
+  fileprivate init(_ pass: ConvolutionPass, pixels: Int) {
     let runLines = lanes &* pass.weightStep / 16
     linesPerPixel = pixels < WeightPrefetch.fewestPixels ? 0 : (runLines &<< 16) / pixels &+ 1
     let blocks = (pass.endInput &- pass.firstInput &+ lanes &- 1) / lanes
@@ -237,7 +237,7 @@ private struct WeightPrefetch {
 
   /// Gives a tile of `count` pixels its share, behind those of the tiles before it.
   @inline(__always)
-  mutating func share(_ count: Int, _ pass: UnsafeMutablePointer<ConvolutionPass>) {
+  fileprivate mutating func share(_ count: Int, _ pass: UnsafeMutablePointer<ConvolutionPass>) {
     pass.pointee.next += pass.pointee.nextLines &* tileRuns &* 16
     let first = lines &>> 16
     lines &+= count &* linesPerPixel
@@ -260,16 +260,32 @@ extension sasuka_convolution {
   }
 }
 
-/// Output rows [firstRow, endRow) of one unit.
-private func convolutionRows(
+/// How some output rows of one unit are cut into tiles. Winograd's products are cut alike at all points: to find out takes as
+/// long as a tenth of a first layer's.
+struct ConvolutionCut {
+  fileprivate let pixels: Int
+  /// Pixels of a row, or of all where they adjoin.
+  fileprivate let width: Int
+  fileprivate let heights: TileHeights
+  fileprivate let prefetch: WeightPrefetch
+
+  init(_ unit: ConvolutionUnit, _ shape: sasuka_convolution, _ pass: ConvolutionPass, rows: Int) {
+    pixels = rows &* Int(shape.output_width)
+    width = shape.rowsAdjoin ? pixels : Int(shape.output_width)
+    heights = TileHeights(width: width, columns: unit.endsInHalf ? 0 : unit.columns)
+    prefetch = WeightPrefetch(pass, pixels: pixels)
+  }
+}
+
+/// Output rows of one unit, from `firstRow` on.
+@inline(never)
+func convolutionRows(
   _ unit: ConvolutionUnit, _ shape: sasuka_convolution, _ pass: UnsafeMutablePointer<ConvolutionPass>,
-  _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ firstRow: Int, _ endRow: Int
+  _ cut: ConvolutionCut, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ firstRow: Int
 ) {
-  let pixels = (endRow &- firstRow) &* Int(shape.output_width)
-  let width = shape.rowsAdjoin ? pixels : Int(shape.output_width)
-  let heights = TileHeights(width: width, columns: unit.endsInHalf ? 0 : unit.columns)
+  let (pixels, width, heights) = (cut.pixels, cut.width, cut.heights)
   let inputRow = Int(shape.stride_height &* shape.input_width) &* lanes
-  var prefetch = WeightPrefetch(pass.pointee, pixels: pixels)
+  var prefetch = cut.prefetch
   let tilePass = UnsafePointer(pass)
   var pixel = 0
   var row = firstRow
@@ -312,23 +328,11 @@ func convolutionForward(
 ) {
   guard let shape = shapePointer?.pointee, let input, let packed, let output else { return }
   let floats = shape.unitFloats
-  convolutionUnit(
-    shape, input, packed + Int(unit) &* floats, bias, output, Int(unit), Int(firstRow), Int(endRow), epilogue,
-    next: floats)
-}
-
-/// One unit, whose weights `packed` points at; `next` floats behind them lie those that are read after them.
-@inline(never)
-func convolutionUnit(
-  _ shape: sasuka_convolution, _ input: UnsafePointer<Float>, _ packed: UnsafePointer<Float>,
-  _ bias: UnsafePointer<Float>?, _ output: UnsafeMutablePointer<Float>, _ unit: Int, _ firstRow: Int, _ endRow: Int,
-  _ epilogue: Int32, next: Int
-) {
-  let work = ConvolutionUnit(shape, unit)
-  var pass = ConvolutionPass(shape, work, packed: packed, bias: bias, epilogue: epilogue)
-  pass.next = packed + next
+  let work = ConvolutionUnit(shape, Int(unit))
+  let own = packed + Int(unit) &* floats
+  var pass = ConvolutionPass(shape, work, packed: own, bias: bias, epilogue: epilogue)
+  pass.next = own + floats
+  let cut = ConvolutionCut(work, shape, pass, rows: Int(endRow &- firstRow))
   let to = output + work.firstOutput / lanes &* Int(shape.output_block_stride)
-  withUnsafeMutablePointer(to: &pass) { pass in
-    convolutionRows(work, shape, pass, input, to, firstRow, endRow)
-  }
+  withUnsafeMutablePointer(to: &pass) { convolutionRows(work, shape, $0, cut, input, to, Int(firstRow)) }
 }

@@ -98,6 +98,25 @@ struct Lines {
   var next: Int
 }
 
+/// A unit's product at points of so many phases: what they have in common is found out once.
+private struct PointProduct {
+  let unit: Int
+  let phases: Int
+  let shape: sasuka_convolution
+  let channels: ConvolutionUnit
+  var pass: ConvolutionPass
+  let cut: ConvolutionCut
+
+  @inline(never)
+  init(_ shape: sasuka_winograd, tiles: Int64, phases: Int, unit: Int, packed: UnsafePointer<Float>) {
+    (self.unit, self.phases) = (unit, phases)
+    self.shape = shape.product(tiles: Int(tiles), phases: phases)
+    channels = ConvolutionUnit(self.shape, unit)
+    pass = ConvolutionPass(self.shape, channels, packed: packed, bias: nil, epilogue: 0)
+    cut = ConvolutionCut(channels, self.shape, pass, rows: 1)
+  }
+}
+
 /// The slot `winograd_product`.
 func winogradProduct(
   _ shapePointer: UnsafePointer<sasuka_winograd>?, _ transformed: UnsafePointer<Float>?,
@@ -109,24 +128,28 @@ func winogradProduct(
   let phaseFloats = shape.product(tiles: 1).unitFloats
   let inputs = Int(shape.input_channels)
   let columns = Int(shape.point_columns)
+  var product = PointProduct(shape, tiles: tiles, phases: 1, unit: Int(firstUnit), packed: packed)
   var point = Int(firstPoint)
   while point < Int(endPoint) {
     let column = point % columns
     let phases = PhasesOfRow(shape, row: point / columns)
     let count = column &+ 1 == columns ? phases.lastCount : phases.count
-    let product = shape.product(tiles: Int(tiles), phases: count)
     let from =
       transformed + point &* Int(shape.input_point_stride) + phases.first &* inputs / lanes &* shape.blockStride
     let to = products + point &* Int(shape.output_point_stride)
-    // The convolution finds a unit's results by its number.
     var unit = Int(firstUnit)
     while unit < Int(endUnit) {
-      let columnFloats = ConvolutionUnit(product, unit).columns &* lanes
+      if unit != product.unit || count != product.phases {
+        product = PointProduct(shape, tiles: tiles, phases: count, unit: unit, packed: packed)
+      }
+      let columnFloats = product.channels.columns &* lanes
       let before = (phases.before &+ column &* phases.count) &* inputs &* columnFloats
       let weights = packed + unit &* weightsOfPair &* phaseFloats + before
-      let first = to - Int(firstUnit) &* tileColumns &* shape.blockStride
       let next = endUnit &- firstUnit > 1 ? weightsOfPair &* phaseFloats : count &* inputs &* columnFloats
-      convolutionUnit(product, from, weights, nil, first, unit, 0, 1, 0, next: next)
+      (product.pass.packed, product.pass.next, product.pass.nextLines) = (weights, weights + next, 0)
+      let result = to + (unit &- Int(firstUnit)) &* tileColumns &* shape.blockStride
+      let (channels, row, cut) = (product.channels, product.shape, product.cut)
+      withUnsafeMutablePointer(to: &product.pass) { convolutionRows(channels, row, $0, cut, from, result, 0) }
       unit &+= 1
     }
     point &+= 1
