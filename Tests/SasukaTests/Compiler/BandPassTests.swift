@@ -3,9 +3,27 @@
 import Sasuka
 import Testing
 
+/// Something whose second operator may be computed by bands of its first one's result.
+private protocol Banded {
+  var input: [Int] { get }
+  func build(_ graph: inout Graph, _ input: Value) throws(SasukaError) -> [Value]
+}
+
+extension Banded {
+  /// What the graph looks like after fusion.
+  fileprivate func lines(_ passes: PassChoice = PassChoice(), mode: Mode = .evaluation) throws -> [String] {
+    var graph = Graph()
+    let input = graph.addInput(name: "input", shape: Shape(self.input))
+    graph.outputs = try build(&graph, input)
+    let specialized = try ModePass.run(graph, mode: mode)
+    let wanted = mode == .training ? specialized.learnt : []
+    return try FusionPass.run(specialized, wanted: wanted, passes: passes).lines
+  }
+}
+
 @Suite struct BandPassTests {
   /// An inverted residual without its projection, and the map between its two convolutions.
-  struct Block: Sendable {
+  struct Block: Banded, Sendable {
     var batch = 1
     var channels = 7
     var outputs = 37
@@ -33,15 +51,6 @@ import Testing
       x = try graph.batchNorm(x, name: "bn2", affine: false)
       x = try graph.activation(x, .relu, name: "relu2")
       return keepsMap ? [x, map] : [x]
-    }
-
-    func lines(_ passes: PassChoice = PassChoice(), mode: Mode = .evaluation) throws -> [String] {
-      var graph = Graph()
-      let input = graph.addInput(name: "input", shape: Shape(self.input))
-      graph.outputs = try build(&graph, input)
-      let specialized = try ModePass.run(graph, mode: mode)
-      let wanted = mode == .training ? specialized.learnt : []
-      return try FusionPass.run(specialized, wanted: wanted, passes: passes).lines
     }
   }
 
@@ -138,7 +147,7 @@ import Testing
   }
 
   /// A convolution, rectified, and the maxima behind it.
-  struct Pooled: Sendable {
+  struct Pooled: Banded, Sendable {
     var batch = 1
     var channels = 8
     var outputs = 44
@@ -163,14 +172,6 @@ import Testing
       let pooled = try graph.maxPool(
         map, name: "pool", kernel: window, stride: stride, padding: .explicit(padding), dilation: dilation, ceil: ceil)
       return keepsMap ? [pooled, map] : [pooled]
-    }
-
-    func lines(_ passes: PassChoice = PassChoice(), mode: Mode = .evaluation) throws -> [String] {
-      var graph = Graph()
-      let input = graph.addInput(name: "input", shape: Shape(self.input))
-      graph.outputs = try build(&graph, input)
-      let specialized = try ModePass.run(graph, mode: mode)
-      return try FusionPass.run(specialized, wanted: mode == .training ? specialized.learnt : [], passes: passes).lines
     }
   }
 
