@@ -1,6 +1,7 @@
-/// Where a convolution and the maxima behind it, or a pointwise one or one of the host's planes and the depthwise one behind it,
-/// are computed together: where the map between them would leave the second cache before it is read. It is computed and read by bands of
-/// rows then, and never exists as a whole (Sandler et al. 2018, MobileNetV2: Inverted Residuals and Linear Bottlenecks, section 5.1).
+/// Where a convolution and the maxima behind it, or a pointwise one or one of the host's planes and the depthwise one behind
+/// it, are computed together: where the map between them would leave the second cache before it is read. It is computed and
+/// read by bands of rows then, and never exists as a whole (Sandler et al. 2018, MobileNetV2: Inverted Residuals and Linear
+/// Bottlenecks, section 5.1).
 package enum BandPass {
   /// Floats of an image's smallest map that is worth it. Measured on a Zen 4 core with a second cache of 1 MB: 16 to 96 channels
   /// at 112 x 112 take 0.91 of the time, 24 to 72 at 56 x 56 0.98, 32 to 192 at 28 x 28 the same.

@@ -50,6 +50,7 @@ package final class BandedConvolution: Operator {
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let input = node.inputs[0]
     let map = try first.outputShapes(of: [lowering.shape(input), lowering.shape(node.inputs[1])])[0]
+    let pass = try lowering.pass(first, node, lowering.shape(input))
     let behind: BandReader
     switch second {
     case .depthwise(let convolution):
@@ -60,9 +61,8 @@ package final class BandedConvolution: Operator {
     case .maxima(let pool):
       let window = try pool.attributes.window(for: map)
       behind = lowering.maxima(sasuka_pooling(window.window, input: map, output: window.output))
-      if try lowering.filter(first, node, channels: map[1], for: behind) { return }
+      if try lowering.filter(first, pass, node, channels: map[1], for: behind) { return }
     }
-    let pass = try lowering.pass(first, node, lowering.shape(input))
     let before = try lowering.layer(first, pass, node, channels: map[1])
     let run = BandRun(before, behind, lowering.kernels, floatsAtOnce: floatsAtOnce)
     let operands = lowering.operands(
@@ -85,10 +85,9 @@ extension Lowering {
 
   /// The convolution by Winograd's products with the maxima behind it, if it has them.
   fileprivate mutating func filter(
-    _ convolution: Convolution, _ node: Node, channels: Int, for reader: BandReader
+    _ convolution: Convolution, _ pass: ConvolutionPass, _ node: Node, channels: Int, for reader: BandReader
   ) throws(SasukaError) -> Bool {
     let (input, weight, epilogue) = (node.inputs[0], node.inputs[1], convolution.epilogue)
-    let pass = try pass(convolution, node, shape(input))
     let algorithm = algorithm(of: pass, images: shape(input)[0], packsEachRun: false, isAlone: true)
     guard algorithm != .direct, algorithm != .strassen else { return false }
     let folded = try fold(epilogue, node, channels: channels)

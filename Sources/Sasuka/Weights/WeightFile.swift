@@ -160,8 +160,7 @@ package func writeWeights(
 
 private func write(
   _ tensors: [WeightTensor], _ metadata: [WeightMetadata], _ format: WeightFormat, to target: any ByteSink,
-  name: String,
-  _ watch: Watch?
+  name: String, _ watch: Watch?
 ) throws(SasukaError) {
   let sink = watch.map { WatchedSink(target, $0) } ?? target
   switch format {
