@@ -22,6 +22,20 @@ struct BandReader {
   }
 }
 
+/// Moves those rows to the front that the next band reads again, of all that each block of a map has.
+@inline(never)
+func keepRows(
+  _ kept: Range<Int>, of held: Range<Int>, in map: UnsafeMutablePointer<Float>, blocks: Int, mapRows: Int,
+  rowFloats: Int
+) {
+  for block in 0..<blocks where !kept.isEmpty {
+    let place = map + block * mapRows * rowFloats
+    memmove(
+      place, place + (kept.lowerBound - held.lowerBound) * rowFloats,
+      kept.count * rowFloats * MemoryLayout<Float>.stride)
+  }
+}
+
 extension Lowering {
   /// The largest value of each window.
   func maxima(_ pooling: sasuka_pooling) -> BandReader {

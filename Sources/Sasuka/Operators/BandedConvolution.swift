@@ -199,11 +199,9 @@ private final class BandRun {
       let rows = (rows.lowerBound + band * count / bands)..<(rows.lowerBound + (band + 1) * count / bands)
       let needed = second.mapRows(for: rows)
       let kept = max(held.upperBound - needed.lowerBound, 0)
-      for block in 0..<unitBlocks where kept > 0 {
-        let place = scratch + block * mapRows * rowFloats
-        let from = place + (needed.lowerBound - held.lowerBound) * rowFloats
-        memmove(place, from, kept * rowFloats * MemoryLayout<Float>.stride)
-      }
+      keepRows(
+        needed.lowerBound..<(needed.lowerBound + kept), of: held, in: scratch, blocks: unitBlocks, mapRows: mapRows,
+        rowFloats: rowFloats)
       held = needed
       // Where row 0 of the map would be.
       let map = scratch - needed.lowerBound * rowFloats

@@ -313,12 +313,7 @@ private final class WinogradRun {
       let end = tiles.lowerBound + tiles.count * (band + 1) / bands
       let next = reader.mapRows(for: rows.lowerBound..<(rows.lowerBound + 1))
       let kept = min(next.lowerBound, held.upperBound)..<held.upperBound
-      for block in 0..<outputBlocks where !kept.isEmpty {
-        let place = map + block * mapRows * rowFloats
-        memmove(
-          place, place + (kept.lowerBound - held.lowerBound) * rowFloats,
-          kept.count * rowFloats * MemoryLayout<Float>.stride)
-      }
+      keepRows(kept, of: held, in: map, blocks: outputBlocks, mapRows: mapRows, rowFloats: rowFloats)
       held = kept.lowerBound..<min(end * tileHeight, Int(shape.output_height))
       var done = rows.lowerBound
       while done < rows.upperBound, reader.mapRows(for: done..<(done + 1)).upperBound <= held.upperBound { done += 1 }
