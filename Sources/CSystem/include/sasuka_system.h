@@ -31,28 +31,32 @@ static inline uint64_t sasuka_nanoseconds(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/** From so many bytes on, memory comes from the system itself: zeroed when it is first touched, in pages as large as it has. */
+/** From so many bytes on, memory comes from the system itself, zeroed when it is first touched. */
 #define SASUKA_LARGE_MEMORY ((size_t)1 << 20)
 
 /** The system's large pages, and its small ones. */
 #define SASUKA_LARGE_PAGE ((size_t)2 << 20)
 #define SASUKA_PAGE ((size_t)4096)
 
-/** Zeroed memory aligned to 64 bytes, or NULL. Freed with sasuka_free_zeroed(). */
+/** Asks for large pages where the memory has not been touched: those of them that lie in it as a whole. */
+static inline void sasuka_prefer_large_pages(void *memory, size_t bytes) {
+  size_t before = -(size_t)memory & (SASUKA_PAGE - 1);
+  if (bytes >= before + SASUKA_LARGE_PAGE) madvise((char *)memory + before, bytes - before, MADV_HUGEPAGE);
+}
+
+/** Zeroed memory aligned to 64 bytes, or NULL; much of it begins with a large page. Freed with sasuka_free_zeroed(). */
 static inline void *sasuka_allocate_zeroed(size_t bytes) {
   void *memory = NULL;
   if (bytes > (size_t)PTRDIFF_MAX - SASUKA_LARGE_PAGE - SASUKA_PAGE) return NULL;
   if (bytes >= SASUKA_LARGE_MEMORY) {
-    /* Begins with a large page: what the system gives begins anywhere, and its first two megabytes would be in small ones. */
+    /* What the system gives begins anywhere, and its first two megabytes would be in small pages. */
     size_t kept = (bytes + SASUKA_PAGE - 1) & ~(SASUKA_PAGE - 1), slack = SASUKA_LARGE_PAGE - SASUKA_PAGE;
     char *start = mmap(NULL, kept + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED) return NULL;
     size_t before = -(size_t)start & slack;
     if (before > 0) munmap(start, before);
     if (before < slack) munmap(start + before + kept, slack - before);
-    memory = start + before;
-    madvise(memory, bytes, MADV_HUGEPAGE);
-    return memory;
+    return start + before;
   }
   if (posix_memalign(&memory, 64, bytes == 0 ? 64 : bytes) != 0) return NULL;
   return memset(memory, 0, bytes);

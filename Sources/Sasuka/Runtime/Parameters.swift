@@ -27,12 +27,15 @@ package final class Parameters {
       total = overflow ? .max / 64 : sum
       if info.shape.rank > 2 { kernels += info.byteCount }
     }
-    let memory = try Buffer(byteCount: total, purpose: "the model's parameters")
+    let memory = try Buffer(byteCount: total, purpose: "the model's parameters", inLargePages: false)
     // Winograd's weights are twice to four times as many.
     packed = PackedStore(chunkBytes: 2 * kernels)
     var buffers: [Buffer] = []
     for (info, start) in zip(infos, starts) {
-      buffers.append(Buffer(part: start, byteCount: info.byteCount, of: memory))
+      let buffer = Buffer(part: start, byteCount: info.byteCount, of: memory)
+      // Plans read matrices in place; of kernels they read what they have packed.
+      if info.shape.rank == 2 { buffer.preferLargePages() }
+      buffers.append(buffer)
     }
     changes = [Int](repeating: version, count: infos.count)
     storage = buffers
