@@ -3,8 +3,10 @@
     make bench [NETWORKS="resnet50 vgg16"] [BATCH=1] [THREADS=1] [PEERS="openvino ncnn"]
 
 Each engine is a process of its own, stopped while another has its turn, so that no pool of threads spins in another's
-time. Every engine's logits are compared with Sasuka's before anything is timed. The tables, as Markdown and JSON, lie in
-build/benchmarks.
+time. Every engine's logits are compared with Sasuka's before anything is timed. Machines are shared: the networks come
+in several passes, so that one bad minute is not one network's, a fixed piece of work before and behind every turn says how
+disturbed it was, and the tables are of the quieter half of every engine's turns. The tables, as Markdown and JSON, lie
+in build/benchmarks.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from disturbance import Disturbance
 from engines import ENGINES, PACKAGE
 from networks import THIRTEEN
 
@@ -34,6 +37,8 @@ RESULTS = HERE.parent / "build/benchmarks"
 AGREEMENT = 2e-4
 #: Those whose cold start and memory are measured, each from its own file.
 COLD = ("Sasuka", "ONNX Runtime", "OpenVINO")
+#: The share of an engine's turns that the tables are made of.
+QUIET = 0.5
 MEASURES = {"wall": "elapsed time", "processor": "processor time"}
 
 
@@ -85,40 +90,58 @@ def error(logits: np.ndarray, reference: np.ndarray) -> float:
     return float(abs(logits.astype(np.float64) - reference).max() / abs(reference).max())
 
 
-def steady(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
-    """Every engine's times on one network, its error against float64 and its difference from Sasuka."""
+def agreeing(folder: Path, workers: dict[str, Worker]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Variant -> its engine and errors, without turns yet, of those that agree with Sasuka; and why the others are missing."""
+    missing = {engine: worker.said["missing"] for engine, worker in workers.items() if "missing" in worker.said}
+    if "Sasuka" in missing:
+        raise SystemExit(f"Sasuka cannot run {folder.name}: {missing['Sasuka']}")
+    expected = np.load(folder / "expected.npy")
+    ours = np.load(workers["Sasuka"].said["logits"]["Sasuka"])
+    if not error(ours, expected) <= AGREEMENT / 2:
+        raise SystemExit(f"{folder.name}: Sasuka's error is {error(ours, expected):.2e} of the largest logit")
+    variants: dict[str, Any] = {}
+    for engine, worker in workers.items():
+        for variant, path in worker.said.get("logits", {}).items():
+            logits = np.load(path)
+            difference = error(logits, ours)
+            if not difference <= AGREEMENT:
+                missing[variant] = f"differs from Sasuka by {difference:.2e} of the largest logit"
+                continue
+            variants[variant] = {"engine": engine, "error": error(logits, expected), "difference": difference, "turns": []}
+    return variants, missing
+
+
+def steady(folder: Path, chosen: argparse.Namespace, disturbance: Disturbance) -> dict[str, Any]:
+    """One pass of a network: every engine's turns, its error against float64 and its difference from Sasuka."""
     workers = {engine: Worker(engine, folder, chosen.threads) for engine in ["Sasuka", *chosen.peers]}
     try:
-        missing = {engine: worker.said["missing"] for engine, worker in workers.items() if "missing" in worker.said}
-        if "Sasuka" in missing:
-            raise SystemExit(f"Sasuka cannot run {folder.name}: {missing['Sasuka']}")
-        turns: list[tuple[str, Worker]] = []
-        results: dict[str, Any] = {}
-        expected = np.load(folder / "expected.npy")
-        ours = np.load(workers["Sasuka"].said["logits"]["Sasuka"])
-        if not error(ours, expected) <= AGREEMENT / 2:
-            raise SystemExit(f"{folder.name}: Sasuka's error is {error(ours, expected):.2e} of the largest logit")
-        for engine, worker in workers.items():
-            for variant, path in worker.said.get("logits", {}).items():
-                logits = np.load(path)
-                difference = error(logits, ours)
-                if not difference <= AGREEMENT:
-                    missing[variant] = f"differs from Sasuka by {difference:.2e} of the largest logit"
-                    continue
-                results[variant] = {
-                    "engine": engine, "error": error(logits, expected), "difference": difference, "wall": [], "processor": [],
-                }  # fmt: skip
-                turns.append((variant, worker))
+        variants, missing = agreeing(folder, workers)
+        order = list(variants)
+        before = disturbance.now()
         for number in range(chosen.rounds):
             # The order turns as well, so that no engine always follows the same one.
-            shift = number % len(turns)
-            for variant, worker in turns[shift:] + turns[:shift]:
-                for clock, times in worker.turn(variant, 3, chosen.seconds).items():
-                    results[variant][clock] += times
-        return {"engines": results, "missing": missing}
+            shift = number % len(order)
+            for variant in order[shift:] + order[:shift]:
+                found = workers[variants[variant]["engine"]].turn(variant, 3, chosen.seconds)
+                after = disturbance.now()
+                variants[variant]["turns"].append({"disturbance": max(before, after), **found})
+                before = after
+        return {"engines": variants, "missing": missing}
     finally:
         for worker in workers.values():
             worker.end()
+
+
+def joined(passes: list[dict[str, Any]]) -> dict[str, Any]:
+    """The passes of one network as one: all turns of the engines that ran in every pass."""
+    first, *others = passes
+    missing = dict(pair for each in passes for pair in each["missing"].items())
+    engines = {}
+    for variant, result in first["engines"].items():
+        if all(variant in each["engines"] for each in others):
+            turns = result["turns"] + [turn for each in others for turn in each["engines"][variant]["turns"]]
+            engines[variant] = {**result, "turns": turns}
+    return {"engines": engines, "missing": missing}
 
 
 def cold(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
@@ -142,13 +165,36 @@ def cold(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def summary(network: dict[str, Any], clock: str) -> dict[str, float]:
+def median(result: dict[str, Any], clock: str, share: float) -> float:
+    """Milliseconds of a run, over this share of the turns: the least disturbed."""
+    turns = sorted(result["turns"], key=lambda turn: turn["disturbance"])
+    kept = turns[: max(1, math.ceil(len(turns) * share))]
+    return statistics.median(time for turn in kept for time in turn[clock]) * 1e3
+
+
+def summary(network: dict[str, Any], clock: str, share: float = QUIET) -> dict[str, float]:
     """Engine -> median in milliseconds, the fastest of PyTorch's three ways standing for PyTorch."""
     best: dict[str, float] = {}
     for result in network["engines"].values():
-        time = statistics.median(result[clock]) * 1e3
+        time = median(result, clock, share)
         best[result["engine"]] = min(best.get(result["engine"], math.inf), time)
     return best
+
+
+def fastest_peer(best: dict[str, float]) -> tuple[str, float] | None:
+    """The fastest of the others, and its time divided by Sasuka's; None where Sasuka ran alone."""
+    peers = {engine: time for engine, time in best.items() if engine != "Sasuka"}
+    if not peers:
+        return None
+    fastest = min(peers, key=peers.get)
+    return fastest, peers[fastest] / best["Sasuka"]
+
+
+def mean_ratio(networks: dict[str, Any], clock: str, share: float) -> float | None:
+    """The geometric mean of the networks' ratios; None where Sasuka ran alone."""
+    found = [fastest_peer(summary(network, clock, share)) for network in networks.values()]
+    ratios = [each[1] for each in found if each]
+    return math.exp(statistics.fmean(map(math.log, ratios))) if ratios else None
 
 
 def steady_table(networks: dict[str, Any], clock: str) -> list[str]:
@@ -157,18 +203,17 @@ def steady_table(networks: dict[str, Any], clock: str) -> list[str]:
         "| network | " + " | ".join(engines) + " | fastest peer | ratio |",
         "|---|" + "---:|" * len(engines) + "---|---:|",
     ]
-    ratios = []
     for name, network in networks.items():
         best = summary(network, clock)
-        peers = {engine: time for engine, time in best.items() if engine != "Sasuka"}
         cells = [f"{best[engine]:.2f}" if engine in best else "" for engine in engines]
-        fastest = min(peers, key=peers.get) if peers else ""
-        if peers:
-            ratios.append(peers[fastest] / best["Sasuka"])
-        lines.append(f"| {name} | {' | '.join(cells)} | {fastest} | {f'{ratios[-1]:.2f}' if peers else ''} |")
-    if ratios:
-        mean = math.exp(statistics.fmean(map(math.log, ratios)))
+        fastest = fastest_peer(best)
+        lines.append(
+            f"| {name} | {' | '.join(cells)} | {fastest[0] if fastest else ''} | {f'{fastest[1]:.2f}' if fastest else ''} |"
+        )
+    mean = mean_ratio(networks, clock, QUIET)
+    if mean:
         lines.append(f"| geometric mean |{' |' * len(engines)} | {mean:.2f} |")
+        lines += ["", f"Over all turns, the disturbed ones too, the geometric mean is {mean_ratio(networks, clock, 1):.2f}."]
     return lines
 
 
@@ -200,7 +245,10 @@ def markdown(report: dict[str, Any]) -> str:
         # With one thread, processor time leaves out what other programs took; with more it counts waiting threads too.
         if clock == "processor" and report["threads"] > 1:
             continue
-        title = f"Milliseconds of {meaning}, median; ratio: the fastest peer's time divided by Sasuka's."
+        title = (
+            f"Milliseconds of {meaning}, median over the quieter half of the turns; ratio: the fastest peer's time divided by "
+            "Sasuka's."
+        )
         lines += [title, "", *steady_table(networks, clock), ""]
     if any(each["cold"] for each in networks.values()):
         lines += [
@@ -245,8 +293,9 @@ def main() -> None:
     peers = {engine.replace(" ", "").lower(): engine for engine in ENGINES if engine != "Sasuka"}
     parser.add_argument("--peers", nargs="*", default=list(peers), choices=list(peers), metavar="ENGINE",
                         help="of " + ", ".join(peers))  # fmt: skip
-    parser.add_argument("--rounds", type=int, default=7, help="turns that every engine has")
-    parser.add_argument("--seconds", type=float, default=0.3, help="length of a turn, of three runs at least")
+    parser.add_argument("--passes", type=int, default=3, help="times that all networks come, one after another")
+    parser.add_argument("--rounds", type=int, default=4, help="turns that every engine has in a pass")
+    parser.add_argument("--seconds", type=float, default=0.2, help="length of a turn, of three runs at least")
     parser.add_argument("--cold", type=int, default=3, help="cold starts of each engine; 0: none")
     chosen = parser.parse_args()
     chosen.peers = [peers[peer.lower()] for peer in chosen.peers]
@@ -255,13 +304,19 @@ def main() -> None:
         "machine": machine(), "versions": versions(), "batch": chosen.batch, "threads": chosen.threads, "networks": {}
     }  # fmt: skip
     place = RESULTS / f"batch{chosen.batch}-threads{chosen.threads}"
-    for name in chosen.networks:
-        folder = files(name, chosen.batch)
-        report["networks"][name] = {**steady(folder, chosen), "cold": cold(folder, chosen)}
-        best = summary(report["networks"][name], "wall")
-        print(name, ", ".join(f"{engine} {time:.2f} ms" for engine, time in best.items()), file=sys.stderr, flush=True)
-        place.with_suffix(".json").write_text(json.dumps(report, indent=1))
-        place.with_suffix(".md").write_text(markdown(report))
+    passes: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen.networks}
+    disturbance = Disturbance()
+    for number in range(chosen.passes):
+        for name in chosen.networks:
+            folder = files(name, chosen.batch)
+            passes[name].append(steady(folder, chosen, disturbance))
+            found = cold(folder, chosen) if number == 0 else report["networks"][name]["cold"]
+            report["networks"][name] = {**joined(passes[name]), "cold": found}
+            best = summary(report["networks"][name], "wall")
+            times = ", ".join(f"{engine} {time:.2f} ms" for engine, time in best.items())
+            print(f"pass {number + 1} of {chosen.passes}: {name}: {times}", file=sys.stderr, flush=True)
+            place.with_suffix(".json").write_text(json.dumps(report, indent=1))
+            place.with_suffix(".md").write_text(markdown(report))
     print(markdown(report))
     print(f"written: {place}.md and {place}.json", file=sys.stderr)
 
