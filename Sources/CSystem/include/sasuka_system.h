@@ -38,10 +38,11 @@ static inline uint64_t sasuka_nanoseconds(void) {
 #define SASUKA_LARGE_PAGE ((size_t)2 << 20)
 #define SASUKA_PAGE ((size_t)4096)
 
-/** Asks for large pages where the memory has not been touched: those of them that lie in it as a whole. */
+/** Asks for large pages where the memory has not been touched. It lies in what sasuka_allocate_zeroed() gave, which begins with
+ * a large page, so the one that this begins in is asked for as a whole. */
 static inline void sasuka_prefer_large_pages(void *memory, size_t bytes) {
-  size_t before = -(size_t)memory & (SASUKA_PAGE - 1);
-  if (bytes >= before + SASUKA_LARGE_PAGE) madvise((char *)memory + before, bytes - before, MADV_HUGEPAGE);
+  size_t before = (size_t)memory & (SASUKA_LARGE_PAGE - 1);
+  if (bytes >= SASUKA_LARGE_PAGE) madvise((char *)memory - before, before + bytes, MADV_HUGEPAGE);
 }
 
 /** Zeroed memory aligned to 64 bytes, or NULL; much of it begins with a large page. Freed with sasuka_free_zeroed(). */
