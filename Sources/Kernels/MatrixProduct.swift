@@ -180,7 +180,7 @@ func matrixDot(
   var column = Int(firstColumn)
   while column < Int(endColumn) {
     // Short columns arrive one after the other, a fifth faster; of long ones, one alone would wait for the first factor too.
-    let count = min(depth < 2048 ? 1 : 4, Int(endColumn) &- column)
+    let count = min(depth <= 2048 ? 1 : 4, Int(endColumn) &- column)
     for row in 0..<Int(product.rows) {
       let from = a + row &* Int(product.a_row_stride)
       let to = result + (row &* Int(product.c_row_stride) &+ column)
