@@ -70,15 +70,16 @@ extension Lowering {
   private mutating func convolve(_ run: ConvolutionRun, _ pass: ConvolutionPass, images: Int) {
     let name: StaticString =
       pass.isDepthwise ? "depthwise" : pass.isGrouped ? "grouped" : pass.readsPlanes ? "planar" : "direct"
-    if images >= Lowering.imagesForWholeImageUnits {
-      algorithm = name
-      needWorkerScratch(bytes: run.paddedFloats * MemoryLayout<Float>.stride)
-      step(units: images) { image, context in run.wholeImage(image, context) }
-      return
-    }
-    if pass.padding != nil { pad(run, images: images) }
+    let areWhole = images >= Lowering.imagesForWholeImageUnits
+    let ownFloats = areWhole && !run.padsByUnit ? run.paddedFloats : run.unitFloats
+    needWorkerScratch(bytes: ownFloats * MemoryLayout<Float>.stride)
+    if pass.padding != nil, !areWhole, !run.padsByUnit { pad(run, images: images) }
     algorithm = name
-    step(units: images * run.division.parts) { part, context in run.part(part, context) }
+    if areWhole {
+      step(units: images) { image, context in run.wholeImage(image, context) }
+    } else {
+      step(units: images * run.division.parts) { part, context in run.part(part, context) }
+    }
   }
 
   /// Copies images into the scratch, with their borders.
@@ -164,6 +165,11 @@ final class ConvolutionRun {
   let division: ConvolutionDivision
   /// Floats of one padded image.
   let paddedFloats: Int
+  /// Output channels of a unit.
+  private let unitChannels: Int
+  /// Floats of those padded blocks that a unit reads, where it pads them by itself: none but it reads its groups, and so
+  /// they stay in its worker's cache. 0 where units share what is padded before.
+  let unitFloats: Int
 
   init(
     _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, _ operands: ConvolutionOperands,
@@ -175,36 +181,48 @@ final class ConvolutionRun {
     let readsPlanes = pass.readsPlanes
     lanes = Int(kernels.pointee.vector_width)
     var shape = pass.shape
-    let units: Int
+    let columns: Int64
     if pass.isDepthwise || pass.isGrouped {
       multiply =
         pass.isGrouped ? kernels.pointee.convolution_grouped_forward! : kernels.pointee.convolution_depthwise_forward!
-      units = Layout.blocks(of: outputShape[1], lanes: lanes)
+      columns = 1
     } else {
       multiply =
         readsPlanes ? kernels.pointee.convolution_planar_forward! : kernels.pointee.convolution_forward!
-      units = Int(sasuka_convolution_units(&shape, Int64(lanes), Int64(kernels.pointee.convolution_columns)))
+      columns = sasuka_convolution_columns(&shape, Int64(lanes), Int64(kernels.pointee.convolution_columns))
     }
+    unitChannels = Int(columns) * lanes
     inputBlocks = readsPlanes ? inputShape[1] : Layout.blocks(of: inputShape[1], lanes: lanes)
-    let pixelFloats = readsPlanes ? 1 : lanes
-    paddedFloats = pass.padding == nil ? 0 : inputBlocks * pixelFloats * Int(shape.input_height * shape.input_width)
-    let rowFloats = inputBlocks * pixelFloats * Int(shape.input_width * shape.stride_height)
-    let weights = shape.input_channels * shape.kernel_height * shape.kernel_width * Int64(outputShape[1])
-    let columns = pass.isDepthwise || pass.isGrouped ? 1 : Int(kernels.pointee.convolution_columns)
+    let rowFloats = (readsPlanes ? 1 : lanes) * Int(shape.input_width)
+    let blockFloats = rowFloats * Int(shape.input_height)
+    paddedFloats = pass.padding == nil ? 0 : inputBlocks * blockFloats
+    var blocksAtOnce = inputBlocks
+    if pass.padding != nil, !readsPlanes, shape.groups > 1, shape.output_channels <= unitChannels {
+      let groups = Int(sasuka_convolution_unit_groups(&shape, Int64(lanes), columns))
+      // A group may begin and end in the middle of a block.
+      blocksAtOnce = min(Layout.blocks(of: groups * Int(shape.input_channels) + lanes - 1, lanes: lanes), inputBlocks)
+      unitFloats = blocksAtOnce * blockFloats
+    } else {
+      unitFloats = 0
+    }
+    let weights = Int(shape.input_channels * shape.kernel_height * shape.kernel_width) * outputShape[1]
     let evenUnits = Double(Layout.blocks(of: outputShape[1], lanes: lanes)) / Double(columns)
     division = ConvolutionDivision(
-      units: units, evenUnits: evenUnits, rows: Int(shape.output_height), rowFloats: rowFloats, weights: Int(weights),
-      threads: threads)
+      units: Layout.blocks(of: outputShape[1], lanes: unitChannels), evenUnits: evenUnits,
+      rows: Int(shape.output_height), rowFloats: blocksAtOnce * rowFloats * Int(shape.stride_height),
+      weights: unitFloats > 0 ? .max : weights, threads: threads)
   }
+
+  var padsByUnit: Bool { unitFloats > 0 }
 
   func wholeImage(_ image: Int, _ context: StepContext) {
     var source = operands.image(image, context)
-    if pass.padding != nil {
+    if pass.padding != nil, !padsByUnit {
       let padded = context.workerScratch.assumingMemoryBound(to: Float.self)
       pad(source, 0..<inputBlocks, to: padded)
       source = UnsafePointer(padded)
     }
-    for part in 0..<division.parts { compute(image, division[part], from: source) }
+    for part in 0..<division.parts { compute(image, division[part], from: source, context) }
   }
 
   func padBlock(_ unit: Int, _ context: StepContext) {
@@ -231,14 +249,33 @@ final class ConvolutionRun {
 
   func part(_ number: Int, _ context: StepContext) {
     let image = number / division.parts
-    compute(image, division[number % division.parts], from: source(image, context))
+    let source = padsByUnit ? operands.image(image, context) : source(image, context)
+    compute(image, division[number % division.parts], from: source, context)
   }
 
-  private func compute(_ image: Int, _ part: ConvolutionDivision.Part, from source: UnsafePointer<Float>) {
-    var shape = pass.shape
+  private func compute(
+    _ image: Int, _ part: ConvolutionDivision.Part, from source: UnsafePointer<Float>, _ context: StepContext
+  ) {
+    var (shape, source) = (pass.shape, source)
+    if padsByUnit {
+      let blocks = blocks(readBy: part.unit)
+      let blockFloats = lanes * Int(shape.input_height * shape.input_width)
+      // The kernel counts from the image's first block.
+      let padded = context.workerScratch.assumingMemoryBound(to: Float.self) - blocks.lowerBound * blockFloats
+      pad(source, blocks, to: padded)
+      source = UnsafePointer(padded)
+    }
     multiply(
       &shape, source, operands.packed, operands.bias, operands.output + image &* operands.outputImage,
       Int64(part.unit), Int64(part.rows.lowerBound), Int64(part.rows.upperBound), operands.epilogue)
+  }
+
+  /// Blocks with the input channels of all groups that a unit's output channels belong to.
+  private func blocks(readBy unit: Int) -> Range<Int> {
+    let (inputs, outputs) = (Int(pass.shape.input_channels), Int(pass.shape.output_channels))
+    let last = min((unit + 1) * unitChannels, Int(pass.shape.groups) * outputs) - 1
+    let end = (last / outputs + 1) * inputs
+    return (unit * unitChannels / outputs * inputs / lanes)..<Layout.blocks(of: end, lanes: lanes)
   }
 }
 

@@ -123,6 +123,46 @@ import Testing
     }
   }
 
+  /// Groups, each padded by the units that read it or all before, beside the same convolution whose other weights are 0:
+  /// of kernels of their own, of several to a unit, that begin and end within a block, of two units, at every way of
+  /// dividing images.
+  @Test(arguments: [(8, 4, 4), (5, 8, 8), (4, 16, 16), (3, 32, 32), (6, 3, 5), (3, 12, 8), (2, 24, 24), (4, 40, 16)])
+  func groupsAreWhatZerosWouldMake(_ groups: Int, _ inputs: Int, _ outputs: Int) throws {
+    let fill = NamedUniform("weight", -1, 1)
+    let size = inputs * 6
+    let own = (0..<groups * outputs * size).map { fill[$0] }
+    var whole = [Float](repeating: 0, count: groups * own.count)
+    for (index, weight) in own.enumerated() {
+      let (channel, place) = (index / size, index % size)
+      whole[(channel * groups + channel / outputs) * size + place] = weight
+    }
+    for batch in [1, 2, 5] {
+      let pixels = NamedUniform("x", -1, 1)
+      let shape = [batch, groups * inputs, 9, 14]
+      let x = HostTensor(shape, (0..<shape.reduce(1, *)).map { pixels[$0] })
+      func run(groups: Int, outputs: Int, _ weights: [Float]) -> OperatorRun {
+        var run = OperatorRun(mode: .evaluation, inputs: [x], fuses: true) { (graph, values) throws(SasukaError) in
+          try graph.convolution(
+            values[0], name: "conv", outputChannels: outputs, kernel: Extent(height: 3, width: 2),
+            padding: .explicit(Padding(top: 2, bottom: 0, left: 1, right: 3)), groups: groups, bias: false)
+        }
+        run.parameters = ["conv.weight": weights]
+        run.algorithms = .exact
+        return run
+      }
+      for kernels in TestedKernels.available {
+        let expected = try run(groups: 1, outputs: groups * outputs, whole).run(kernels.table, threads: 1)
+        let grouped = run(groups: groups, outputs: groups * outputs, own)
+        let found = try grouped.run(kernels.table, threads: 1)
+        expectClose(found.output, expected.output, tolerance: 1e-6, "batch \(batch) on \(kernels)")
+        for threads in [2, 3] {
+          let again = try grouped.run(kernels.table, threads: threads)
+          #expect(again.bits == found.bits, "\(threads) threads on \(kernels)")
+        }
+      }
+    }
+  }
+
   @Test(arguments: try Golden.cases(.operators, of: "transposed_convolution"))
   func transposedConvolutionMatchesPyTorch(golden: GoldenCase) throws {
     let (kernel, channels) = try (golden.extent("kernel_size"), golden.integer("out_channels"))
