@@ -57,6 +57,46 @@ private func groupedTile<let pixels: Int, let size: Int>(
   finish(sums, block, output)
 }
 
+/// The same with groups of half a vector, each half by itself: a broadcast comes with its load, and to put two of them together
+/// would take longer than the multiply-adds.
+@inline(never)
+private func groupedHalves<let pixels: Int>(
+  _: Count<pixels>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
+  _ output: UnsafeMutablePointer<Float>
+) {
+  let block = block.pointee
+  let size = HalfVector.scalarCount
+  var sums = InlineArray<pixels, InlineArray<2, HalfVector>>(repeating: halves(block.bias))
+  var weight = block.weights
+  var row = 0
+  while row < block.kernelHeight {
+    var from = input + row &* block.inputRow
+    var left = block.kernelWidth
+    while left > 0 {
+      // The channels are not unrolled: their offsets are the same, and fourteen sums hide the loop.
+      let end = from + size
+      var channel = from
+      while channel < end {
+        for half in 0..<2 {
+          let factor = loadHalf(weight + half &* size)
+          for pixel in 0..<pixels {
+            let value = HalfVector(repeating: channel[pixel &* block.inputPixel &+ half &* size])
+            sums[pixel][half] = multiplyAdd(value, factor, sums[pixel][half])
+          }
+        }
+        weight += lanes
+        channel += 1
+      }
+      from += block.inputColumn
+      left &-= 1
+    }
+    row &+= 1
+  }
+  var vectors = InlineArray<pixels, Vector>(repeating: Vector())
+  for pixel in 0..<pixels { vectors[pixel] = joined(sums[pixel]) }
+  finish(vectors, block, output)
+}
+
 /// One row of the output. Seven sums keep the FMA units busy; taller tiles would be more code.
 @inline(__always)
 private func groupedRow<let size: Int>(
@@ -68,7 +108,11 @@ private func groupedRow<let size: Int>(
     let (from, to) = (input + pixel &* block.pointee.inputPixel, output + pixel &* block.pointee.outputPixel)
     let left = width &- pixel
     if left >= 7 {
-      groupedTile(Count<7>(), sizeCount, block, from, to)
+      if hasHalves, size == HalfVector.scalarCount {
+        groupedHalves(Count<7>(), block, from, to)
+      } else {
+        groupedTile(Count<7>(), sizeCount, block, from, to)
+      }
       pixel &+= 7
     } else {
       groupedTile(Count<1>(), sizeCount, block, from, to)
