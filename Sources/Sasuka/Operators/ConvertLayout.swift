@@ -22,6 +22,16 @@ package final class ConvertLayout: Operator {
     let to = lowering.pointer(node.outputs[0])
     let kernel = toBlocked ? lowering.kernels.pointee.layout_block : lowering.kernels.pointee.layout_unblock
     let toBlocked = toBlocked
+    if area == 1 {
+      // One pixel's channels lie one after the other in both layouts.
+      let (width, stride) = (blocks * lanes, toBlocked ? channels : blocks * lanes)
+      lowering.step(units: shape[0]) { image, _ in
+        let target = to + image * (toBlocked ? width : channels)
+        target.copy(from: from + image * stride, count: channels)
+        if toBlocked { (target + channels).clear(count: width - channels) }
+      }
+      return
+    }
     lowering.step(units: shape[0] * blocks) { unit, _ in
       let (image, block) = (unit / blocks, unit % blocks)
       let plain = (image * channels + block * lanes) * area
