@@ -168,10 +168,10 @@ extension ConvolutionPass {
   /// The same of Strassen's products.
   ///
   /// Measured on a Zen 4 core: beside products with vectors of 16, a sum of weights takes as long as 1.5 multiply-adds; one
-  /// of inputs as 3, or as 6 where more than a megabyte of them comes from the third cache; what tiles of sums wait for each
-  /// other, as 24 for each vector, and as long once more for the sums of a group. With vectors of 8 floats sums have loops of
-  /// their own, but stores are cheaper. The first sums go to memory that other layers have driven out of the second cache: 50
-  /// and 15 for each channel.
+  /// of inputs as 3, or as 4.5 where more than a megabyte of them comes from the third cache; what tiles of sums wait for each
+  /// other, as 24 for each vector, and as long once more for the sums of a group, unless they wait for that cache. With
+  /// vectors of 8 floats sums have loops of their own, but stores are cheaper. The first sums go to memory that other layers
+  /// have driven out of the second cache: 50 and 15 for each channel.
   private func strassenCost(images: Int, lanes: Int) -> Double {
     let run = StrassenGroups(shape, lanes: lanes)
     let inputs = Double(shape.input_channels)
@@ -180,7 +180,7 @@ extension ConvolutionPass {
     let (pairs, grouped) = (Double(run.pairs), Double(run.grouped))
     let isFar = pixels * inputs > 262_144
     let (weightSum, inputSum, wait, group, first) =
-      lanes == 16 ? (1.5, isFar ? 6.0 : 3, 24.0, 24.0, 50.0) : (3, 4, 4, 50, 15)
+      lanes == 16 ? (1.5, isFar ? 4.5 : 3, 24.0, isFar ? 0 : 24.0, 50.0) : (3, 4, 4, 50, 15)
     let direct = pixels * inputs * outputBlocks
     let saved = pairs * grouped * (inputs / 2 - wait) - grouped * group
     let sums =
