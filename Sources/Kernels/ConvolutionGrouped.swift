@@ -58,7 +58,8 @@ private func groupedTile<let pixels: Int, let size: Int>(
 }
 
 /// The same with groups of half a vector, each half by itself: a broadcast comes with its load, and to put two of them together
-/// would take longer than the multiply-adds.
+/// would take longer than the multiply-adds. Walks over the taps by itself: through a closure or an iterator that `groupedTile`
+/// shares, sums leave their registers.
 @inline(never)
 private func groupedHalves<let pixels: Int>(
   _: Count<pixels>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
@@ -73,7 +74,7 @@ private func groupedHalves<let pixels: Int>(
     var from = input + row &* block.inputRow
     var left = block.kernelWidth
     while left > 0 {
-      // The channels are not unrolled: their offsets are the same, and fourteen sums hide the loop.
+      // Not unrolled: the sums hide the loop, and eight times the code would be no faster.
       let end = from + size
       var channel = from
       while channel < end {
