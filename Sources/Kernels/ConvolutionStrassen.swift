@@ -157,6 +157,9 @@ private func strassenTile<let rows: Int, let columns: Int>(
     for column in 0..<columns { sums[row][column] = loadVector(held + (column &* rows &+ row) &* lanes) }
   }
   let run = Run(rowStride: lanes, rowStep: 1, columnStride: lanes, columnStep: columns &* lanes)
+  for column in 0..<columns {
+    sasuka_prefetch_lines(last.pointee.output + column &* pass.pointee.outputBlock, Int64(rows &* lanes / 16))
+  }
   var product = products
   while true {
     if makesSumsBeside, let beside = product.pointee.sums, beside.pointee.areWanted {
