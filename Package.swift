@@ -36,7 +36,7 @@ func kernels(
     path: path,
     swiftSettings: [
       .unsafeFlags(
-        [optimization, "-Xllvm", "-unroll-threshold=20000", "-Xllvm", "-align-all-functions=1"]
+        [optimization, "-Xllvm", "-unroll-threshold=20000", "-Xllvm", "-align-all-functions=1", "-Xllvm", "-max-bytes-for-alignment=1"]
           + instructions.flatMap { ["-Xcc", $0] })
     ])
 }

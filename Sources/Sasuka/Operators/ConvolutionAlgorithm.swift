@@ -160,9 +160,10 @@ extension ConvolutionPass {
     let packing = packsEachRun ? weights * weightVectors * 20 : 0
     let exposed = taps == 1 ? 0 : shape.stride_width == 2 && lanes < 16 ? 1 : 0.2
     let time = max(arithmetic, streaming) + exposed * streaming + Double(images) * transforms + packing
-    // Tiles of 6 x 6 in a small layer are not worth their rounding, nor are more than 12 MB of their weights.
+    // Tiles of 6 x 6 in a small layer are not worth their rounding, nor are more than 12 MB of their weights for few tiles.
     let isWorthIt =
-      arithmetic > 200_000 * Double(images) && weights * weightVectors * Double(lanes) <= 3_145_728
+      arithmetic > 200_000 * Double(images)
+      && (weights * weightVectors * Double(lanes) <= 3_145_728 || Double(images) * places >= 100)
     return algorithm == .winograd6 && !isWorthIt ? algorithm.handicapped(1.13 * time) : algorithm.handicapped(time)
   }
 
