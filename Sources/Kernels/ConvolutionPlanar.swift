@@ -38,19 +38,24 @@ private func planarRow<let columns: Int>(
   _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>,
   width: Int
 ) {
+  let tall = lanes == 16 ? 7 : 4
+  // From half a tile on, what is left is a tile that begins earlier: what it has in common with the one before is computed
+  // alike. SqueezeNet's rows of 111 pixels: 0.97 of the time.
+  let fewest = width >= tall && !pass.pointee.epilogue.adds ? tall / 2 &+ 1 : tall
   var pixel = 0
   while pixel < width {
+    let isTall = width &- pixel >= fewest
+    if isTall { pixel = min(pixel, width &- tall) }
     let (from, to) = (input + pixel &* pass.pointee.pixel, output + pixel &* pass.pointee.outputPixel)
-    let left = width &- pixel
-    if lanes == 16, left >= 7 {
-      planarTile(Count<7>(), columnCount, from: first, pass, from, to)
-      pixel &+= 7
-    } else if lanes < 16, left >= 4 {
-      planarTile(Count<4>(), columnCount, from: first, pass, from, to)
-      pixel &+= 4
-    } else {
+    if !isTall {
       planarTile(Count<1>(), columnCount, from: first, pass, from, to)
       pixel &+= 1
+    } else if lanes == 16 {
+      planarTile(Count<7>(), columnCount, from: first, pass, from, to)
+      pixel &+= 7
+    } else {
+      planarTile(Count<4>(), columnCount, from: first, pass, from, to)
+      pixel &+= 4
     }
   }
 }
