@@ -26,8 +26,7 @@ let engineSettings: [SwiftSetting] =
 ///
 /// -Ounchecked even in debug builds: the compiler of plans has proved the inputs. The unroll threshold lets a register
 /// tile written with integer generics become straight code: 182 instead of 43 GFLOP/s on a core whose peak is 200.
-/// Functions begin at any even address, 3 KB, and loops anywhere, 8 KB: no layer but pooling takes longer for it, whose loops are
-/// short (up to 2 % of a layer that is 3 % of GoogLeNet).
+/// Functions begin at any even address, 3 KB; loops are still aligned.
 func kernels(
   _ name: String, path: String? = nil, optimization: String = "-Ounchecked", instructions: [String]
 ) -> Target {
@@ -37,10 +36,7 @@ func kernels(
     path: path,
     swiftSettings: [
       .unsafeFlags(
-        [
-          optimization, "-Xllvm", "-unroll-threshold=20000", "-Xllvm", "-align-all-functions=1", "-Xllvm",
-          "-max-bytes-for-alignment=1",
-        ]
+        [optimization, "-Xllvm", "-unroll-threshold=20000", "-Xllvm", "-align-all-functions=1"]
           + instructions.flatMap { ["-Xcc", $0] })
     ])
 }
