@@ -31,7 +31,7 @@ func fillOptimizer(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
       let newSquare = lanes.load(square! + at) * u.beta2 + (1 - u.beta2) * gradient * gradient
       lanes.store(newMean, mean! + at)
       lanes.store(newSquare, square! + at)
-      let deviation = newSquare.squareRoot() / u.square_correction + u.epsilon
+      let deviation = squareRoot(newSquare) / u.square_correction + u.epsilon
       lanes.store(weight - u.step_size * (newMean / deviation), weights! + at)
     }
   }
@@ -49,7 +49,7 @@ func fillOptimizer(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
         lanes.store(newMean, mean! + at)
         variance = variance - newMean * newMean
       }
-      var step = gradient / (variance.squareRoot() + u.epsilon)
+      var step = gradient / (squareRoot(variance) + u.epsilon)
       if u.momentum != 0 {
         step = u.momentum * lanes.load(momentum! + at) + step
         lanes.store(step, momentum! + at)

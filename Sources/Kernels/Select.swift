@@ -28,6 +28,9 @@ func isNaN(_ a: SIMD4<Float>) -> SIMD4<Int32> { sasuka_unordered4(a) }
 func hasAny(_ mask: SIMD4<Int32>) -> Bool { sasuka_any4(mask) != 0 }
 
 @inline(__always)
+func squareRoot(_ a: SIMD4<Float>) -> SIMD4<Float> { sasuka_square_root4(a) }
+
+@inline(__always)
 func equal(_ a: SIMD4<Int32>, _ b: SIMD4<Int32>) -> SIMD4<Int32> { sasuka_equal4(a, b) }
 
 @inline(__always)
@@ -65,6 +68,9 @@ func isNaN(_ a: SIMD8<Float>) -> SIMD8<Int32> { sasuka_unordered8(a) }
 
 @inline(__always)
 func hasAny(_ mask: SIMD8<Int32>) -> Bool { sasuka_any8(mask) != 0 }
+
+@inline(__always)
+func squareRoot(_ a: SIMD8<Float>) -> SIMD8<Float> { sasuka_square_root8(a) }
 
 @inline(__always)
 func equal(_ a: SIMD8<Int32>, _ b: SIMD8<Int32>) -> SIMD8<Int32> { sasuka_equal8(a, b) }
@@ -106,6 +112,9 @@ func isNaN(_ a: SIMD16<Float>) -> SIMD16<Int32> { sasuka_unordered16(a) }
 
 @inline(__always)
 func hasAny(_ mask: SIMD16<Int32>) -> Bool { sasuka_any16(mask) != 0 }
+
+@inline(__always)
+func squareRoot(_ a: SIMD16<Float>) -> SIMD16<Float> { sasuka_square_root16(a) }
 
 @inline(__always)
 func equal(_ a: SIMD16<Int32>, _ b: SIMD16<Int32>) -> SIMD16<Int32> { sasuka_equal16(a, b) }

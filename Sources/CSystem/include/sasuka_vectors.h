@@ -1,5 +1,5 @@
-/* Comparing vectors and choosing between their lanes. Swift 6.3 compiles its own comparisons of SIMD types lane by lane:
-   a ReLU becomes hundreds of instructions. These are one or two, for each width that the kernels have. */
+/* Comparing vectors and choosing between their lanes. Swift 6.3 compiles its own comparisons of SIMD types lane by lane,
+   and square roots too: a ReLU becomes hundreds of instructions. These are one or two, for each width that the kernels have. */
 #ifndef SASUKA_VECTORS_H
 #define SASUKA_VECTORS_H
 
@@ -28,6 +28,9 @@
   SASUKA_VECTOR_FUNCTION sasuka_mask##width sasuka_select_integers##width( \
       sasuka_mask##width mask, sasuka_mask##width yes, sasuka_mask##width no) { \
     return mask ? yes : no; \
+  } \
+  SASUKA_VECTOR_FUNCTION sasuka_float##width sasuka_square_root##width(sasuka_float##width a) { \
+    return __builtin_elementwise_sqrt(a); \
   } \
   /* Stores past the caches, to an address aligned to the vector. */ \
   SASUKA_VECTOR_FUNCTION void sasuka_stream##width(sasuka_float##width vector, float *place) { \
