@@ -84,11 +84,13 @@ private func maxPool(
 private func maxima(
   _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
 ) {
-  let runs = lanes > 4 ? columnsOfRuns(shape) : 0..<0
+  let haveRuns = lanes > 4 && haveRuns(shape)
   for row in 0..<Int(shape.output_height) {
-    if !runs.isEmpty { maxima(shape, input, output, row, runs) }
-    maximaOfPixels(shape, input, output, row, 0..<runs.lowerBound)
-    maximaOfPixels(shape, input, output, row, runs.upperBound..<Int(shape.output_width))
+    if haveRuns {
+      maximaInRuns(shape, input, output, row)
+    } else {
+      maximaOfPixels(shape, input, output, row, 0..<Int(shape.output_width))
+    }
   }
 }
 
@@ -104,64 +106,67 @@ private func maximaOfPixels(
 /// Pixels whose maxima are found together.
 private var pixelsOfRun: Int { 4 }
 
-/// The columns whose windows lie inside the input, if these are of a usual size and the columns enough: two runs for five
-/// pixels take longer than one pixel after the other.
+/// Whether windows are of a usual size, pixels enough for a run, and each window has a row and a column inside the input, by which
+/// those outside can be replaced.
 @inline(__always)
-private func columnsOfRuns(_ shape: sasuka_pooling) -> Range<Int> {
+private func haveRuns(_ shape: sasuka_pooling) -> Bool {
   let (kernel, stride) = (Int(shape.kernel_width), Int(shape.stride_width))
   let isUsual = kernel == 3 ? stride == 1 || stride == 2 : kernel == 2 && stride == 2
   let isSquare = kernel == Int(shape.kernel_height) && stride == Int(shape.stride_height)
-  // Every window has rows inside, so that those outside can be replaced.
-  let last = (shape.output_height - 1) * shape.stride_height - shape.top
-  let hasRows = shape.top < shape.kernel_height && last < shape.input_height
-  guard isUsual, isSquare, hasRows, shape.dilation_height == 1, shape.dilation_width == 1 else { return 0..<0 }
-  let first = (Int(shape.left) + stride - 1) / stride
-  let end = min((Int(shape.input_width + shape.left) - kernel) / stride + 1, Int(shape.output_width))
-  return end - first > 5 ? first..<end : 0..<0
+  let lastTop = (shape.output_height - 1) * shape.stride_height - shape.top
+  let lastLeft = (shape.output_width - 1) * shape.stride_width - shape.left
+  return isUsual && isSquare && shape.dilation_height == 1 && shape.dilation_width == 1
+    && Int(shape.output_width) >= pixelsOfRun && shape.top < shape.kernel_height && shape.left < shape.kernel_width
+    && lastTop < shape.input_height && lastLeft < shape.input_width
 }
 
-/// Those of windows whose columns lie inside the input, in runs.
+/// One row of them, in runs.
 @inline(__always)
-private func maxima(
-  _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ row: Int,
-  _ columns: Range<Int>
+private func maximaInRuns(
+  _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ row: Int
 ) {
-  let inputRow = Int(shape.input_width) * lanes
+  let (inputRow, width) = (Int(shape.input_width) * lanes, Int(shape.output_width))
   let top = row * Int(shape.stride_height) - Int(shape.top)
   // A row outside is replaced by the nearest one inside, which the window has too.
   var rows = InlineArray<3, UnsafePointer<Float>>(repeating: input)
   for tap in 0..<3 { rows[tap] += max(0, min(top + tap, Int(shape.input_height) - 1)) * inputRow }
-  var column = columns.lowerBound
-  while column < columns.upperBound {
+  let last = Int(shape.input_width) - 1
+  var column = 0
+  while column < width {
     // The last run may write again what the one before has written.
-    let first = min(column, columns.upperBound - pixelsOfRun)
-    let place = (first * Int(shape.stride_width) - Int(shape.left)) * lanes
-    let target = output + (row * Int(shape.output_width) + first) * lanes
+    let first = min(column, width - pixelsOfRun)
+    let left = first * Int(shape.stride_width) - Int(shape.left)
+    let target = output + (row * width + first) * lanes
     let isDone =
       switch (shape.kernel_width, shape.stride_width) {
-      case (2, _): maximaOfRun(Count<2>(), Count<2>(), rows, place, target)
-      case (_, 1): maximaOfRun(Count<3>(), Count<1>(), rows, place, target)
-      case (_, _): maximaOfRun(Count<3>(), Count<2>(), rows, place, target)
+      case (2, _): maximaOfRun(Count<2>(), Count<2>(), rows, left, last, target)
+      case (_, 1): maximaOfRun(Count<3>(), Count<1>(), rows, left, last, target)
+      case (_, _): maximaOfRun(Count<3>(), Count<2>(), rows, left, last, target)
       }
     if !isDone { maximaOfPixels(shape, input, output, row, first..<(first + pixelsOfRun)) }
     column += pixelsOfRun
   }
 }
 
-/// The maxima of columns first, which neighbours share. False, and nothing written, where something is not a number.
+/// The maxima of columns first, which neighbours share: those from `left` on, or in place of one outside the nearest one inside,
+/// from 0 to `last`. False, and nothing written, where something is not a number or infinities of both signs meet: the sum of
+/// all tells, for additions cost nothing beside maxima as comparisons would.
 @inline(__always)
 private func maximaOfRun<let kernel: Int, let stride: Int>(
-  _: Count<kernel>, _: Count<stride>, _ rows: InlineArray<3, UnsafePointer<Float>>, _ place: Int,
+  _: Count<kernel>, _: Count<stride>, _ rows: InlineArray<3, UnsafePointer<Float>>, _ left: Int, _ last: Int,
   _ output: UnsafeMutablePointer<Float>
 ) -> Bool {
   var best = zeroed() as InlineArray<4, Vector>
-  var unordered = Mask()
+  var sums = zeroed() as InlineArray<3, Vector>
   for column in 0..<(3 &* stride &+ kernel) {
-    var value = loadVector(rows[0] + (place &+ column &* lanes))
-    unordered = either(unordered, isNaN(value))
+    // Each window's first column lies before the input's end, and its last one behind the beginning.
+    let inside = column < kernel &- 1 ? max(0, left &+ column) : left &+ column
+    let place = (column > 3 &* stride ? min(inside, last) : inside) &* lanes
+    var value = loadVector(rows[0] + place)
+    sums[0] += value
     for row in 1..<kernel {
-      let other = loadVector(rows[row] + (place &+ column &* lanes))
-      unordered = either(unordered, isNaN(other))
+      let other = loadVector(rows[row] + place)
+      sums[row] += other
       value = larger(value, other)
     }
     for pixel in 0..<4 {
@@ -170,7 +175,7 @@ private func maximaOfRun<let kernel: Int, let stride: Int>(
       if tap > 0, tap < kernel { best[pixel] = larger(best[pixel], value) }
     }
   }
-  guard !hasAny(unordered) else { return false }
+  guard !hasAny(isNaN(sums[0] + sums[1] + sums[2])) else { return false }
   for pixel in 0..<4 { storeVector(best[pixel], output + pixel &* lanes) }
   return true
 }
@@ -200,7 +205,7 @@ private func maxPoolGradient(
   }
 }
 
-/// Four pixels at a time where their windows are equally wide, else one.
+/// Four pixels at a time where their windows are equally wide, else one. Four neighbours may begin among those before.
 @inline(__always)
 private func averagePool(
   _ shape: sasuka_pooling, _ rows: UnsafePointer<sasuka_pool_range>, _ columns: UnsafePointer<sasuka_pool_range>,
@@ -210,6 +215,13 @@ private func averagePool(
   for row in 0..<Int(shape.output_height) {
     var column = 0
     while column < outputWidth {
+      let first = max(0, min(column, outputWidth &- 5))
+      if lanes > 4, column &- first < 4, first &+ 4 <= outputWidth, areNeighbours(columns + first) {
+        averagesOfNeighbours(
+          rows[row], columns + first, input, inputRow, output + (row &* outputWidth &+ first) &* lanes)
+        column = first &+ 4
+        continue
+      }
       let target = output + (row &* outputWidth &+ column) &* lanes
       if lanes > 4, column &+ 4 <= outputWidth, haveOneWidth(columns + column) {
         averages(Count<4>(), rows[row], columns + column, input, inputRow, target)
@@ -228,6 +240,33 @@ private func haveOneWidth(_ columns: UnsafePointer<sasuka_pool_range>) -> Bool {
   let width = columns[0].end &- columns[0].first
   for pixel in 1..<4 where columns[pixel].end &- columns[pixel].first != width { return false }
   return true
+}
+
+/// Whether four windows have three columns each, of which neighbours share two.
+@inline(__always)
+private func areNeighbours(_ columns: UnsafePointer<sasuka_pool_range>) -> Bool {
+  for pixel in 0..<4 {
+    let (first, end) = (columns[pixel].first, columns[pixel].end)
+    if first &- columns[0].first != Int32(truncatingIfNeeded: pixel) || end &- first != 3 { return false }
+  }
+  return true
+}
+
+/// Columns are summed first, of which each serves up to three windows.
+@inline(__always)
+private func averagesOfNeighbours(
+  _ row: sasuka_pool_range, _ columns: UnsafePointer<sasuka_pool_range>, _ input: UnsafePointer<Float>, _ inputRow: Int,
+  _ output: UnsafeMutablePointer<Float>
+) {
+  var sums = zeroed() as InlineArray<6, Vector>
+  for y in row.first..<row.end {
+    let source = input + (Int(y) &* inputRow &+ Int(columns[0].first) &* lanes)
+    for column in 0..<6 { sums[column] += loadVector(source + column &* lanes) }
+  }
+  for pixel in 0..<4 {
+    let sum = sums[pixel] + sums[pixel &+ 1] + sums[pixel &+ 2]
+    storeVector(sum / (row.divisor * columns[pixel].divisor), output + pixel &* lanes)
+  }
 }
 
 /// Rows of a window are summed first, then their sums: in a window of h x w pixels errors grow with h + w only.
