@@ -37,8 +37,9 @@ struct ConvolutionUnit {
     columns = (outputs &+ lanes &- 1) / lanes
     endsInHalf = hasHalves && (outputs &- 1) % lanes < lanes / 2
     let perGroup = Int(shape.output_channels)
-    firstInput = firstOutput / perGroup &* Int(shape.input_channels)
-    endInput = ((firstOutput &+ outputs &- 1) / perGroup &+ 1) &* Int(shape.input_channels)
+    let skipped = Int(shape.first_channel)
+    firstInput = skipped &+ firstOutput / perGroup &* Int(shape.input_channels)
+    endInput = skipped &+ ((firstOutput &+ outputs &- 1) / perGroup &+ 1) &* Int(shape.input_channels)
   }
 }
 

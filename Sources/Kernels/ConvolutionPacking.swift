@@ -121,7 +121,7 @@ private func packChannel(
 ) {
   let channel = unit.firstOutput &+ output
   let group = shape.groups == 1 ? 0 : channel / Int(shape.output_channels)
-  let groupStart = group &* Int(shape.input_channels)
+  let groupStart = Int(shape.first_channel) &+ group &* Int(shape.input_channels)
   let isReal = output < unit.outputs
   let (from, to) = (max(first, groupStart), min(end, groupStart &+ Int(shape.input_channels)))
   // From one input channel to the next, and from one tap to the next.

@@ -54,6 +54,9 @@ typedef struct sasuka_convolution {
   /** For kernels that take the image without its border (convolution_depthwise_forward): rows and columns of zeros before
       it, negative where it is cropped. What lies past the input counts as zeros too. 0 for all others. */
   int64_t top, left;
+  /** Input channels before the first that is read, which may lie within a block. For convolution_pack and convolution_forward
+      in one group; 0 for all others. */
+  int64_t first_channel;
 } sasuka_convolution;
 
 /** Where the weights lie that `convolution_pack` reads, in floats: the weight of group g, output channel o and input channel i

@@ -15,10 +15,7 @@ package struct FusionPass {
   private let passes: PassChoice
   /// Whether a gradient will pass through a tensor, by index.
   private let hasGradient: [Bool]
-  /// How often a tensor is read, by index; the network's outputs are read once more.
-  private var readers: [Int]
-  /// The last node that reads a tensor, by index; -1 for none.
-  private var lastReader: [Int]
+  private let readers: Readers
   private var isAbsorbed: [Bool]
   /// What stands in a node's place; the whole chain stands where its last node stood, for there all its inputs exist.
   private var results: [Node?]
@@ -27,25 +24,17 @@ package struct FusionPass {
     self.graph = graph
     self.passes = passes
     hasGradient = graph.dependents(on: wanted)
-    readers = [Int](repeating: 0, count: graph.tensors.count)
-    lastReader = [Int](repeating: -1, count: graph.tensors.count)
+    readers = Readers(graph)
     isAbsorbed = [Bool](repeating: false, count: graph.nodes.count)
     results = [Node?](repeating: nil, count: graph.nodes.count)
-    for (place, node) in graph.nodes.enumerated() {
-      for input in node.inputs {
-        readers[input.index] += 1
-        lastReader[input.index] = place
-      }
-    }
-    for output in graph.outputs { readers[output.index] += 1 }
   }
 
   /// Follows the chain that begins at a node as far as its operator can do the work.
   private mutating func gather(_ start: Int) {
     guard !isAbsorbed[start] else { return }
     var (last, result) = (start, graph.nodes[start])
-    while readers[result.outputs[0].index] == 1 {
-      let next = lastReader[result.outputs[0].index]
+    while readers.counts[result.outputs[0].index] == 1 {
+      let next = readers.last[result.outputs[0].index]
       guard next >= 0, !isAbsorbed[next], results[next] == nil,
         let fused = fuse(result, with: graph.nodes[next])
       else { break }

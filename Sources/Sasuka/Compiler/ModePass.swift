@@ -50,8 +50,13 @@ struct GraphRewriter {
 
   /// Copies a node with another operator; outputs are matched in order.
   mutating func copy(_ node: Node, operation: any Operator) throws(SasukaError) {
+    try copy(node, operation: operation, reading: node.inputs)
+  }
+
+  /// The same with other inputs, as the original has them.
+  mutating func copy(_ node: Node, operation: any Operator, reading values: [Value]) throws(SasukaError) {
     var inputs: [Value] = []
-    for input in node.inputs { inputs.append(mapped(input)) }
+    for value in values { inputs.append(mapped(value)) }
     try copy(node, operation: operation, inputs: inputs)
   }
 

@@ -14,25 +14,19 @@ package enum PicturePass {
   package static func cut(_ graph: Graph) -> Value? {
     let pictures = graph.shape(graph.inputs[0])[0]
     guard pictures > picturesAtOnce(of: pictures) else { return nil }
-    var lastReader = [Int](repeating: -1, count: graph.tensors.count)
-    var readers = [Int](repeating: 0, count: graph.tensors.count)
-    for (place, node) in graph.nodes.enumerated() {
-      for input in node.inputs {
-        lastReader[input.index] = place
-        readers[input.index] += 1
-      }
-    }
+    let readers = Readers(graph)
     var cut: Value?
     var largest = 0
     // The last node that reads something from before the node at hand.
-    var reach = lastReader[graph.inputs[0].index]
+    var reach = readers.last[graph.inputs[0].index]
     for (place, node) in graph.nodes.enumerated() {
       guard let floats = mapFloats(of: node, graph, pictures) else { break }
       largest = max(largest, floats)
       let result = node.outputs[0]
-      let reader = lastReader[result.index]
+      let reader = readers.last[result.index]
       // Nothing that the operator would do before its result goes to memory.
-      if reach <= place, reader >= 0, readers[result.index] > 1 || graph.nodes[reader].operation.follower == nil {
+      if reach <= place, reader >= 0, readers.counts[result.index] > 1 || graph.nodes[reader].operation.follower == nil
+      {
         cut = result
       }
       reach = max(reach, reader)

@@ -1,12 +1,15 @@
 /// Two-dimensional convolution (cross-correlation, as PyTorch's Conv2d) with an optional bias.
 ///
 /// Inputs: feature map [N, C, H, W], weight [O, C / groups, KH, KW], bias [O] where there is one; then what its epilogue
-/// needs: the normalisation's parameters, the tensor that is added.
+/// needs: the normalisation's parameters, the tensor that is added. One that reads two maps has the other as its last input.
 package final class Convolution: Operator, Equatable, Sendable {
   package let kind = "convolution"
   package let layoutRule: LayoutRule
   let attributes: ConvolutionAttributes
   let epilogue: ConvolutionEpilogue
+  /// Where channels come from two maps by turns, as a channel shuffle leaves them, the first that is read of either; they are
+  /// read where they lie, as a kernel of two taps reads pixels.
+  private let firstOfTurns: Int?
 
   /// Channels of an image that is read in planes, at most: all that any vector holds.
   fileprivate static let mostPlanes = 4
@@ -18,10 +21,25 @@ package final class Convolution: Operator, Equatable, Sendable {
     self.init(attributes, ConvolutionEpilogue(hasBias: hasBias), readsPlanes ? planes : .blocked)
   }
 
-  private init(_ attributes: ConvolutionAttributes, _ epilogue: ConvolutionEpilogue, _ layoutRule: LayoutRule) {
+  private init(
+    _ attributes: ConvolutionAttributes, _ epilogue: ConvolutionEpilogue, _ layoutRule: LayoutRule,
+    firstOfTurns: Int? = nil
+  ) {
     self.attributes = attributes
     self.epilogue = epilogue
     self.layoutRule = layoutRule
+    self.firstOfTurns = firstOfTurns
+  }
+
+  /// The same over channels that come from two maps of one shape by turns, from channel `first` of either on; nil for one that
+  /// does more than multiply each pixel by itself.
+  ///
+  /// - Parameter kernel: the weight's shape.
+  func takingTurns(from first: Int, kernel: Shape) -> Convolution? {
+    guard attributes.groups == 1, attributes.stride == Extent(1), attributes.hasNoBorder, !epilogue.adds, !readsPlanes,
+      kernel.rank == 4, kernel[2] == 1, kernel[3] == 1, kernel[1] % 2 == 0
+    else { return nil }
+    return Convolution(attributes, epilogue, layoutRule, firstOfTurns: first)
   }
 
   var readsPlanes: Bool {
@@ -46,7 +64,7 @@ package final class Convolution: Operator, Equatable, Sendable {
   package func inputToOverwrite(_ node: Node) -> Int? { epilogue.adds ? node.inputs.count - 1 : nil }
 
   package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
-    let geometry = try attributes.geometry(input: inputs[0], weight: inputs[1])
+    let geometry = try geometry(input: inputs[0], weight: inputs[1])
     return [Shape([inputs[0][0], geometry.outputChannels, geometry.output.height, geometry.output.width])]
   }
 
@@ -78,11 +96,22 @@ package final class Convolution: Operator, Equatable, Sendable {
     }
   }
 
+  private func geometry(input: Shape, weight: Shape) throws(SasukaError) -> ConvolutionGeometry {
+    let whole = firstOfTurns == nil ? input : input.replacing(axis: 1, with: weight[1])
+    return try attributes.geometry(input: whole, weight: weight)
+  }
+
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let (input, weight) = (node.inputs[0], node.inputs[1])
-    let geometry = try attributes.geometry(input: lowering.shape(input), weight: lowering.shape(weight))
+    let geometry = try geometry(input: lowering.shape(input), weight: lowering.shape(weight))
+    var pass = ConvolutionPass.forward(geometry, lanes: lowering.lanes)
+    if let firstOfTurns {
+      // Whatever lies between the maps; in the arena all begins at a whole vector.
+      let distance = lowering.pointer(node.inputs[node.inputs.count - 1]) - lowering.pointer(input)
+      pass.takeTurns(from: firstOfTurns, distance: distance / lowering.lanes)
+    }
     try lowering.convolve(
-      [.forward(geometry, lanes: lowering.lanes)], input: input, weight: weight, epilogue: epilogue, node)
+      [pass], input: input, weight: weight, epilogue: epilogue, node)
   }
 }
 

@@ -43,6 +43,7 @@ struct ConvolutionPass {
       algorithm.rawValue, weightOffset, Int(shape.kernel_height), Int(shape.kernel_width), Int(shape.stride_width),
       Int(weightStrides.output),
       Int(weightStrides.input), Int(weightStrides.row), Int(weightStrides.column),
+      Int(shape.first_channel),
     ]
   }
 
@@ -66,6 +67,17 @@ struct ConvolutionPass {
         top: Int64(padding.top), left: Int64(padding.left), step_height: 1, step_width: 1)
     }
     return pass
+  }
+
+  /// Makes a 1 x 1 convolution read its channels from two images by turns, from channel `first` of either on.
+  ///
+  /// - Parameter distance: pixels from one image to the other.
+  mutating func takeTurns(from first: Int, distance: Int) {
+    shape.input_channels /= 2
+    shape.first_channel = Int64(first)
+    shape.kernel_width = 2
+    shape.dilation_width = Int64(distance)
+    (weightStrides.input, weightStrides.column) = (2, 1)
   }
 
   /// The same for kernels that take the image without its border.
