@@ -118,7 +118,7 @@ package struct Window: Equatable, Sendable {
   }
 
   /// Places of a window along one axis. With `ceil`, a last window that reaches past the padded input counts too if it
-  /// begins inside the input or the padding before it, as in PyTorch.
+  /// begins inside the input or the padding before it, as in PyTorch; so may the only one.
   ///
   /// - Throws: `invalidArgument` for values out of range and where no window fits.
   package static func outputSize(
@@ -129,15 +129,15 @@ package struct Window: Equatable, Sendable {
     try check(padding: after)
     let padded = input + before + after
     let extent = dilation * (kernel - 1) + 1
-    guard extent <= padded else {
+    let reach = ceil ? padded + stride - 1 : padded
+    guard extent <= reach else {
       throw SasukaError(
         .invalidArgument,
         "a kernel of \(kernel) with dilation \(dilation) spans \(extent), more than the padded input of \(padded) "
           + "(\(before) + \(input) + \(after))")
     }
-    guard ceil else { return (padded - extent) / stride + 1 }
-    let count = (padded - extent + stride - 1) / stride + 1
-    return (count - 1) * stride >= input + before ? count - 1 : count
+    let count = (reach - extent) / stride + 1
+    return ceil && (count - 1) * stride >= input + before ? count - 1 : count
   }
 
   /// Size of a transposed convolution's output along one axis.

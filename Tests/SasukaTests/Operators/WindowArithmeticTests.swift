@@ -10,6 +10,10 @@ import Testing
     #expect(try Window.outputSize(input: 7, kernel: 2, stride: 2, ceil: true) == 4)
     // The last window would begin in the padding after the input: dropped.
     #expect(try Window.outputSize(input: 5, kernel: 2, stride: 3, before: 1, after: 1, ceil: true) == 2)
+    // A window larger than the input has a place as long as it reaches past by less than a stride.
+    #expect(try Window.outputSize(input: 2, kernel: 3, stride: 2, ceil: true) == 1)
+    #expect(throws: SasukaError.self) { try Window.outputSize(input: 1, kernel: 3, stride: 2, ceil: true) }
+    #expect(throws: SasukaError.self) { try Window.outputSize(input: 2, kernel: 3, stride: 2) }
     #expect(try Window.outputSize(input: 9, kernel: 3, stride: 1, dilation: 2) == 5)
     #expect(try Window.transposedOutputSize(input: 7, kernel: 4, stride: 2, before: 1, after: 1) == 14)
     let size = try Window.transposedOutputSize(input: 7, kernel: 3, stride: 2, before: 1, after: 1, outputPadding: 1)
