@@ -14,7 +14,8 @@ let engineSettings: [SwiftSetting] =
     // A function that takes closures would be compiled anew for each: 40 KB of doors and graph builders. Instructions
     // that repeat, such as the releases on the way out of a failed call, become functions: 19 KB, and 10 KB more when
     // all files are one module for LLVM. Nothing is inlined there beyond what Swift itself has inlined: 8 KB of retains.
-    // No loop has its condition twice: 8 KB. What both ways of a branch do is done once: 2 KB. What reads and checks archives is marked to be compiled for speed.
+    // No loop has its condition twice: 8 KB. What both ways of a branch do is done once: 2 KB. What reads and checks
+    // archives is marked to be compiled for speed.
     .unsafeFlags([
       "-Osize", "-wmo", "-Xfrontend", "-function-sections", "-Xllvm", "-sil-disable-pass=closure-specialize",
       "-Xllvm", "-enable-machine-outliner=always", "-Xfrontend", "-enable-single-module-llvm-emission",

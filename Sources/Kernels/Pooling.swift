@@ -106,8 +106,8 @@ private func maximaOfPixels(
 /// Pixels whose maxima are found together.
 private var pixelsOfRun: Int { 4 }
 
-/// Whether windows are of a usual size, pixels enough for a run, and each window has a row and a column inside the input, by which
-/// those outside can be replaced.
+/// Whether windows are of a usual size, pixels enough for a run, and each window has a row and a column inside the input, by
+/// which those outside can be replaced.
 @inline(__always)
 private func haveRuns(_ shape: sasuka_pooling) -> Bool {
   let (kernel, stride) = (Int(shape.kernel_width), Int(shape.stride_width))
@@ -148,9 +148,9 @@ private func maximaInRuns(
   }
 }
 
-/// The maxima of columns first, which neighbours share: those from `left` on, or in place of one outside the nearest one inside,
-/// from 0 to `last`. False, and nothing written, where something is not a number or infinities of both signs meet: the sum of
-/// all tells, for additions cost nothing beside maxima as comparisons would.
+/// The maxima of columns first, which neighbours share: those from `left` on, in place of one outside the nearest of 0 to
+/// `last`. False, and nothing written, where something is not a number or infinities of both signs meet: the sum of all
+/// tells, for additions cost nothing beside maxima as comparisons would.
 @inline(__always)
 private func maximaOfRun<let kernel: Int, let stride: Int>(
   _: Count<kernel>, _: Count<stride>, _ rows: InlineArray<3, UnsafePointer<Float>>, _ left: Int, _ last: Int,

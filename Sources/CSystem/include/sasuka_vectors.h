@@ -1,5 +1,6 @@
 /* Comparing vectors and choosing between their lanes. Swift 6.3 compiles its own comparisons of SIMD types lane by lane,
-   and square roots too: a ReLU becomes hundreds of instructions. These are one or two, for each width that the kernels have. */
+   and square roots too: a ReLU becomes hundreds of instructions. These are one or two, for each width that the kernels
+   have. */
 #ifndef SASUKA_VECTORS_H
 #define SASUKA_VECTORS_H
 
