@@ -5,7 +5,11 @@ package enum ChannelPass {
   /// Maps of more channels are left alone: the pass remembers where each channel comes from.
   private static let mostChannels = 1 << 16
 
-  package static func run(_ graph: Graph) throws(SasukaError) -> Graph {
+  /// - Parameter wanted: values whose gradients will be asked for: what depends on them stays as it is.
+  package static func run(_ graph: Graph, wanted: [Value] = []) throws(SasukaError) -> Graph {
+    // What is not read any more is dropped afterwards; a layer that nobody read before would lose its statistics.
+    guard !graph.liveNodes(for: graph.outputs).nodes.contains(false) else { return graph }
+    let hasGradient = graph.dependents(on: wanted)
     var rewriter = GraphRewriter(graph)
     // Of each tensor that others were put together to: the tensor, by its index, and the channel that each channel is.
     var origins = [[ChannelSource]](repeating: [], count: graph.tensors.count)
@@ -14,11 +18,12 @@ package enum ChannelPass {
     let readers = Readers(graph).counts
     var isChanged = false
     for node in graph.nodes {
-      guard graph.shape(node.outputs[0]).rank == 4, graph.shape(node.outputs[0])[1] <= mostChannels,
+      let stays = hasGradient[node.outputs[0].index]
+      guard !stays, graph.shape(node.outputs[0]).rank == 4, graph.shape(node.outputs[0])[1] <= mostChannels,
         let sources = node.operation.channelSources(node, graph)
       else {
         var (operation, inputs) = (node.operation, node.inputs)
-        if let convolution = operation as? Convolution, readers[inputs[0].index] == 1,
+        if !stays, let convolution = operation as? Convolution, readers[inputs[0].index] == 1,
           let turns = turns[inputs[0].index],
           let joined = convolution.takingTurns(from: turns.first, kernel: graph.shape(inputs[1]))
         {

@@ -115,10 +115,12 @@ package struct Plan {
     var observed = graph
     observed.outputs += values
     let specialized = try ModePass.run(observed.specialized(to: inputShapes), mode: mode, evaluated: evaluated)
-    var wanted = Array(specialized.outputs.suffix(values.count))
-    for place in trainable { wanted.append(specialized.parameters[place].value) }
-    let fused = try FusionPass.run(specialized, wanted: wanted, passes: passes)
-    return mode == .evaluation && passes.makes(.channels) ? try ChannelPass.run(fused) : fused
+    // Values of another graph at each pass.
+    func wanted(_ graph: Graph) -> [Value] {
+      Array(graph.outputs.suffix(values.count)) + trainable.map { graph.parameters[$0].value }
+    }
+    let fused = try FusionPass.run(specialized, wanted: wanted(specialized), passes: passes)
+    return passes.makes(.channels) ? try ChannelPass.run(fused, wanted: wanted(fused)) : fused
   }
 
   private static func updated(_ graph: Graph, from firstUpdate: Int) -> [Int] {

@@ -22,14 +22,16 @@ import Testing
     return try graph.slice(shuffled, axis: 1, start: 2, end: 17, step: 3, name: "slice")
   }
 
-  private func nodes(_ build: (inout Graph, Value) throws(SasukaError) -> Value) throws -> (
-    before: [String], after: [String]
-  ) {
+  /// - Parameter wanted: parameters whose gradients will be asked for.
+  private func nodes(
+    wanted: [String] = [], _ build: (inout Graph, Value) throws(SasukaError) -> Value
+  ) throws -> (before: [String], after: [String]) {
     var graph = Graph()
     let input = graph.addInput(name: "input", shape: Shape([1, 7, 5, 3]))
     graph.outputs = [try build(&graph, input)]
     func words(_ graph: Graph) -> [String] { graph.nodes.map { "\($0.operation.kind) \($0.name)" } }
-    return (words(graph), words(try ChannelPass.run(graph)))
+    let values = graph.parameters.filter { wanted.contains($0.name) }.map(\.value)
+    return (words(graph), words(try ChannelPass.run(graph, wanted: values)))
   }
 
   @Test func channelsAreMovedOnce() throws {
@@ -55,6 +57,17 @@ import Testing
       return try graph.append(Add(), name: "add", inputs: [half, whole])[0]
     }.after
     #expect(after == ["concatenate join", "channel_gather slice", "convolution a", "add add"])
+  }
+
+  /// A frozen part is computed as for evaluation, so that features from there train a head as the whole network does.
+  @Test func whatHasAGradientStays() throws {
+    let all = try nodes(wanted: ["a.weight"], Self.blocks)
+    #expect(all.after == all.before)
+    #expect(
+      try nodes(wanted: ["d.weight"], Self.blocks).after == [
+        "convolution a", "convolution b", "channel_gather kept", "convolution c", "channel_gather shuffle2",
+        "convolution d",
+      ])
   }
 
   /// Only a 1 x 1 convolution that alone reads channels from two maps by turns reads them where they lie.
