@@ -18,12 +18,15 @@ package enum ChannelPass {
     let readers = Readers(graph).counts
     var isChanged = false
     for node in graph.nodes {
-      let stays = hasGradient[node.outputs[0].index]
-      guard !stays, graph.shape(node.outputs[0]).rank == 4, graph.shape(node.outputs[0])[1] <= mostChannels,
+      if hasGradient[node.outputs[0].index] {
+        try rewriter.copy(node, operation: node.operation)
+        continue
+      }
+      guard graph.shape(node.outputs[0]).rank == 4, graph.shape(node.outputs[0])[1] <= mostChannels,
         let sources = node.operation.channelSources(node, graph)
       else {
         var (operation, inputs) = (node.operation, node.inputs)
-        if !stays, let convolution = operation as? Convolution, readers[inputs[0].index] == 1,
+        if let convolution = operation as? Convolution, readers[inputs[0].index] == 1,
           let turns = turns[inputs[0].index],
           let joined = convolution.takingTurns(from: turns.first, kernel: graph.shape(inputs[1]))
         {

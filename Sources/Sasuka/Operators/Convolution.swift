@@ -110,8 +110,7 @@ package final class Convolution: Operator, Equatable, Sendable {
       let distance = lowering.pointer(node.inputs[node.inputs.count - 1]) - lowering.pointer(input)
       pass.takeTurns(from: firstOfTurns, distance: distance / lowering.lanes)
     }
-    try lowering.convolve(
-      [pass], input: input, weight: weight, epilogue: epilogue, node)
+    try lowering.convolve([pass], input: input, weight: weight, epilogue: epilogue, node)
   }
 }
 
