@@ -19,7 +19,7 @@ EXPORTS := $(BUILD)/exports.map
 
 # Without the C compiler's start files, which serve what is not here: C++ objects, profiles, transactional memory.
 LINK_FLAGS := -shared -nostartfiles -fuse-ld=lld -Wl,-O2,-soname,libsasuka.so \
-  -Wl,-T,Sources/Embedded/discard.ld,-T,Sources/Embedded/strings.ld -Wl,--gc-sections,--icf=all,--as-needed,--no-undefined,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro \
+  -Wl,-T,Sources/Embedded/discard.ld,-T,Sources/Embedded/strings.ld -Wl,--gc-sections,--icf=all,--as-needed,--no-undefined,--no-eh-frame-hdr,--version-script=$(EXPORTS) -Wl,-z,now,-z,relro \
   -Wl,--pack-dyn-relocs=relr,--use-android-relr-tags,-init=sasuka_relocate -Wl,-Map=$(BUILD)/libsasuka.map
 
 HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude
@@ -41,7 +41,7 @@ library:
 	  $(CC) -std=gnu11 -Os -fPIC -Wall -Wextra -Werror -c Sources/Embedded/$$file.c -o $(BUILD)/$$file.o || exit 1; \
 	done
 	$(CC) $(LINK_FLAGS) -o $(UNSTRIPPED) @$(BUILD)/objects.txt $(EMBEDDED:%=$(BUILD)/%.o) -lm
-	strip --strip-unneeded -o $(LIBRARY) $(UNSTRIPPED)
+	strip --strip-unneeded --remove-section=.comment -o $(LIBRARY) $(UNSTRIPPED)
 	@ls -l $(LIBRARY)
 
 PYTHON := .venv/bin/python

@@ -222,6 +222,8 @@ typedef struct sasuka_resample {
 typedef struct sasuka_kernel_table {
   /** Floats in one vector, and channels in one block of the blocked layout. */
   int32_t vector_width;
+  /** Vectors of 16 floats that the core multiplies at once, 1 or 2: set by the engine, for what is fastest depends on it. */
+  int32_t wide_products;
   /* Convolution: see sasuka_convolution. A unit of work never writes what another unit writes. */
 
   /** Output-channel blocks that one unit computes together, at most; see sasuka_convolution_columns. */

@@ -121,6 +121,13 @@ static inline int sasuka_detect_instruction_set(void) {
   return (low & 0xe6u) == 0xe6u && (b & wanted) == wanted ? 2 : 1;
 }
 
+/** Vectors of 16 floats that a core with AVX-512 multiplies at once: Intel's servers have two units for it, of AMD's those
+    before Zen 5 one. */
+static inline int sasuka_detect_wide_products(void) {
+  unsigned a, b, c, d;
+  return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx ? 2 : 1;
+}
+
 /** A key whose values the C library itself frees when a thread ends: the library may have been unloaded by then. */
 static inline int sasuka_make_thread_key(pthread_key_t *key) { return pthread_key_create(key, free); }
 

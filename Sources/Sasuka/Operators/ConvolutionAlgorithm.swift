@@ -57,7 +57,7 @@ extension ConvolutionPass {
     _ choice: AlgorithmChoice, images: Int, kernels: UnsafeMutablePointer<sasuka_kernel_table>, packsEachRun: Bool
   ) -> ConvolutionAlgorithm {
     guard kernels.pointee.winograd_input != nil, allowsFaster else { return .direct }
-    let lanes = Int(kernels.pointee.vector_width)
+    let (lanes, costs) = (Int(kernels.pointee.vector_width), ConvolutionCosts.of(kernels))
     func allows(_ algorithm: ConvolutionAlgorithm) -> Bool {
       algorithm == .strassen
         ? allowsStrassen(lanes: lanes) && !packsEachRun : allowsWinograd(algorithm, lanes: lanes)
@@ -68,9 +68,9 @@ extension ConvolutionPass {
     case .fastest: break
     }
     var best = ConvolutionAlgorithm.direct
-    var least = cost(.direct, images: images, lanes: lanes, packsEachRun: packsEachRun)
+    var least = cost(.direct, images: images, lanes: lanes, costs, packsEachRun: packsEachRun)
     for algorithm in ConvolutionAlgorithm.allCases where algorithm != .direct && allows(algorithm) {
-      let cost = cost(algorithm, images: images, lanes: lanes, packsEachRun: packsEachRun)
+      let cost = cost(algorithm, images: images, lanes: lanes, costs, packsEachRun: packsEachRun)
       if cost < least { (best, least) = (algorithm, cost) }
     }
     return best
@@ -126,69 +126,5 @@ extension ConvolutionPass {
           taps == 3 || (taps == 4 || taps == 5 || taps == 7) && algorithm == .winograd4
         return isKnown && algorithm.points(taps: taps, stride: 1) <= most
       }
-  }
-
-  /// About how long an algorithm takes, in multiply-adds of vectors.
-  ///
-  /// Measured on a Zen 4 core: products run at nine tenths of the peak whatever the shape, as long as memory delivers the
-  /// weights, of whose time they hide about four fifths, but with stride 2 and vectors of 8, which go point by point, none;
-  /// the transforms of one tile of one channel block take as long as 14 and 11 multiply-adds for each point.
-  private func cost(_ algorithm: ConvolutionAlgorithm, images: Int, lanes: Int, packsEachRun: Bool) -> Double {
-    if algorithm == .strassen { return strassenCost(images: images, lanes: lanes) }
-    if readsPlanes, algorithm != .direct {
-      // Each pixel of the phases is copied by itself.
-      let copies = StridePhases(ofImages: self, lanes: lanes).floats
-      return overPhases.cost(algorithm, images: images, lanes: lanes, packsEachRun: packsEachRun)
-        + Double(images * copies)
-    }
-    let (inputs, outputs) = (Int(shape.input_channels), Int(shape.output_channels))
-    let outputBlocks = Double(Layout.blocks(of: outputs, lanes: lanes))
-    let weightVectors = Double(inputs) * outputBlocks
-    let taps = shape.kernel_height * shape.kernel_width
-    var (places, weights, transforms) = (Double(shape.output_height * shape.output_width), Double(taps), 0.0)
-    if algorithm != .direct {
-      var tiled = sasuka_winograd(self, algorithm)
-      places = Double(tiled.tiles_down * tiled.tiles_across)
-      weights = Double(sasuka_winograd_weights(&tiled))
-      let points = Double(tiled.point_rows * tiled.point_columns)
-      transforms =
-        places * (weights * Double(Layout.blocks(of: inputs, lanes: lanes)) * 14 + points * outputBlocks * 11)
-    }
-    let arithmetic = Double(images) * places * weights * weightVectors
-    // Four bytes arrive from memory in the time of two multiply-adds of 8 floats or one of 16.
-    let streaming = weights * weightVectors * 16
-    let packing = packsEachRun ? weights * weightVectors * 20 : 0
-    let exposed = taps == 1 ? 0 : shape.stride_width == 2 && lanes < 16 ? 1 : 0.2
-    let time = max(arithmetic, streaming) + exposed * streaming + Double(images) * transforms + packing
-    // Tiles of 6 x 6 in a small layer are not worth their rounding, nor are more than 12 MB of their weights for few tiles.
-    let isWorthIt =
-      arithmetic > 200_000 * Double(images)
-      && (weights * weightVectors * Double(lanes) <= 3_145_728 || Double(images) * places >= 100)
-    return algorithm == .winograd6 && !isWorthIt ? algorithm.handicapped(1.13 * time) : algorithm.handicapped(time)
-  }
-
-  /// The same of Strassen's products.
-  ///
-  /// Measured on a Zen 4 core: beside products with vectors of 16, a sum of weights takes as long as 1.5 multiply-adds; one
-  /// of inputs as 3, or as 4.5 where more than a megabyte of them comes from the third cache; what tiles of sums wait for each
-  /// other, as 24 for each vector, and as long once more for the sums of a group, unless they wait for that cache. With
-  /// vectors of 8 floats sums have loops of their own, but stores are cheaper. The first sums go to memory that other layers
-  /// have driven out of the second cache: 50 and 15 for each channel.
-  private func strassenCost(images: Int, lanes: Int) -> Double {
-    let run = StrassenGroups(shape, lanes: lanes)
-    let inputs = Double(shape.input_channels)
-    let outputBlocks = Double(Layout.blocks(of: Int(shape.output_channels), lanes: lanes))
-    let pixels = Double(run.pixels)
-    let (pairs, grouped) = (Double(run.pairs), Double(run.grouped))
-    let isFar = pixels * inputs > 262_144
-    let (weightSum, inputSum, wait, group, first) =
-      lanes == 16 ? (1.5, isFar ? 4.5 : 3, 24.0, isFar ? 0 : 24.0, 50.0) : (3, 4, 4, 50, 15)
-    let direct = pixels * inputs * outputBlocks
-    let saved = pairs * grouped * (inputs / 2 - wait) - grouped * group
-    let sums =
-      grouped * inputs / Double(lanes) * inputSum + pairs * Double(run.stretches) * inputs * 4 * weightSum
-      + inputs * first
-    // What is hardly won is not worth the rounding; direct products with vectors of 8 are farther from the peak.
-    return (lanes == 16 ? 1.01 : 0.97) * Double(images) * (direct - saved + sums)
   }
 }

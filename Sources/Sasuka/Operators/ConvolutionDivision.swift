@@ -11,8 +11,6 @@ package struct ConvolutionDivision: Equatable {
     package let rows: Range<Int>
   }
 
-  /// Floats of the input that a part reads: as many as stay in the L2 cache while the units pass over them.
-  private static let floatsAtOnce = 65_536
   private static let fewestRows = 4
 
   private let units, rows: Int
@@ -30,10 +28,13 @@ package struct ConvolutionDivision: Equatable {
   ///   - rows: of the output.
   ///   - rowFloats: floats of the input that one row of the output moves on by, in all channels.
   ///   - weights: how many weights the units have together.
-  package init(units: Int, evenUnits: Double, rows: Int, rowFloats: Int, weights: Int, threads: Int) {
+  ///   - floatsAtOnce: of the input, which a part reads: as many as stay in the second cache while the units pass over them.
+  package init(
+    units: Int, evenUnits: Double, rows: Int, rowFloats: Int, weights: Int, floatsAtOnce: Int, threads: Int
+  ) {
     self.units = units
     self.rows = rows
-    let rowsAtOnce = max(ConvolutionDivision.fewestRows, ConvolutionDivision.floatsAtOnce / max(rowFloats, 1))
+    let rowsAtOnce = max(ConvolutionDivision.fewestRows, floatsAtOnce / max(rowFloats, 1))
     let fewest = (rows + rowsAtOnce - 1) / rowsAtOnce
     let forThreads = min((fewest + threads - 1) / threads * threads, rows)
     // By how much the largest share exceeds the mean.

@@ -210,7 +210,8 @@ final class ConvolutionRun {
     division = ConvolutionDivision(
       units: Layout.blocks(of: outputShape[1], lanes: unitChannels), evenUnits: evenUnits,
       rows: Int(shape.output_height), rowFloats: blocksAtOnce * rowFloats * Int(shape.stride_height),
-      weights: unitFloats > 0 ? .max : weights, threads: threads)
+      weights: unitFloats > 0 ? .max : weights,
+      floatsAtOnce: ConvolutionCosts.of(kernels).inputAtOnce, threads: threads)
   }
 
   var padsByUnit: Bool { unitFloats > 0 }

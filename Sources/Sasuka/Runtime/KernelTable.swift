@@ -46,6 +46,7 @@ package final class KernelTable {
     slots = .allocate(capacity: 1)
     memset(slots, 0, MemoryLayout<sasuka_kernel_table>.size)
     fill(slots)
+    slots.pointee.wide_products = sasuka_detect_wide_products()
   }
 
   deinit { slots.deallocate() }

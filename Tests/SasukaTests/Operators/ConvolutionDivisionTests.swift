@@ -7,7 +7,8 @@ import Testing
     let units, rows, rowFloats, weights, threads: Int
     var division: ConvolutionDivision {
       ConvolutionDivision(
-        units: units, evenUnits: Double(units), rows: rows, rowFloats: rowFloats, weights: weights, threads: threads)
+        units: units, evenUnits: Double(units), rows: rows, rowFloats: rowFloats, weights: weights,
+        floatsAtOnce: 65_536, threads: threads)
     }
   }
 
@@ -64,7 +65,7 @@ import Testing
   @Test func aNarrowLastUnitIsNotAThreadsWholeShare() {
     // 48 channels: a unit of 32 and one of 16.
     let narrow = ConvolutionDivision(
-      units: 2, evenUnits: 1.5, rows: 35, rowFloats: 35 * 256, weights: 1 << 20, threads: 2)
+      units: 2, evenUnits: 1.5, rows: 35, rowFloats: 35 * 256, weights: 1 << 20, floatsAtOnce: 65_536, threads: 2)
     #expect(Set((0..<narrow.parts / 2).map { narrow[$0].unit }) == [0, 1])
   }
 }

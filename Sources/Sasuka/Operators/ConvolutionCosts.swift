@@ -1,0 +1,106 @@
+import CSystem
+
+/// What the work beside products costs on a kind of core, in multiply-adds of vectors: from it follows which algorithm is
+/// the fastest for a layer.
+struct ConvolutionCosts {
+  /// While a vector of weights comes from memory, and the share of that time that products do not hide: with stride 1, and 2.
+  let streaming, exposed, exposedStrided: Double
+  /// Winograd's transforms of one tile of one channel block, for each point of the input and of the output; how much longer
+  /// those of a stride of 2 take; and how much longer tiles of 6 x 6.
+  let inputPoint, outputPoint, stridedTransform, largeTile: Double
+  /// A vector of pixels that lie apart, beside one of neighbours, where there is but one tap.
+  let stridedPixel: Double
+  /// Of Strassen's products: a sum of weights; one of inputs, and where more than a megabyte of them comes from the third
+  /// cache; what tiles of sums wait for each other, for each vector; the sums of a group, unless they wait for that cache;
+  /// and for each channel that the first sums go to memory that other layers have driven out of the second one.
+  let weightSum, inputSum, farInputSum, wait, group, farGroup, first: Double
+  /// Strassen's time as it counts beside the direct one: what is hardly won is not worth the rounding.
+  let strassen: Double
+  /// Floats of the input that stay in the second cache while all units of output channels pass over them.
+  let inputAtOnce: Int
+
+  /// Measured on a Zen 4 core with vectors of 16, which it multiplies one at a time: products run at nine tenths of the peak
+  /// whatever the shape, as long as memory delivers the weights.
+  private static let oneAtOnce = ConvolutionCosts(
+    streaming: 16, exposed: 0.2, exposedStrided: 0.2, inputPoint: 14, outputPoint: 11, stridedTransform: 1,
+    largeTile: 1,
+    stridedPixel: 1, weightSum: 1.5, inputSum: 3, farInputSum: 4.5, wait: 24, group: 24, farGroup: 0, first: 50,
+    strassen: 1.01, inputAtOnce: 65_536)
+
+  /// The same core with vectors of 8: what goes point by point hides nothing of memory's time; sums have loops of their own,
+  /// but stores are cheaper; and direct products are farther from the peak. An Emerald Rapids core is no different.
+  private static let halves = ConvolutionCosts(
+    streaming: 16, exposed: 0.2, exposedStrided: 1, inputPoint: 14, outputPoint: 11, stridedTransform: 1, largeTile: 1,
+    stridedPixel: 1, weightSum: 3, inputSum: 4, farInputSum: 4, wait: 4, group: 50, farGroup: 50, first: 15,
+    strassen: 0.97, inputAtOnce: 65_536)
+
+  /// Fitted to 252 layers on an Emerald Rapids core, which multiplies two vectors of 16 at a time, but neither loads nor stores
+  /// more, and whose memory gives it half of what Zen 4 has: all else costs twice as many products.
+  private static let twoAtOnce = ConvolutionCosts(
+    streaming: 28, exposed: 0.5, exposedStrided: 0.5, inputPoint: 24, outputPoint: 12, stridedTransform: 1.4,
+    largeTile: 1.27, stridedPixel: 1.15, weightSum: 5, inputSum: 14, farInputSum: 14, wait: 12, group: 50, farGroup: 0,
+    first: 250, strassen: 1.03, inputAtOnce: 131_072)
+
+  static func of(_ kernels: UnsafeMutablePointer<sasuka_kernel_table>) -> ConvolutionCosts {
+    kernels.pointee.vector_width < 16 ? halves : kernels.pointee.wide_products == 2 ? twoAtOnce : oneAtOnce
+  }
+}
+
+extension ConvolutionPass {
+  /// About how long an algorithm takes, in multiply-adds of vectors.
+  func cost(
+    _ algorithm: ConvolutionAlgorithm, images: Int, lanes: Int, _ costs: ConvolutionCosts, packsEachRun: Bool
+  ) -> Double {
+    if algorithm == .strassen { return strassenCost(images: images, lanes: lanes, costs) }
+    if readsPlanes, algorithm != .direct {
+      // Each pixel of the phases is copied by itself.
+      let copies = StridePhases(ofImages: self, lanes: lanes).floats
+      return overPhases.cost(algorithm, images: images, lanes: lanes, costs, packsEachRun: packsEachRun)
+        + Double(images * copies)
+    }
+    let (inputs, outputs) = (Int(shape.input_channels), Int(shape.output_channels))
+    let outputBlocks = Double(Layout.blocks(of: outputs, lanes: lanes))
+    let weightVectors = Double(inputs) * outputBlocks
+    let taps = shape.kernel_height * shape.kernel_width
+    let isStrided = shape.stride_width == 2
+    var (places, weights, transforms) = (Double(shape.output_height * shape.output_width), Double(taps), 0.0)
+    if algorithm != .direct {
+      var tiled = sasuka_winograd(self, algorithm)
+      places = Double(tiled.tiles_down * tiled.tiles_across)
+      weights = Double(sasuka_winograd_weights(&tiled))
+      let points = Double(tiled.point_rows * tiled.point_columns)
+      let inputPoints = weights * Double(Layout.blocks(of: inputs, lanes: lanes))
+      transforms = places * (inputPoints * costs.inputPoint + points * outputBlocks * costs.outputPoint)
+    }
+    let arithmetic = Double(images) * places * weights * weightVectors
+    let streaming = weights * weightVectors * costs.streaming
+    let packing = packsEachRun ? weights * weightVectors * 20 : 0
+    let exposed = taps == 1 ? 0 : isStrided ? costs.exposedStrided : costs.exposed
+    let time = max(arithmetic, streaming) + exposed * streaming + Double(images) * transforms + packing
+    if algorithm == .direct { return isStrided && taps == 1 ? costs.stridedPixel * time : time }
+    if isStrided { return costs.stridedTransform * time }
+    guard algorithm == .winograd6 else { return time }
+    // Tiles of 6 x 6 in a small layer are not worth their rounding, nor are more than 12 MB of their weights for few tiles.
+    let isWorthIt =
+      arithmetic > 200_000 * Double(images)
+      && (weights * weightVectors * Double(lanes) <= 3_145_728 || Double(images) * places >= 100)
+    return algorithm.handicapped(costs.largeTile * (isWorthIt ? time : 1.13 * time))
+  }
+
+  /// The same of Strassen's products.
+  private func strassenCost(images: Int, lanes: Int, _ costs: ConvolutionCosts) -> Double {
+    let run = StrassenGroups(shape, lanes: lanes)
+    let inputs = Double(shape.input_channels)
+    let outputBlocks = Double(Layout.blocks(of: Int(shape.output_channels), lanes: lanes))
+    let pixels = Double(run.pixels)
+    let (pairs, grouped) = (Double(run.pairs), Double(run.grouped))
+    let isFar = pixels * inputs > 262_144
+    let (inputSum, group) = isFar ? (costs.farInputSum, costs.farGroup) : (costs.inputSum, costs.group)
+    let direct = pixels * inputs * outputBlocks
+    let saved = pairs * grouped * (inputs / 2 - costs.wait) - grouped * group
+    let sums =
+      grouped * inputs / Double(lanes) * inputSum + pairs * Double(run.stretches) * inputs * 4 * costs.weightSum
+      + inputs * costs.first
+    return costs.strassen * Double(images) * (direct - saved + sums)
+  }
+}

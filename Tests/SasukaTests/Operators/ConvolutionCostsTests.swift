@@ -1,0 +1,49 @@
+// What the costs of a kind of core choose for layers of the zoo is what was measured to be the fastest on such a core.
+import Testing
+
+@testable import Sasuka
+
+@Suite struct ConvolutionCostsTests {
+  struct Layer: CustomStringConvertible, Sendable {
+    let inputs, outputs, side: Int
+    var kernel = 3
+    var stride = 1
+    /// On a core that multiplies one vector of 16 floats at a time, and on one that multiplies two.
+    let one, two: ConvolutionAlgorithm
+
+    var description: String { "\(inputs) to \(outputs), \(side) x \(side) by \(kernel) x \(kernel) / \(stride)" }
+  }
+
+  private static let layers = [
+    // Where transforms cost twice as much, tiles of 4 x 4 are the best; where weights do, those with few of them.
+    Layer(inputs: 64, outputs: 64, side: 56, one: .winograd6, two: .winograd4),
+    Layer(inputs: 256, outputs: 256, side: 14, one: .winograd4, two: .winograd2),
+    Layer(inputs: 512, outputs: 512, side: 7, one: .winograd2, two: .direct),
+    Layer(inputs: 256, outputs: 256, side: 28, stride: 2, one: .winograd2, two: .direct),
+    // Sums of Strassen's products are hidden by the others where those are many.
+    Layer(inputs: 256, outputs: 64, side: 56, kernel: 1, one: .strassen, two: .direct),
+    Layer(inputs: 2048, outputs: 512, side: 7, kernel: 1, one: .strassen, two: .direct),
+    Layer(inputs: 256, outputs: 1024, side: 14, kernel: 1, one: .strassen, two: .strassen),
+    Layer(inputs: 1024, outputs: 2048, side: 14, kernel: 1, stride: 2, one: .strassen, two: .strassen),
+    Layer(inputs: 64, outputs: 256, side: 56, kernel: 1, one: .direct, two: .direct),
+  ]
+
+  @Test(arguments: layers)
+  func theFastestIsChosen(layer: Layer) throws {
+    let border = layer.kernel / 2
+    let attributes = ConvolutionAttributes(
+      stride: Extent(layer.stride),
+      padding: .explicit(Padding(top: border, bottom: border, left: border, right: border)))
+    let geometry = try attributes.geometry(
+      input: Shape([1, layer.inputs, layer.side, layer.side]),
+      weight: Shape([layer.outputs, layer.inputs, layer.kernel, layer.kernel]))
+    // Kernels of 16 floats that every machine has.
+    let kernels = TestedKernels.portable16.table
+    let pass = ConvolutionPass.forward(geometry, lanes: kernels.lanes)
+    for (products, expected) in [(1, layer.one), (2, layer.two)] {
+      kernels.slots.pointee.wide_products = Int32(products)
+      let found = pass.algorithm(.fastest, images: 1, kernels: kernels.slots, packsEachRun: false)
+      #expect(found == expected, "\(products) at once: \(found)")
+    }
+  }
+}
