@@ -27,13 +27,36 @@ func groupedPack(
   }
 }
 
-/// `pixels` neighbouring pixels of an output row; `size` channels to a group.
+/// What the tiles of one channel block share.
+private struct GroupedPass {
+  let block: BlockPass
+  /// Channels of a group.
+  let size: Int
+  /// For each lane the first one of its group.
+  let first: Indices
+
+  init(_ block: BlockPass, size: Int) {
+    var own = Indices()
+    for lane in 0..<lanes { own[lane] = Int32(truncatingIfNeeded: lane) }
+    self.block = block
+    self.size = size
+    first = own & Indices(repeating: Int32(truncatingIfNeeded: 0 &- size))
+  }
+}
+
+/// The sums of neighbouring pixels on their way to memory; by a call, for it is half of a tile's code.
 @inline(never)
-private func groupedTile<let pixels: Int, let size: Int>(
-  _: Count<pixels>, _: Count<size>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
+private func finish<let pixels: Int>(
+  _ sums: InlineArray<pixels, Vector>, _ pass: UnsafePointer<GroupedPass>, _ output: UnsafeMutablePointer<Float>
+) { finish(sums, pass.pointee.block, output) }
+
+/// `pixels` neighbouring pixels of an output row.
+@inline(never)
+private func groupedTile<let pixels: Int>(
+  _: Count<pixels>, _ pass: UnsafePointer<GroupedPass>, _ input: UnsafePointer<Float>,
   _ output: UnsafeMutablePointer<Float>
 ) {
-  let block = block.pointee
+  let block = pass.pointee.block
   var sums = InlineArray<pixels, Vector>(repeating: block.bias)
   var weight = block.weights
   var row = 0
@@ -41,84 +64,77 @@ private func groupedTile<let pixels: Int, let size: Int>(
     var from = input + row &* block.inputRow
     var left = block.kernelWidth
     while left > 0 {
-      for channel in 0..<size {
-        let factor = loadVector(weight + channel &* lanes)
+      var places = pass.pointee.first
+      let end = weight + pass.pointee.size &* lanes
+      while weight < end {
+        let factor = loadVector(weight)
         for pixel in 0..<pixels {
-          let value = spread(loadVector(from + pixel &* block.inputPixel), channel, of: size)
+          let value = permute(loadVector(from + pixel &* block.inputPixel), places)
           sums[pixel] = multiplyAdd(value, factor, sums[pixel])
         }
+        places &+= 1
+        weight += lanes
       }
-      weight += size &* lanes
       from += block.inputColumn
       left &-= 1
     }
     row &+= 1
   }
-  finish(sums, block, output)
+  finish(sums, pass, output)
 }
 
-/// The same with groups of half a vector, each half by itself: a broadcast comes with its load, and to put two of them together
-/// would take longer than the multiply-adds. Walks over the taps by itself: through a closure or an iterator that `groupedTile`
-/// shares, sums leave their registers.
+/// Seven pixels by a kernel of three columns: what all lanes read of a pixel is put in its place once for all taps, for that
+/// takes as long as a multiply-add. Seven sums keep the FMA units busy; taller tiles would be more code.
 @inline(never)
-private func groupedHalves<let pixels: Int>(
-  _: Count<pixels>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
+private func groupedRun<let stride: Int>(
+  _: Count<stride>, _ pass: UnsafePointer<GroupedPass>, _ input: UnsafePointer<Float>,
   _ output: UnsafeMutablePointer<Float>
 ) {
-  let block = block.pointee
-  let size = HalfVector.scalarCount
-  var sums = InlineArray<pixels, InlineArray<2, HalfVector>>(repeating: halves(block.bias))
-  var weight = block.weights
-  var row = 0
-  while row < block.kernelHeight {
-    var from = input + row &* block.inputRow
-    var left = block.kernelWidth
-    while left > 0 {
-      // Not unrolled: the sums hide the loop, and eight times the code would be no faster.
-      let end = from + size
-      var channel = from
-      while channel < end {
-        for half in 0..<2 {
-          let factor = loadHalf(weight + half &* size)
-          for pixel in 0..<pixels {
-            let value = HalfVector(repeating: channel[pixel &* block.inputPixel &+ half &* size])
-            sums[pixel][half] = multiplyAdd(value, factor, sums[pixel][half])
-          }
+  let block = pass.pointee.block
+  var sums = InlineArray<7, Vector>(repeating: block.bias)
+  let step = pass.pointee.size &* lanes
+  var (weight, from) = (block.weights, input)
+  let end = weight + 3 &* step &* block.kernelHeight
+  while weight < end {
+    var places = pass.pointee.first
+    let next = weight + step
+    while weight < next {
+      let factors: InlineArray<3, Vector> = [
+        loadVector(weight), loadVector(weight + step), loadVector(weight + 2 &* step),
+      ]
+      for pixel in 0..<(6 &* stride &+ 3) {
+        let value = permute(loadVector(from + pixel &* lanes), places)
+        for tap in 0..<3 where tap <= pixel && (pixel &- tap) % stride == 0 && (pixel &- tap) / stride < 7 {
+          let sum = (pixel &- tap) / stride
+          sums[sum] = multiplyAdd(value, factors[tap], sums[sum])
         }
-        weight += lanes
-        channel += 1
       }
-      from += block.inputColumn
-      left &-= 1
+      places &+= 1
+      weight += lanes
     }
-    row &+= 1
+    weight += 2 &* step
+    from += block.inputRow
   }
-  var vectors = InlineArray<pixels, Vector>(repeating: Vector())
-  for pixel in 0..<pixels { vectors[pixel] = joined(sums[pixel]) }
-  finish(vectors, block, output)
+  finish(sums, pass, output)
 }
 
-/// One row of the output. Seven sums keep the FMA units busy; taller tiles would be more code.
-@inline(__always)
-private func groupedRow<let size: Int>(
-  _ sizeCount: Count<size>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
-  _ output: UnsafeMutablePointer<Float>, width: Int
+/// One row of the output.
+private func groupedRow(
+  _ pass: UnsafePointer<GroupedPass>, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, width: Int
 ) {
+  let block = pass.pointee.block
+  let stride = block.kernelWidth == 3 && block.inputColumn == lanes ? block.inputPixel / lanes : 0
   var pixel = 0
   while pixel < width {
-    let (from, to) = (input + pixel &* block.pointee.inputPixel, output + pixel &* block.pointee.outputPixel)
-    let left = width &- pixel
-    if left >= 7 {
-      if hasHalves, size == HalfVector.scalarCount {
-        groupedHalves(Count<7>(), block, from, to)
-      } else {
-        groupedTile(Count<7>(), sizeCount, block, from, to)
-      }
-      pixel &+= 7
-    } else {
-      groupedTile(Count<1>(), sizeCount, block, from, to)
-      pixel &+= 1
+    let (from, to) = (input + pixel &* block.inputPixel, output + pixel &* block.outputPixel)
+    let isRun = width &- pixel >= 7
+    switch isRun ? stride : -1 {
+    case -1: groupedTile(Count<1>(), pass, from, to)
+    case 1: groupedRun(Count<1>(), pass, from, to)
+    case 2: groupedRun(Count<2>(), pass, from, to)
+    default: groupedTile(Count<7>(), pass, from, to)
     }
+    pixel &+= isRun ? 7 : 1
   }
 }
 
@@ -130,7 +146,8 @@ func groupedForward(
 ) {
   guard let shape = shapePointer?.pointee, let input, let packed, let output else { return }
   let inputRow = Int(shape.input_width) &* lanes
-  let work = BlockPass(shape, Int(block), packed: packed, bias: bias, epilogue: epilogue)
+  let work = GroupedPass(
+    BlockPass(shape, Int(block), packed: packed, bias: bias, epilogue: epilogue), size: Int(shape.input_channels))
   let from = input + Int(block &* shape.input_height) &* inputRow
   let to = output + Int(block &* shape.output_block_stride)
   withUnsafePointer(to: work) { work in
@@ -139,11 +156,7 @@ func groupedForward(
       let (source, target) = (
         from + row &* Int(shape.stride_height) &* inputRow, to + row &* Int(shape.output_row_stride)
       )
-      if shape.input_channels == 4 {
-        groupedRow(Count<4>(), work, source, target, width: Int(shape.output_width))
-      } else {
-        groupedRow(Count<8>(), work, source, target, width: Int(shape.output_width))
-      }
+      groupedRow(work, source, target, width: Int(shape.output_width))
       row &+= 1
     }
   }
