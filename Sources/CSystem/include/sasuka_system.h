@@ -121,8 +121,8 @@ static inline int sasuka_detect_instruction_set(void) {
   return (low & 0xe6u) == 0xe6u && (b & wanted) == wanted ? 2 : 1;
 }
 
-/** Vectors of 16 floats that a core with AVX-512 multiplies at once: Intel's servers have two units for it, of AMD's those
-    before Zen 5 one. */
+/** Vectors of 16 floats that a core with AVX-512 multiplies at once: Intel's servers have two units for it, AMD's Zen 4 one.
+    Zen 5 has two and was not measured; it counts as Zen 4, whose caches it has. */
 static inline int sasuka_detect_wide_products(void) {
   unsigned a, b, c, d;
   return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx ? 2 : 1;
