@@ -3,7 +3,8 @@ import CSystem
 /// What the work beside products costs on a kind of core, in multiply-adds of vectors: from it follows which algorithm is
 /// the fastest for a layer.
 struct ConvolutionCosts {
-  /// While a vector of weights comes from memory, and the share of that time that products do not hide: with stride 1, and 2.
+  /// The time in which a vector of weights comes from memory, and the share of it that products do not hide: with stride 1,
+  /// and 2.
   let streaming, exposed, exposedStrided: Double
   /// Winograd's transforms of one tile of one channel block, for each point of the input and of the output; how much longer
   /// those of a stride of 2 take; and how much longer tiles of 6 x 6.
@@ -23,9 +24,8 @@ struct ConvolutionCosts {
   /// whatever the shape, as long as memory delivers the weights.
   private static let oneAtOnce = ConvolutionCosts(
     streaming: 16, exposed: 0.2, exposedStrided: 0.2, inputPoint: 14, outputPoint: 11, stridedTransform: 1,
-    largeTile: 1,
-    stridedPixel: 1, weightSum: 1.5, inputSum: 3, farInputSum: 4.5, wait: 24, group: 24, farGroup: 0, first: 50,
-    strassen: 1.01, inputAtOnce: 65_536)
+    largeTile: 1, stridedPixel: 1, weightSum: 1.5, inputSum: 3, farInputSum: 4.5, wait: 24, group: 24, farGroup: 0,
+    first: 50, strassen: 1.01, inputAtOnce: 65_536)
 
   /// The same core with vectors of 8: what goes point by point hides nothing of memory's time; sums have loops of their own,
   /// but stores are cheaper; and direct products are farther from the peak. An Emerald Rapids core is no different.
@@ -34,8 +34,8 @@ struct ConvolutionCosts {
     stridedPixel: 1, weightSum: 3, inputSum: 4, farInputSum: 4, wait: 4, group: 50, farGroup: 50, first: 15,
     strassen: 0.97, inputAtOnce: 65_536)
 
-  /// Fitted to 252 layers on an Emerald Rapids core, which multiplies two vectors of 16 at a time, but neither loads nor stores
-  /// more, and whose memory gives it half of what Zen 4 has: all else costs twice as many products.
+  /// Fitted to 252 layers on an Emerald Rapids core. It multiplies two vectors of 16 at a time, but stores no more, and waits
+  /// longer for its third cache and for memory: beside products all else costs twice as much, and more.
   private static let twoAtOnce = ConvolutionCosts(
     streaming: 28, exposed: 0.5, exposedStrided: 0.5, inputPoint: 24, outputPoint: 12, stridedTransform: 1.4,
     largeTile: 1.27, stridedPixel: 1.15, weightSum: 5, inputSum: 14, farInputSum: 14, wait: 12, group: 50, farGroup: 0,
