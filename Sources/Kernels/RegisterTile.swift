@@ -32,18 +32,6 @@ func widened(_ half: HalfVector) -> Vector {
   return vector
 }
 
-/// Both halves of a vector, where there are any.
-@inline(__always)
-func halves(_ vector: Vector) -> InlineArray<2, HalfVector> {
-  withUnsafePointer(to: vector) { UnsafeRawPointer($0).load(as: InlineArray<2, HalfVector>.self) }
-}
-
-/// A vector of two halves.
-@inline(__always)
-func joined(_ halves: InlineArray<2, HalfVector>) -> Vector {
-  withUnsafePointer(to: halves) { UnsafeRawPointer($0).load(as: Vector.self) }
-}
-
 @inline(__always)
 func storeVector(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
   UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: Vector.self)

@@ -47,10 +47,6 @@ func select(_ mask: SIMD4<Int32>, _ yes: SIMD4<Int32>, _ no: SIMD4<Int32>) -> SI
 @inline(__always)
 func permute(_ a: SIMD4<Float>, _ places: SIMD4<Int32>) -> SIMD4<Float> { sasuka_permute4(a, places) }
 
-/// The number of lane `place` in every lane: a vector of 4 is one group.
-@inline(__always)
-func spread(_ a: SIMD4<Float>, _ place: Int, of size: Int) -> SIMD4<Float> { SIMD4(repeating: a[place & 3]) }
-
 // MARK: Vectors of 8
 
 @inline(__always)
@@ -89,12 +85,6 @@ func select(_ mask: SIMD8<Int32>, _ yes: SIMD8<Int32>, _ no: SIMD8<Int32>) -> SI
 @inline(__always)
 func permute(_ a: SIMD8<Float>, _ places: SIMD8<Int32>) -> SIMD8<Float> { sasuka_permute8(a, places) }
 
-/// In each group of `size` neighbouring lanes, 4 or 8, the number of lane `place` of the group.
-@inline(__always)
-func spread(_ a: SIMD8<Float>, _ place: Int, of size: Int) -> SIMD8<Float> {
-  sasuka_spread8(a, Int32(truncatingIfNeeded: place), Int32(truncatingIfNeeded: size))
-}
-
 // MARK: Vectors of 16
 
 @inline(__always)
@@ -132,9 +122,3 @@ func select(_ mask: SIMD16<Int32>, _ yes: SIMD16<Int32>, _ no: SIMD16<Int32>) ->
 /// Lane places[lane] of `a` in each lane.
 @inline(__always)
 func permute(_ a: SIMD16<Float>, _ places: SIMD16<Int32>) -> SIMD16<Float> { sasuka_permute16(a, places) }
-
-/// In each group of `size` neighbouring lanes, 4 or 8, the number of lane `place` of the group.
-@inline(__always)
-func spread(_ a: SIMD16<Float>, _ place: Int, of size: Int) -> SIMD16<Float> {
-  sasuka_spread16(a, Int32(truncatingIfNeeded: place), Int32(truncatingIfNeeded: size))
-}

@@ -92,33 +92,4 @@ SASUKA_PERMUTE(16, return __builtin_ia32_permvarsf512(a, places);)
 SASUKA_PERMUTE(16, SASUKA_PERMUTE_LANES(16))
 #endif
 
-/* In each group of `size` neighbouring lanes (4 or 8) the number of lane `place` of the group, in all lanes: constants once
-   the caller is unrolled, and then one instruction. */
-#define SASUKA_FOUR(first) (first), (first), (first), (first)
-#define SASUKA_SPREAD_8(place) \
-  case place: return __builtin_shufflevector(a, a, SASUKA_FOUR(place), SASUKA_FOUR(place + 4));
-#define SASUKA_SPREAD_16(place) \
-  case place: \
-    return __builtin_shufflevector(a, a, SASUKA_FOUR(place), SASUKA_FOUR(place + 4), SASUKA_FOUR(place + 8), \
-                                   SASUKA_FOUR(place + 12));
-#define SASUKA_SPREAD_WIDE_8(place) \
-  case place + 8: return __builtin_shufflevector(a, a, SASUKA_FOUR(place), SASUKA_FOUR(place));
-#define SASUKA_SPREAD_WIDE_16(place) \
-  case place + 8: \
-    return __builtin_shufflevector(a, a, SASUKA_FOUR(place), SASUKA_FOUR(place), SASUKA_FOUR(place + 8), \
-                                   SASUKA_FOUR(place + 8));
-#define SASUKA_SPREAD(width) \
-  SASUKA_VECTOR_FUNCTION sasuka_float##width sasuka_spread##width(sasuka_float##width a, int place, int size) { \
-    switch (size == 8 ? place + 8 : place) { \
-      SASUKA_SPREAD_##width(0) SASUKA_SPREAD_##width(1) SASUKA_SPREAD_##width(2) SASUKA_SPREAD_##width(3) \
-      SASUKA_SPREAD_WIDE_##width(0) SASUKA_SPREAD_WIDE_##width(1) SASUKA_SPREAD_WIDE_##width(2) \
-      SASUKA_SPREAD_WIDE_##width(3) SASUKA_SPREAD_WIDE_##width(4) SASUKA_SPREAD_WIDE_##width(5) \
-      SASUKA_SPREAD_WIDE_##width(6) SASUKA_SPREAD_WIDE_##width(7) \
-      default: return a; \
-    } \
-  }
-
-SASUKA_SPREAD(8)
-SASUKA_SPREAD(16)
-
 #endif

@@ -57,23 +57,16 @@ struct StridePhases {
         var from = all + (planeNumber &* plane.height &+ planeRow) &* plane.width + column
         var place = to + first &* lanes + lane
         var count = min(width &- first, (plane.width &- column &+ step &- 1) / step)
-        // Four at a time: the loop itself takes as long as what it does.
-        while count >= 4 {
-          let (second, third, fourth) = (from[step], from[2 &* step], from[3 &* step])
+        // Two at a time: the loop itself takes as long as what it does.
+        while count > 1 {
+          let second = from[step]
           place.pointee = from.pointee
           place[lanes] = second
-          place[2 &* lanes] = third
-          place[3 &* lanes] = fourth
-          place += 4 &* lanes
-          from += 4 &* step
-          count &-= 4
+          place += 2 &* lanes
+          from += 2 &* step
+          count &-= 2
         }
-        while count > 0 {
-          place.pointee = from.pointee
-          place += lanes
-          from += step
-          count &-= 1
-        }
+        if count == 1 { place.pointee = from.pointee }
       }
       channel &+= 1
     }
