@@ -117,14 +117,26 @@ private func depthwiseTile<let pixels: Int>(
 }
 
 /// Pixels of a run: the maps of most networks are multiples of seven wide, and seven sums keep the FMA units busy.
-@inline(__always) private var runPixels: Int { 7 }
+@inline(__always) var runPixels: Int { 7 }
+
+/// Adds to a run's sums what a vector of an input row gives by those taps that meet it, `place` vectors from the run's first
+/// tap on.
+@inline(__always)
+func addTaps<let taps: Int, let stride: Int>(
+  _: Count<stride>, _ factors: InlineArray<taps, Vector>, _ value: Vector, at place: Int,
+  to sums: inout InlineArray<7, Vector>
+) {
+  for tap in 0..<taps where place >= tap && (place &- tap) % stride == 0 && (place &- tap) / stride < runPixels {
+    sums[(place &- tap) / stride] = multiplyAdd(value, factors[tap], sums[(place &- tap) / stride])
+  }
+}
 
 /// Seven neighbouring pixels. Each vector of the input is loaded once for all the taps of a row that meet it: reading it anew
 /// for each would take longer than the products. At the borders of the map the first `left` and the last `right` of these
 /// vectors lie outside; neither is more than half the taps.
 @inline(__always)
 private func depthwiseRun<let taps: Int, let stride: Int>(
-  _: Count<taps>, _: Count<stride>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
+  _: Count<taps>, _ strideCount: Count<stride>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
   _ rows: InsideTaps, left: Int, right: Int, _ output: UnsafeMutablePointer<Float>
 ) {
   let block = block.pointee
@@ -140,10 +152,7 @@ private func depthwiseRun<let taps: Int, let stride: Int>(
       // Asked at run time near the ends only.
       if place < taps / 2, place < left { continue }
       if place >= places &- taps / 2, place >= places &- right { continue }
-      let value = loadVector(from + place &* lanes)
-      for tap in 0..<taps where place >= tap && (place &- tap) % stride == 0 && (place &- tap) / stride < 7 {
-        sums[(place &- tap) / stride] = multiplyAdd(value, factors[tap], sums[(place &- tap) / stride])
-      }
+      addTaps(strideCount, factors, loadVector(from + place &* lanes), at: place, to: &sums)
     }
     row &+= 1
   }

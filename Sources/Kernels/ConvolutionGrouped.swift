@@ -83,11 +83,11 @@ private func groupedTile<let pixels: Int>(
   finish(sums, pass, output)
 }
 
-/// Seven pixels by a kernel of three columns: what all lanes read of a pixel is put in its place once for all taps, for that
-/// takes as long as a multiply-add. Seven sums keep the FMA units busy; taller tiles would be more code.
+/// A run by a kernel of three columns: what all lanes read of a pixel is put in its place once for all taps, for that takes as
+/// long as a multiply-add.
 @inline(never)
 private func groupedRun<let stride: Int>(
-  _: Count<stride>, _ pass: UnsafePointer<GroupedPass>, _ input: UnsafePointer<Float>,
+  _ strideCount: Count<stride>, _ pass: UnsafePointer<GroupedPass>, _ input: UnsafePointer<Float>,
   _ output: UnsafeMutablePointer<Float>
 ) {
   let block = pass.pointee.block
@@ -102,12 +102,8 @@ private func groupedRun<let stride: Int>(
       let factors: InlineArray<3, Vector> = [
         loadVector(weight), loadVector(weight + step), loadVector(weight + 2 &* step),
       ]
-      for pixel in 0..<(6 &* stride &+ 3) {
-        let value = permute(loadVector(from + pixel &* lanes), places)
-        for tap in 0..<3 where tap <= pixel && (pixel &- tap) % stride == 0 && (pixel &- tap) / stride < 7 {
-          let sum = (pixel &- tap) / stride
-          sums[sum] = multiplyAdd(value, factors[tap], sums[sum])
-        }
+      for place in 0..<(6 &* stride &+ 3) {
+        addTaps(strideCount, factors, permute(loadVector(from + place &* lanes), places), at: place, to: &sums)
       }
       places &+= 1
       weight += lanes
@@ -127,14 +123,17 @@ private func groupedRow(
   var pixel = 0
   while pixel < width {
     let (from, to) = (input + pixel &* block.inputPixel, output + pixel &* block.outputPixel)
-    let isRun = width &- pixel >= 7
-    switch isRun ? stride : -1 {
-    case -1: groupedTile(Count<1>(), pass, from, to)
+    if width &- pixel < runPixels {
+      groupedTile(Count<1>(), pass, from, to)
+      pixel &+= 1
+      continue
+    }
+    switch stride {
     case 1: groupedRun(Count<1>(), pass, from, to)
     case 2: groupedRun(Count<2>(), pass, from, to)
     default: groupedTile(Count<7>(), pass, from, to)
     }
-    pixel &+= isRun ? 7 : 1
+    pixel &+= runPixels
   }
 }
 

@@ -6,9 +6,9 @@ struct ConvolutionCosts {
   /// The time in which a vector of weights comes from memory, and the share of it that products do not hide: with stride 1,
   /// and 2.
   let streaming, exposed, exposedStrided: Double
-  /// Winograd's transforms of one tile of one channel block, for each point of the input and of the output; how much longer
-  /// those of a stride of 2 take; and how much longer tiles of 6 x 6.
-  let inputPoint, outputPoint, stridedTransform, largeTile: Double
+  /// Winograd's transforms of one tile of one channel block, for each point of the input and of the output; and how much
+  /// longer than by these numbers tiles of a stride of 2 take, and tiles of 6 x 6.
+  let inputPoint, outputPoint, stridedTile, largeTile: Double
   /// A vector of pixels that lie apart, beside one of neighbours, where there is but one tap.
   let stridedPixel: Double
   /// Of Strassen's products: a sum of weights; one of inputs, and where more than a megabyte of them comes from the third
@@ -23,21 +23,21 @@ struct ConvolutionCosts {
   /// Measured on a Zen 4 core with vectors of 16, which it multiplies one at a time: products run at nine tenths of the peak
   /// whatever the shape, as long as memory delivers the weights.
   private static let oneAtOnce = ConvolutionCosts(
-    streaming: 16, exposed: 0.2, exposedStrided: 0.2, inputPoint: 14, outputPoint: 11, stridedTransform: 1,
+    streaming: 16, exposed: 0.2, exposedStrided: 0.2, inputPoint: 14, outputPoint: 11, stridedTile: 1,
     largeTile: 1, stridedPixel: 1, weightSum: 1.5, inputSum: 3, farInputSum: 4.5, wait: 24, group: 24, farGroup: 0,
     first: 50, strassen: 1.01, inputAtOnce: 65_536)
 
   /// The same core with vectors of 8: what goes point by point hides nothing of memory's time; sums have loops of their own,
   /// but stores are cheaper; and direct products are farther from the peak. An Emerald Rapids core is no different.
   private static let halves = ConvolutionCosts(
-    streaming: 16, exposed: 0.2, exposedStrided: 1, inputPoint: 14, outputPoint: 11, stridedTransform: 1, largeTile: 1,
+    streaming: 16, exposed: 0.2, exposedStrided: 1, inputPoint: 14, outputPoint: 11, stridedTile: 1, largeTile: 1,
     stridedPixel: 1, weightSum: 3, inputSum: 4, farInputSum: 4, wait: 4, group: 50, farGroup: 50, first: 15,
     strassen: 0.97, inputAtOnce: 65_536)
 
   /// Fitted to 252 layers on an Emerald Rapids core. It multiplies two vectors of 16 at a time, but stores no more, and waits
   /// longer for its third cache and for memory: beside products all else costs twice as much, and more.
   private static let twoAtOnce = ConvolutionCosts(
-    streaming: 28, exposed: 0.5, exposedStrided: 0.5, inputPoint: 24, outputPoint: 12, stridedTransform: 1.4,
+    streaming: 28, exposed: 0.5, exposedStrided: 0.5, inputPoint: 24, outputPoint: 12, stridedTile: 1.4,
     largeTile: 1.27, stridedPixel: 1.15, weightSum: 5, inputSum: 14, farInputSum: 14, wait: 12, group: 50, farGroup: 0,
     first: 250, strassen: 1.03, inputAtOnce: 131_072)
 
@@ -78,7 +78,7 @@ extension ConvolutionPass {
     let exposed = taps == 1 ? 0 : isStrided ? costs.exposedStrided : costs.exposed
     let time = max(arithmetic, streaming) + exposed * streaming + Double(images) * transforms + packing
     if algorithm == .direct { return isStrided && taps == 1 ? costs.stridedPixel * time : time }
-    if isStrided { return costs.stridedTransform * time }
+    if isStrided { return costs.stridedTile * time }
     guard algorithm == .winograd6 else { return time }
     // Tiles of 6 x 6 in a small layer are not worth their rounding, nor are more than 12 MB of their weights for few tiles.
     let isWorthIt =
