@@ -129,9 +129,21 @@ func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
       }
       var kernelColumn = 0
       while kernelColumn < pass.pointee.kernelWidth {
-        if lanes > 4, rows > 2 { callFor(&next, lines: pass.pointee.nextLines) }
-        tile.addProducts(pixels, weights, run, count: count)
-        weights += count &* run.columnStep
+        if rows == 8 || rows == 14 {
+          // So many lines at once would keep the weights waiting: up to 20 % of Winograd's products.
+          var (place, left) = (pixels, count)
+          while left > 0 {
+            callFor(&next, lines: pass.pointee.nextLines / 4)
+            tile.addProducts(place, weights, run, count: min(4, left))
+            weights += min(4, left) &* run.columnStep
+            place += 4
+            left &-= 4
+          }
+        } else {
+          if lanes > 4, rows > 2 { callFor(&next, lines: pass.pointee.nextLines) }
+          tile.addProducts(pixels, weights, run, count: count)
+          weights += count &* run.columnStep
+        }
         pixels += pass.pointee.kernelColumn
         kernelColumn &+= 1
       }
@@ -209,12 +221,12 @@ func convolutionTile<let columns: Int, let stride: Int>(
     convolutionTile(Count<6>(), columnCount, strideCount, from: first, pass, input, output)
   case 7 where hasTile(height: 7, columns: columns):
     convolutionTile(Count<7>(), columnCount, strideCount, from: first, pass, input, output)
+  case 8 where hasTile(height: 8, columns: columns) && stride == 0:
+    convolutionTile(Count<8>(), columnCount, strideCount, from: first, pass, input, output)
   case 12 where hasTile(height: 12, columns: columns):
     convolutionTile(Count<12>(), columnCount, strideCount, from: first, pass, input, output)
   case 14 where hasTile(height: 14, columns: columns):
     convolutionTile(Count<14>(), columnCount, strideCount, from: first, pass, input, output)
-  case 16 where hasTile(height: 16, columns: columns):
-    convolutionTile(Count<16>(), columnCount, strideCount, from: first, pass, input, output)
   default: break
   }
 }
@@ -303,12 +315,9 @@ func convolutionRows(
         // A tile of one and a half columns would have more operands than registers.
         if unit.columns == 2 { convolutionTile(rows: rows, Count<1>(), Count<0>(), tilePass, from, to) }
         convolutionTile(rows: rows, Count<0>(), Count<0>(), from: unit.columns &- 1, tilePass, from, to)
-      case (2, _) where lanes == 16 && rows == 16:
-        // Column by column each weight is read once; as 7, 2 and 7 pixels, each would come three times from the second cache,
-        // while it waits for those that come next from memory.
-        convolutionTile(rows: rows, Count<1>(), Count<0>(), tilePass, from, to)
-        convolutionTile(rows: rows, Count<1>(), Count<0>(), from: 1, tilePass, from, to)
-      case (2, 1) where lanes == 16: convolutionTile(rows: rows, Count<2>(), Count<1>(), tilePass, from, to)
+      // The tile of 8 rows is rarely anything but all of a product: one of them will do.
+      case (2, 1) where lanes == 16 && rows != 8:
+        convolutionTile(rows: rows, Count<2>(), Count<1>(), tilePass, from, to)
       case (2, _) where tileColumns == 2: convolutionTile(rows: rows, Count<2>(), Count<0>(), tilePass, from, to)
       default: convolutionTile(rows: rows, Count<1>(), Count<0>(), tilePass, from, to)
       }

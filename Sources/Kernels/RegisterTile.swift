@@ -163,9 +163,9 @@ struct Epilogue {
 @inline(__always)
 func hasTile(height: Int, columns: Int) -> Bool {
   switch (lanes, columns) {
-  case (16, 2): height == 14 || height == 7 || height == 6 || height == 4 || height <= 2
+  case (16, 2): height == 14 || height == 8 || height == 7 || height == 4 || height <= 2
   case (16, 0): height == 14 || height == 7 || height == 4 || height == 1
-  case (16, _): height == 16 || height == 14 || height == 7 || height == 4 || height <= 2
+  case (16, _): height == 14 || height == 7 || height == 4 || height <= 2
   case (8, 1): height == 12 || height == 7 || height == 4 || height <= 2
   case (8, _): height <= 6
   default: height == 4 || height == 1
@@ -194,11 +194,10 @@ struct TileHeights {
     // Sums of 4 x 2 are as many as the FMA units have under way: equal parts waste least.
     if lanes == 8, columns == 2 { return left > equal ? size &+ 1 : size }
     // Winograd's tiles of 4 x 4 in maps of 13 to 16 pixels, and of 2 x 2 in maps of 7 and 8.
-    if lanes == 16, columns > 0, left == 16 { return 16 }
     if lanes == 16, fits(14, left) { return 14 }
+    if lanes == 16, columns == 2, fits(8, left) { return 8 }
     if lanes == 8, fits(12, left) { return 12 }
     if lanes >= 8, fits(7, left) { return 7 }
-    if lanes == 16, columns == 2, fits(6, left) { return 6 }
     if fits(4, left) { return 4 }
     if lanes >= 8, columns > 0, fits(2, left) { return 2 }
     return 1
