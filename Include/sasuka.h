@@ -421,7 +421,7 @@ typedef struct sasuka_model_options {
   /** 1: a ResNet's blocks begin as the identity: the last normalisation's weight is 0 (Goyal et al. 2017). */
   int32_t zero_init_residual;
   /** Yes: forward, sessions and trainers use no algorithm that rounds more than plain sums do (Winograd's, which is up to
-      three times as fast, and Strassen's; results stay within 1e-4 of the largest). Default no. */
+      five times as fast, and Strassen's; results stay within 1e-4 of the largest). Default no. */
   int32_t exact;
   /** Yes: the stage has dilated convolutions instead of its stride: layer2, layer3, layer4 of a ResNet with bottlenecks. */
   int32_t replace_stride_with_dilation[3];

@@ -34,9 +34,9 @@ private func transformInput(
   case 4: transform(Count<4>())
   case 5: transform(Count<5>())
   case 6: transform(Count<6>())
-  case 7: transform(Count<7>())
   case 8: transform(Count<8>())
-  default: transform(Count<10>())
+  case 9: transform(Count<9>())
+  default: transform(Count<12>())
   }
 }
 

@@ -7,23 +7,27 @@ private struct Finish {
   let epilogue: Epilogue
 }
 
-/// Transforms lines of products to lines of `outputs` vectors, of which the first `kept` are stored.
+/// Transforms lines of products to lines of `outputs` vectors, of which the first `kept` are stored. Lines of nine products
+/// may be made for fewer: `last` counts those that a whole line has.
 @inline(never)
 private func transformOutput<let points: Int, let outputs: Int>(
-  _: Count<points>, _: Count<outputs>, _ source: UnsafePointer<Float>, _ from: Lines,
+  _: Count<points>, _: Count<outputs>, last: Int, _ source: UnsafePointer<Float>, _ from: Lines,
   _ destination: UnsafeMutablePointer<Float>, _ to: Lines, count: Int, kept: Int, _ finish: UnsafePointer<Finish>?
 ) {
   // A copy, for what the stores write might be it as far as the compiler knows.
   let (finishes, finish) = (finish != nil, finish?.pointee ?? Finish(bias: Vector(), epilogue: Epilogue(0)))
+  let last = points == 9 ? last : outputs
   var (source, destination) = (source, destination)
   var left = count
   while left > 0 {
     var line = zeroed() as Line<points>
     for point in 0..<points { line[point] = loadVector(source + point &* from.step) }
-    let sums: Line<outputs> = transformOutput(line)
+    let sums = OutputSums<points>(line)
     for output in 0..<outputs where output < kept {
       let place = destination + output &* to.step
-      storeVector(finishes ? finish.epilogue.apply(sums[output] + finish.bias, held: place) : sums[output], place)
+      var sum = sums.output(output)
+      if output &+ 1 == last { sum += line[points &- 1] }
+      storeVector(finishes ? finish.epilogue.apply(sum + finish.bias, held: place) : sum, place)
     }
     source += from.next
     destination += to.next
@@ -36,8 +40,9 @@ private func transformOutput(
   points: Int, outputs: Int, _ source: UnsafePointer<Float>, _ from: Lines,
   _ destination: UnsafeMutablePointer<Float>, _ to: Lines, count: Int, kept: Int, _ finish: UnsafePointer<Finish>?
 ) {
-  func transform<let points: Int, let outputs: Int>(_ pointCount: Count<points>, _ outputCount: Count<outputs>) {
-    transformOutput(pointCount, outputCount, source, from, destination, to, count: count, kept: kept, finish)
+  func transform<let points: Int, let most: Int>(_ pointCount: Count<points>, _ outputCount: Count<most>) {
+    transformOutput(
+      pointCount, outputCount, last: outputs, source, from, destination, to, count: count, kept: kept, finish)
   }
   switch (points, outputs) {
   case (3, _): transform(Count<3>(), Count<2>())
@@ -45,10 +50,9 @@ private func transformOutput(
   case (4, _): transform(Count<4>(), Count<3>())
   case (5, _): transform(Count<5>(), Count<4>())
   case (6, _): transform(Count<6>(), Count<4>())
-  case (7, _): transform(Count<7>(), Count<4>())
-  case (8, 4): transform(Count<8>(), Count<4>())
   case (8, _): transform(Count<8>(), Count<6>())
-  case (_, _): transform(Count<10>(), Count<4>())
+  case (9, _): transform(Count<9>(), Count<7>())
+  case (_, _): transform(Count<12>(), Count<6>())
   }
 }
 

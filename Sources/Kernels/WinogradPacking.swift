@@ -126,7 +126,7 @@ private func winogradPoint(_ index: Int, _ points: Int) -> Double { winogradPoin
 struct WeightTransform {
   let points: Int
   let taps: Int
-  private var matrix = zeroed() as InlineArray<80, Float>
+  private var matrix = zeroed() as InlineArray<84, Float>
 
   @inline(never)
   init(points: Int, taps: Int) {

@@ -8,7 +8,8 @@ import CSystem
 typealias Line<let count: Int> = InlineArray<count, Vector>
 
 /// The finite points of a line of `points`, in their order. Those of 4 and 6 points have a third of the error of 0, ±1, ±2;
-/// those of 3, 5, 7, 8 and 10 are the pairs of opposites with the least, or almost, in steps of a sixteenth.
+/// those of 3, 5, 8, 9 and 12 are the pairs of opposites with the least, or almost, in steps of a sixteenth. An odd number
+/// does without 0: tiles of 7 x 7, by 9 points, round twice as much as those of 6 x 6; with 0 they would eight times.
 @inline(__always)
 func winogradPoint(_ index: Int, of points: Int) -> Double {
   let first = firstPair(of: points)
@@ -19,9 +20,9 @@ func winogradPoint(_ index: Int, of points: Int) -> Double {
     switch points {
     case 3: 0.75
     case 5: pair == 0 ? 0.5 : 1.25
-    case 7: pair == 0 ? 0.3125 : pair == 1 ? 0.875 : 1.875
     case 8: pair == 0 ? 1 : pair == 1 ? 0.5 : 2
-    default: pair == 0 ? 0.4375 : pair == 1 ? 0.8125 : pair == 2 ? 1.25 : 2.25
+    case 9: pair == 0 ? 0.25 : pair == 1 ? 0.6875 : pair == 2 ? 1.125 : 2.125
+    default: pair == 0 ? 0.375 : pair == 1 ? 0.6875 : pair == 2 ? 1 : pair == 3 ? 1.4375 : 2.75
     }
   return (index &- first) % 2 == 0 ? magnitude : -magnitude
 }
@@ -44,7 +45,7 @@ func transformInput<let points: Int>(_ d: inout Line<points>) {
     let first = firstPair(of: points)
     if first == 1 { d[0] = everySecond(source, from: 0, polynomial, count: pairs(of: points)) }
     d[points &- 1] = everySecond(source, from: first, polynomial, count: pairs(of: points))
-    for pair in 0..<4 where pair < pairs(of: points) { transformPair(&d, source, pair) }
+    for pair in 0..<5 where pair < pairs(of: points) { transformPair(&d, source, pair) }
   } else if points == 6 {
     let (a, b) = (d[4] - d[2], d[3] - d[1])
     let (sum, difference) = (d[2] + d[3], d[3] - d[2])
@@ -81,64 +82,75 @@ private func transformPair<let points: Int>(_ d: inout Line<points>, _ source: L
 
 /// The coefficients of the product of (y - p²) over the pairs ±p, but one; the highest is 1.
 @inline(__always)
-private func squares(of points: Int, without skipped: Int) -> InlineArray<5, Float> {
-  var polynomial: InlineArray<5, Double> = [1, 0, 0, 0, 0]
-  for pair in 0..<4 where pair != skipped && pair < pairs(of: points) {
+private func squares(of points: Int, without skipped: Int) -> InlineArray<6, Float> {
+  var polynomial: InlineArray<6, Double> = [1, 0, 0, 0, 0, 0]
+  for pair in 0..<5 where pair != skipped && pair < pairs(of: points) {
     let point = winogradPoint(firstPair(of: points) &+ 2 &* pair, of: points)
-    for power in 0..<4 { polynomial[4 &- power] = polynomial[3 &- power] - point * point * polynomial[4 &- power] }
+    for power in 0..<5 { polynomial[5 &- power] = polynomial[4 &- power] - point * point * polynomial[5 &- power] }
     polynomial[0] *= -point * point
   }
-  var result = zeroed() as InlineArray<5, Float>
-  for power in 0..<5 { result[power] = Float(polynomial[power]) }
+  var result = zeroed() as InlineArray<6, Float>
+  for power in 0..<6 { result[power] = Float(polynomial[power]) }
   return result
 }
 
 /// A polynomial's coefficients times every second vector from one on; the highest, of `count`, is 1.
 @inline(__always)
 private func everySecond<let points: Int>(
-  _ d: Line<points>, from first: Int, _ coefficients: InlineArray<5, Float>, count: Int
+  _ d: Line<points>, from first: Int, _ coefficients: InlineArray<6, Float>, count: Int
 ) -> Vector {
   var sum = d[first &+ 2 &* count]
-  for place in 0..<4 where place < count {
+  for place in 0..<5 where place < count {
     sum = multiplyAdd(Vector(repeating: coefficients[place]), d[first &+ 2 &* place], sum)
   }
   return sum
 }
 
-/// The line of the output of which `s` are the products at the points.
-@inline(__always)
-func transformOutput<let points: Int, let outputs: Int>(_ s: Line<points>) -> Line<outputs> {
-  var y = zeroed() as Line<outputs>
-  if points > 6 || points % 2 == 1 {
+/// What the line of the output is made of, of which `s` are the products at the points.
+struct OutputSums<let points: Int> {
+  private let s: Line<points>
+  /// Of the products at the points of each pair.
+  private var sums = zeroed() as Line<5>
+  private var differences = zeroed() as Line<5>
+
+  @inline(__always)
+  init(_ s: Line<points>) {
+    self.s = s
     let first = firstPair(of: points)
-    var (sums, differences) = (zeroed() as Line<4>, zeroed() as Line<4>)
-    for pair in 0..<4 where pair < pairs(of: points) {
-      sums[pair] = s[first &+ 2 &* pair] + s[first &+ 2 &* pair &+ 1]
-      differences[pair] = s[first &+ 2 &* pair] - s[first &+ 2 &* pair &+ 1]
-    }
-    for output in 0..<outputs {
-      var sum = output == 0 && first == 1 ? s[0] : output == outputs &- 1 ? s[points &- 1] : Vector()
-      for pair in 0..<4 where pair < pairs(of: points) {
-        let point = winogradPoint(first &+ 2 &* pair, of: points)
-        var power = 1.0
-        for _ in 0..<output { power *= point }
-        sum = multiplyAdd(Vector(repeating: Float(power)), output % 2 == 0 ? sums[pair] : differences[pair], sum)
+    for pair in 0..<5 where pair < pairs(of: points) {
+      let place = first &+ 2 &* pair
+      // Of 6 points the last two finite ones are no pair.
+      if points == 6, pair == 1 {
+        (sums[pair], differences[pair]) = (s[place], s[place &+ 1])
+      } else {
+        (sums[pair], differences[pair]) = (s[place] + s[place &+ 1], s[place] - s[place &+ 1])
       }
-      y[output] = sum
     }
-  } else if points == 6 {
-    let (sum, difference) = (s[1] + s[2], s[1] - s[2])
-    y[0] = s[0] + sum + s[3] + s[4]
-    let odd = multiplyAdd(Vector(repeating: 0.5), s[3], multiplyAdd(Vector(repeating: -2), s[4], difference))
-    y[1] = odd
-    y[2] = multiplyAdd(Vector(repeating: 0.25), s[3], multiplyAdd(Vector(repeating: 4), s[4], sum))
-    y[3] =
-      s[5] + multiplyAdd(Vector(repeating: 0.125), s[3], multiplyAdd(Vector(repeating: -8), s[4], difference))
-  } else {
-    y[0] = s[0] + s[1] + s[2]
-    y[1] = s[1] - s[2]
-    if outputs == 3 { y[2] = s[1] + s[2] }
-    y[outputs &- 1] += s[3]
   }
-  return y
+
+  /// One vector of it, but for the product at infinity, which the last has.
+  @inline(__always)
+  func output(_ output: Int) -> Vector {
+    let first = firstPair(of: points)
+    let pair = output % 2 == 0 ? sums : differences
+    var sum = output == 0 && first == 1 ? pair[0] + s[0] : power(of: first, output) * pair[0]
+    for number in 1..<5 where number < pairs(of: points) {
+      let place = first &+ 2 &* number
+      if points == 6 {
+        sum = multiplyAdd(power(of: place &+ 1, output), differences[number], sum)
+        sum = multiplyAdd(power(of: place, output), sums[number], sum)
+      } else {
+        sum = multiplyAdd(power(of: place, output), pair[number], sum)
+      }
+    }
+    return sum
+  }
+
+  /// A point to some power.
+  @inline(__always)
+  private func power(of place: Int, _ exponent: Int) -> Vector {
+    var power = 1.0
+    for _ in 0..<exponent { power *= winogradPoint(place, of: points) }
+    return Vector(repeating: Float(power))
+  }
 }

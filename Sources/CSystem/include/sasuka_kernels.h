@@ -82,10 +82,9 @@ typedef struct sasuka_weight_strides {
       products   [point * output_point_stride + (channel block * tile_stride + tile) * V + lane]  from winograd_product,
     and the output from winograd_output. Output pixel (y, x) reads input pixels from (y - top, x - left) on; what lies
     outside the input is 0.
-    Of stride 1, tiles have (point_rows - kernel_height + 1) x (point_columns - kernel_width + 1) pixels: 2, 4 or 6 in each
-    direction, with 4, 6, 7 or 8 points, or 10 along the only one: F(2x2, 3x3), F(4x4, 3x3), F(6x6, 3x3), F(4x4, 4x4),
-    F(4x4, 5x5), F(4, 7), F(4, 3). A kernel of one row is filtered along rows alone, with one row of points, and one of one
-    column alike.
+    Of stride 1, tiles have (point_rows - kernel_height + 1) x (point_columns - kernel_width + 1) pixels; a direction has 4,
+    6, 8 or 9 points, or 12 if it is the only one: F(2, 3), F(4, 3), F(6, 3), F(7, 3), F(6, 4), F(5, 5), F(6, 7) in it.
+    A kernel of one row is filtered along rows alone, with one row of points, and one of one column alike.
     Of stride 2, with 3 x 3 taps and a multiple of V input channels, the input's four phases (even or odd rows, even or odd
     columns, counted from the tile's first) are convolved with the kernel's four phases, of 2 x 2, 2 x 1, 1 x 2 and 1 x 1
     taps, at the same points, and summed there: tiles have (point_rows - 1) x (point_columns - 1) pixels, 2, 3 or 4 in each
@@ -110,7 +109,7 @@ typedef struct sasuka_winograd {
 } sasuka_winograd;
 
 /** Columns of pixels that a run of tiles side by side covers, at most, and points along a line, at most. */
-enum { SASUKA_WINOGRAD_COLUMNS = 32, SASUKA_WINOGRAD_POINTS = 10 };
+enum { SASUKA_WINOGRAD_COLUMNS = 32, SASUKA_WINOGRAD_POINTS = 12 };
 
 /** Floats of scratch that the transforms of a run of tiles need. */
 static inline int64_t sasuka_winograd_scratch_floats(int64_t width) {

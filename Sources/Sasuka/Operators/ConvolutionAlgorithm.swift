@@ -11,20 +11,63 @@ package enum ConvolutionAlgorithm: Int, CaseIterable, Sendable {
   case winograd2 = 2
   /// Of tiles of 3 x 3 pixels: 49/81 of the products of a 3 x 3 convolution of stride 2.
   case winograd3 = 3
-  /// Of tiles of 4 x 4 pixels: 1/4 of the products of a 3 x 3 convolution, 9/16 of one of stride 2, 49/256 of a
-  /// 4 x 4, 4/25 of a 5 x 5, 5/14 of a 1 x 7; of a first layer of 7 x 7 and stride 2, in its phases, 1/4.
+  /// Of tiles of 4 x 4 pixels: 1/4 of the products of a 3 x 3 convolution, 9/16 of one of stride 2.
   case winograd4 = 4
-  /// Of tiles of 6 x 6 pixels: 16/81 of the products of a 3 x 3 convolution.
+  /// Of tiles of 5 x 5 pixels: 81/625 of the products of a 5 x 5 convolution. A side of 3 or 4 taps has 7 or 6 pixels.
+  case winograd5 = 5
+  /// Of tiles of 6 x 6 pixels: 16/81 of the products of a 3 x 3 convolution, 9/64 of a 4 x 4, 2/7 of a 1 x 7; of a first
+  /// layer of 7 x 7 and stride 2, in its phases, 9/49.
   case winograd6 = 6
+  /// Of tiles of 7 x 7 pixels: 9/49 of the products of a 3 x 3 convolution.
+  case winograd7 = 7
+  /// Of tiles of 4 rows of 2 pixels: 1/3 of the products of a 3 x 3 convolution. Their weights are two thirds of those of
+  /// 4 x 4, where memory gives them no faster than they are multiplied: 7 x 7 pixels.
+  case winograd4x2 = 8
+  /// Of tiles of 7 rows of 4 pixels: 3/14 of the products of a 3 x 3 convolution, with two thirds of the weights of 7 x 7.
+  case winograd7x4 = 9
+  case winograd7x2 = 10
 
-  /// Pixels of a tile along a side where the kernel has so many taps.
-  func tile(taps: Int64) -> Int64 { taps == 1 ? 1 : Int64(rawValue) }
+  /// Rows and columns of a tile.
+  private var tile: (rows: Int64, columns: Int64) {
+    switch self {
+    case .winograd4x2: (4, 2)
+    case .winograd7x4: (7, 4)
+    case .winograd7x2: (7, 2)
+    default: (Int64(rawValue), Int64(rawValue))
+    }
+  }
 
-  /// Points along a side of a tile. A stride of 2 takes a kernel of 3 taps apart into one of 2 and one of 1.
-  func points(taps: Int64, stride: Int64) -> Int64 { tile(taps: taps) + sasuka_divide_up(taps, stride) - 1 }
+  private func side(_ pixels: Int64, taps: Int64) -> Int64 { taps == 1 ? 1 : self == .winograd5 ? 10 - taps : pixels }
 
-  /// A time as it counts beside those of others: tiles of 6 x 6 round most and have the most weights.
-  func handicapped(_ time: Double) -> Double { self == .winograd6 ? 1.02 * time : time }
+  /// Rows of a tile where a column of the kernel has so many taps.
+  package func tileRows(taps: Int64) -> Int64 { side(tile.rows, taps: taps) }
+
+  /// Columns of a tile where a row of the kernel has so many taps.
+  package func tileColumns(taps: Int64) -> Int64 { side(tile.columns, taps: taps) }
+
+  /// Whether there are transforms for kernels of so many rows and columns of taps.
+  package func filters(rows: Int64, columns: Int64) -> Bool {
+    func filters(_ taps: Int64, _ tile: Int64) -> Bool {
+      switch taps {
+      case 1: true
+      case 3: tile == 2 || tile == 4 || tile >= 6
+      case 4: tile == 6
+      case 5: tile == 5
+      // Twelve points, in two dimensions, would cost float32 two digits.
+      case 7: tile == 6 && rows * columns == 7
+      default: false
+      }
+    }
+    // A kernel of one row or column needs no tiles of other sides; tiles of 5 x 5 are those of 7 x 7 where there are 3 taps.
+    return rows * columns > 1 && (tile.rows == tile.columns || rows == columns)
+      && (self != .winograd5 || max(rows, columns) == 5)
+      && filters(rows, tileRows(taps: rows)) && filters(columns, tileColumns(taps: columns))
+  }
+
+  /// A time as it counts beside those of others: large tiles round most and have the most weights.
+  func handicapped(_ time: Double) -> Double { isLarge ? 1.02 * time : time }
+
+  var isLarge: Bool { self == .winograd6 || self == .winograd7 || self == .winograd7x4 }
 
   /// Where the profile has it; shapes tell how many dimensions are meant.
   var name: StaticString {
@@ -34,7 +77,12 @@ package enum ConvolutionAlgorithm: Int, CaseIterable, Sendable {
     case .winograd2: "winograd 2x2"
     case .winograd3: "winograd 3x3"
     case .winograd4: "winograd 4x4"
+    case .winograd5: "winograd 5x5"
     case .winograd6: "winograd 6x6"
+    case .winograd7: "winograd 7x7"
+    case .winograd4x2: "winograd 4x2"
+    case .winograd7x4: "winograd 7x4"
+    case .winograd7x2: "winograd 7x2"
     }
   }
 }
@@ -105,26 +153,19 @@ extension ConvolutionPass {
       && shape.output_pixel_stride == width
   }
 
-  /// Whether there are transforms for the kernel's taps; ten points, in two dimensions, would cost float32 two digits.
+  /// Whether there are transforms for the kernel's taps.
   private func allowsWinograd(_ algorithm: ConvolutionAlgorithm, lanes: Int) -> Bool {
+    let (height, width) = (shape.kernel_height, shape.kernel_width)
+    let (down, across) = (shape.stride_height, shape.stride_width)
     if readsPlanes {
       // Two taps would have few products to save, and phases without a tap none.
-      func fits(_ taps: Int64, _ stride: Int64) -> Bool { stride > 1 && taps > 2 * stride && taps <= 4 * stride }
-      return algorithm == .winograd4 && fits(shape.kernel_height, shape.stride_height)
-        && fits(shape.kernel_width, shape.stride_width)
+      return min(down, across) > 1 && height > 2 * down && width > 2 * across
+        && algorithm.filters(rows: sasuka_divide_up(height, down), columns: sasuka_divide_up(width, across))
     }
-    let sides = [shape.kernel_height, shape.kernel_width]
-    if shape.stride_height == 2, shape.stride_width == 2 {
-      return sides == [3, 3] && Int(shape.input_channels) % lanes == 0 && algorithm != .winograd6
+    if down == 2, across == 2 {
+      return height == 3 && width == 3 && Int(shape.input_channels) % lanes == 0
+        && (algorithm == .winograd2 || algorithm == .winograd3 || algorithm == .winograd4)
     }
-    if algorithm == .winograd3 { return false }
-    let filtered = sides.filter { $0 != 1 }
-    let most: Int64 = filtered.count == 1 ? Int64(SASUKA_WINOGRAD_POINTS) : 8
-    return !filtered.isEmpty && shape.stride_height == 1 && shape.stride_width == 1
-      && filtered.allSatisfy { taps in
-        let isKnown =
-          taps == 3 || (taps == 4 || taps == 5 || taps == 7) && algorithm == .winograd4
-        return isKnown && algorithm.points(taps: taps, stride: 1) <= most
-      }
+    return down == 1 && across == 1 && algorithm.filters(rows: height, columns: width)
   }
 }

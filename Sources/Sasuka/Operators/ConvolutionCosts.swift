@@ -7,7 +7,7 @@ struct ConvolutionCosts {
   /// and 2.
   let streaming, exposed, exposedStrided: Double
   /// Winograd's transforms of one tile of one channel block, for each point of the input and of the output; and how much
-  /// longer than by these numbers tiles of a stride of 2 take, and tiles of 6 x 6.
+  /// longer than by these numbers tiles of a stride of 2 take, and tiles of 6 x 6 and 7 x 7.
   let inputPoint, outputPoint, stridedTile, largeTile: Double
   /// A vector of pixels that lie apart, beside one of neighbours, where there is but one tap.
   let stridedPixel: Double
@@ -23,14 +23,14 @@ struct ConvolutionCosts {
   /// Measured on a Zen 4 core with vectors of 16, which it multiplies one at a time: products run at nine tenths of the peak
   /// whatever the shape, as long as memory delivers the weights.
   private static let oneAtOnce = ConvolutionCosts(
-    streaming: 16, exposed: 0.2, exposedStrided: 0.2, inputPoint: 14, outputPoint: 11, stridedTile: 1,
+    streaming: 9, exposed: 0.2, exposedStrided: 0.7, inputPoint: 18, outputPoint: 9, stridedTile: 1,
     largeTile: 1, stridedPixel: 1, weightSum: 1.5, inputSum: 3, farInputSum: 4.5, wait: 24, group: 24, farGroup: 0,
     first: 50, strassen: 1.01, inputAtOnce: 65_536)
 
   /// The same core with vectors of 8: what goes point by point hides nothing of memory's time; sums have loops of their own,
-  /// but stores are cheaper; and direct products are farther from the peak. An Emerald Rapids core is no different.
+  /// but stores are cheaper; and direct products are farther from the peak.
   private static let halves = ConvolutionCosts(
-    streaming: 16, exposed: 0.2, exposedStrided: 1, inputPoint: 14, outputPoint: 11, stridedTile: 1, largeTile: 1,
+    streaming: 9, exposed: 0.2, exposedStrided: 0.2, inputPoint: 14, outputPoint: 11, stridedTile: 1, largeTile: 1,
     stridedPixel: 1, weightSum: 3, inputSum: 4, farInputSum: 4, wait: 4, group: 50, farGroup: 50, first: 15,
     strassen: 0.97, inputAtOnce: 65_536)
 
@@ -79,11 +79,9 @@ extension ConvolutionPass {
     let time = max(arithmetic, streaming) + exposed * streaming + Double(images) * transforms + packing
     if algorithm == .direct { return isStrided && taps == 1 ? costs.stridedPixel * time : time }
     if isStrided { return costs.stridedTile * time }
-    guard algorithm == .winograd6 else { return time }
-    // Tiles of 6 x 6 in a small layer are not worth their rounding, nor are more than 12 MB of their weights for few tiles.
-    let isWorthIt =
-      arithmetic > 200_000 * Double(images)
-      && (weights * weightVectors * Double(lanes) <= 3_145_728 || Double(images) * places >= 100)
+    guard algorithm.isLarge else { return time }
+    // In a small layer large tiles are not worth their rounding.
+    let isWorthIt = arithmetic > 200_000 * Double(images)
     return algorithm.handicapped(costs.largeTile * (isWorthIt ? time : 1.13 * time))
   }
 

@@ -4,9 +4,11 @@ import CSystem
 extension Lowering {
   /// Tiles of a block: enough to stream the weights seldom, few enough for most blocks to stay in the L2 cache. Measured
   /// from 14 to 112, with 64 to 512 channels, on a Zen 4 core: for 36 points within 5 % from 42 on, slower below and above;
-  /// for 64 points the same from 28 on. A point of a phase counts as one: for 100 points, slower with 16 tiles and with 52.
-  /// For the 49 points of a first layer's 12 phases within 3 % from 56 on, slower below.
-  private static func tilesAtOnce(points: Int) -> Int { points > 49 ? 28 : 56 }
+  /// for 64 points the same from 28 on; for 81, 21 are 3 % faster than 28, but in bands, which are whole rows, slower. A point
+  /// of a phase counts as one: for 100 points, slower with 16 tiles and with 52.
+  private static func tilesAtOnce(points: Int, inBands: Bool) -> Int {
+    points == 81 && !inBands ? 21 : points > 49 ? 28 : 56
+  }
 
   /// Images whose phases lie in the scratch at the same time: few, as a first layer's phases are larger than its images.
   private static let imagesTakenApart = 4
@@ -51,9 +53,10 @@ extension Lowering {
 
   /// Adds the steps of some images, whose scratch is not laid out yet.
   private mutating func convolve(_ run: WinogradRun) {
-    run.divide(tilesAtOnce: Lowering.tilesAtOnce(points: run.points * run.phases), among: threads)
+    let wish = Lowering.tilesAtOnce(points: run.points * run.phases, inBands: false)
+    run.divide(tilesAtOnce: wish, among: threads)
     let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
-    if threads == 1 || run.blocks >= 2 * threads {
+    if threads == 1 || run.blocks >= threads {
       // Tall tiles read each weight seldom, and few tiles read it but once: best is to read all of them in order. Others go
       // point by point, each of whose inputs stay in the cache: 20 % faster with 256 channels on AVX2.
       run.allocate(tiles: run.tilesAtOnce, units: lanes == 16 || run.tilesAtOnce < 32 ? 1 : run.units)
@@ -83,7 +86,7 @@ extension Lowering {
   private mutating func convolve(_ run: WinogradRun, images: Int, for reader: BandReader) {
     let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
     let stretches = min(threads(sharingOneOf: images), run.tileRows)
-    let tilesAtOnce = Lowering.tilesAtOnce(points: run.points * run.phases)
+    let tilesAtOnce = Lowering.tilesAtOnce(points: run.points * run.phases, inBands: true)
     run.divideRows(tilesAtOnce: tilesAtOnce, stretches: stretches, for: reader)
     needWorkerScratch(bytes: (lines + run.scratchFloats + run.mapFloats) * MemoryLayout<Float>.stride)
     step(units: images * stretches) { number, context in
@@ -137,13 +140,17 @@ extension sasuka_winograd {
     (input_channels, output_channels) = (shape.input_channels, shape.output_channels)
     (kernel_height, kernel_width) = (shape.kernel_height, shape.kernel_width)
     stride = shape.stride_width
-    point_rows = algorithm.points(taps: shape.kernel_height, stride: stride)
-    point_columns = algorithm.points(taps: shape.kernel_width, stride: stride)
+    // A stride of 2 takes a kernel of 3 taps apart into one of 2 and one of 1.
+    let tile = (
+      rows: algorithm.tileRows(taps: shape.kernel_height), columns: algorithm.tileColumns(taps: shape.kernel_width)
+    )
+    point_rows = tile.rows + sasuka_divide_up(shape.kernel_height, stride) - 1
+    point_columns = tile.columns + sasuka_divide_up(shape.kernel_width, stride) - 1
     (input_height, input_width) = (pass.padding?.height ?? shape.input_height, pass.padding?.width ?? shape.input_width)
     (top, left) = (pass.padding?.top ?? 0, pass.padding?.left ?? 0)
     (output_height, output_width) = (shape.output_height, shape.output_width)
-    tiles_down = sasuka_divide_up(output_height, algorithm.tile(taps: kernel_height))
-    tiles_across = sasuka_divide_up(output_width, algorithm.tile(taps: kernel_width))
+    tiles_down = sasuka_divide_up(output_height, tile.rows)
+    tiles_across = sasuka_divide_up(output_width, tile.columns)
     output_block_stride = shape.output_block_stride
     output_row_stride = shape.output_row_stride
     output_pixel_stride = shape.output_pixel_stride

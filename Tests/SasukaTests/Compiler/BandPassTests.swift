@@ -221,7 +221,8 @@ extension Banded {
   ]
 
   private static let choices: [AlgorithmChoice] = [
-    .fastest, .exact, .forced(.winograd2), .forced(.winograd4), .forced(.winograd6),
+    .fastest, .exact, .forced(.winograd2), .forced(.winograd4), .forced(.winograd6), .forced(.winograd7),
+    .forced(.winograd7x4),
   ]
 
   @Test(arguments: pooledBlocks, choices)

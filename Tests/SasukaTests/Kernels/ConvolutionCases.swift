@@ -20,6 +20,7 @@ struct ConvolutionCase: CustomStringConvertible {
   var outputHeight: Int { (height + top + bottom - dilation.height * (kernel.height - 1) - 1) / stride.height + 1 }
   var outputWidth: Int { (width + left + right - dilation.width * (kernel.width - 1) - 1) / stride.width + 1 }
   var taps: Int { kernel.height * kernel.width }
+  var longest: Int { max(kernel.height, kernel.width) }
   var inputChannels: Int { groups * inputs }
   var outputChannels: Int { groups * outputs }
 

@@ -15,10 +15,11 @@ import Testing
   }
 
   private static let layers = [
-    // Where transforms cost twice as much, tiles of 4 x 4 are the best; where weights do, those with few of them.
-    Layer(inputs: 64, outputs: 64, side: 56, one: .winograd6, two: .winograd4),
-    Layer(inputs: 256, outputs: 256, side: 14, one: .winograd4, two: .winograd2),
-    Layer(inputs: 512, outputs: 512, side: 7, one: .winograd2, two: .direct),
+    // Where transforms cost twice as much, and where weights do, smaller tiles are the best.
+    Layer(inputs: 64, outputs: 64, side: 56, one: .winograd7, two: .winograd4),
+    Layer(inputs: 256, outputs: 256, side: 14, one: .winograd7x2, two: .winograd4x2),
+    Layer(inputs: 512, outputs: 512, side: 7, one: .winograd4x2, two: .direct),
+    Layer(inputs: 192, outputs: 192, side: 24, one: .winograd6, two: .winograd4),
     Layer(inputs: 256, outputs: 256, side: 28, stride: 2, one: .winograd2, two: .direct),
     // Sums of Strassen's products are hidden by the others where those are many.
     Layer(inputs: 256, outputs: 64, side: 56, kernel: 1, one: .strassen, two: .direct),

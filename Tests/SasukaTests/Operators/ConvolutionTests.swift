@@ -19,36 +19,33 @@ import Testing
     }
   }
 
-  private static let choices: [AlgorithmChoice] = [
-    .exact, .forced(.strassen), .forced(.winograd2), .forced(.winograd3), .forced(.winograd4), .forced(.winograd6),
-  ]
+  private static let choices: [AlgorithmChoice] =
+    [.exact] + ConvolutionAlgorithm.allCases.filter { $0 != .direct }.map { .forced($0) }
 
   /// The bound of plain sums times what an algorithm amplifies their rounding by, if it has transforms for the kernel.
   private static func tolerance(_ choice: AlgorithmChoice, _ kernel: Extent, _ stride: Extent) -> Float {
+    guard case .forced(let algorithm) = choice else { return 1e-5 }
+    if algorithm == .strassen { return kernel == Extent(1) ? 1e-5 * Float(StrassenKernelTests.amplification) : 1e-5 }
+    func amplification(_ kernel: (height: Int, width: Int), stride: Int = 1) -> Float {
+      let (rows, columns) = (
+        algorithm.tileRows(taps: Int64(kernel.height)), algorithm.tileColumns(taps: Int64(kernel.width))
+      )
+      return Float(ToomCook.amplification(tile: (Int(rows), Int(columns)), kernel: kernel, stride: stride))
+    }
+    if stride == Extent(2), kernel == Extent(3) {
+      let strided: [ConvolutionAlgorithm] = [.winograd2, .winograd3, .winograd4]
+      return strided.contains(algorithm) ? 1e-5 * amplification((3, 3), stride: 2) : 1e-5
+    }
     // A first layer is computed in the phases of its stride, and so is the gradient of any layer's input, by phases of
     // some taps and of one fewer.
-    if case .forced(let algorithm) = choice, min(stride.height, stride.width) > 1, kernel != Extent(3) {
-      let taps = [(kernel.height, stride.height), (kernel.width, stride.width)].map { size, stride in
-        [(size + stride - 1) / stride, size / stride].first { $0 == 3 || $0 == 4 && algorithm == .winograd4 }
+    func sides(_ size: Int, _ stride: Int) -> [Int] { [(size + stride - 1) / stride, size / stride] }
+    for rows in sides(kernel.height, stride.height) {
+      for columns in sides(kernel.width, stride.width)
+      where algorithm.filters(rows: Int64(rows), columns: Int64(columns)) {
+        return 1e-5 * max(1, amplification((rows, columns)))
       }
-      guard let rows = taps[0], let columns = taps[1], algorithm != .strassen, algorithm != .winograd3 else {
-        return 1e-5
-      }
-      return 1e-5 * Float(ToomCook.amplification(tile: algorithm.rawValue, kernel: (rows, columns)))
     }
-    let strided: [ConvolutionAlgorithm] = [.winograd2, .winograd3, .winograd4]
-    if stride == Extent(2), kernel == Extent(3), case .forced(let algorithm) = choice, strided.contains(algorithm) {
-      return 1e-5 * Float(ToomCook.amplification(tile: algorithm.rawValue, kernel: (3, 3), stride: 2))
-    }
-    if case .forced(.winograd3) = choice { return 1e-5 }
-    let filtered = [kernel.height, kernel.width].filter { $0 != 1 }
-    if case .forced(.strassen) = choice {
-      return filtered.isEmpty ? 1e-5 * Float(StrassenKernelTests.amplification) : 1e-5
-    }
-    guard case .forced(let algorithm) = choice, filtered.allSatisfy([3, 4, 5, 7].contains) else { return 1e-5 }
-    guard filtered.allSatisfy({ algorithm.rawValue + $0 - 1 <= 10 }) else { return 1e-5 }
-    let amplification = ToomCook.amplification(tile: algorithm.rawValue, kernel: (kernel.height, kernel.width))
-    return 1e-5 * Float(amplification)
+    return 1e-5
   }
 
   /// Winograd's and Strassen's results after everything that a convolution does for those behind it, and in training, beside the exact.
