@@ -130,7 +130,7 @@ func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
       var kernelColumn = 0
       while kernelColumn < pass.pointee.kernelWidth {
         if rows == 8 || rows == 14 {
-          // So many lines at once would keep the weights waiting: up to 20 % of Winograd's products.
+          // All lines of a block at once would keep its own weights waiting: up to 20 % of Winograd's products.
           var (place, left) = (pixels, count)
           while left > 0 {
             callFor(&next, lines: pass.pointee.nextLines / 4)

@@ -193,7 +193,6 @@ struct TileHeights {
   func next(left: Int) -> Int {
     // Sums of 4 x 2 are as many as the FMA units have under way: equal parts waste least.
     if lanes == 8, columns == 2 { return left > equal ? size &+ 1 : size }
-    // Winograd's tiles of 4 x 4 in maps of 13 to 16 pixels, and of 2 x 2 in maps of 7 and 8.
     if lanes == 16, fits(14, left) { return 14 }
     if lanes == 16, columns == 2, fits(8, left) { return 8 }
     if lanes == 8, fits(12, left) { return 12 }

@@ -20,11 +20,13 @@ package enum ConvolutionAlgorithm: Int, CaseIterable, Sendable {
   case winograd6 = 6
   /// Of tiles of 7 x 7 pixels: 9/49 of the products of a 3 x 3 convolution.
   case winograd7 = 7
-  /// Of tiles of 4 rows of 2 pixels: 1/3 of the products of a 3 x 3 convolution. Their weights are two thirds of those of
-  /// 4 x 4, where memory gives them no faster than they are multiplied: 7 x 7 pixels.
+  /// Of tiles of 4 rows of 2 pixels: 1/3 of the products of a 3 x 3 convolution, with two thirds of the weights of 4 x 4, which
+  /// memory gives as fast as they are multiplied by the few tiles of 7 x 7 pixels.
   case winograd4x2 = 8
   /// Of tiles of 7 rows of 4 pixels: 3/14 of the products of a 3 x 3 convolution, with two thirds of the weights of 7 x 7.
   case winograd7x4 = 9
+  /// Of tiles of 7 rows of 2 pixels: 2/7 of the products of a 3 x 3 convolution, with no more weights than 4 x 4: 14 x 14
+  /// pixels.
   case winograd7x2 = 10
 
   /// Rows and columns of a tile.
