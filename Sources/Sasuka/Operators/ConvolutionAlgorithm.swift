@@ -69,6 +69,7 @@ package enum ConvolutionAlgorithm: Int, CaseIterable, Sendable {
   /// A time as it counts beside those of others: large tiles round most and have the most weights.
   func handicapped(_ time: Double) -> Double { isLarge ? 1.02 * time : time }
 
+  /// Whether what its tiles round counts where others would do for 3 x 3: twice as much and more than 4 x 4 and 7 x 2.
   var isLarge: Bool { self == .winograd6 || self == .winograd7 || self == .winograd7x4 }
 
   /// Where the profile has it; shapes tell how many dimensions are meant.

@@ -56,7 +56,7 @@ extension Lowering {
     let wish = Lowering.tilesAtOnce(points: run.points * run.phases, inBands: false)
     run.divide(tilesAtOnce: wish, among: threads)
     let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
-    if threads == 1 || run.blocks >= threads {
+    if run.blocks >= threads {
       // Tall tiles read each weight seldom, and few tiles read it but once: best is to read all of them in order. Others go
       // point by point, each of whose inputs stay in the cache: 20 % faster with 256 channels on AVX2.
       run.allocate(tiles: run.tilesAtOnce, units: lanes == 16 || run.tilesAtOnce < 32 ? 1 : run.units)

@@ -81,7 +81,8 @@ import Testing
   /// Every tile that each kernel has.
   static let tiles: [(shape: ConvolutionCase, tile: Tile)] =
     squares([2, 3, 4], of: strided) + squares([2, 4, 6, 7], of: shapes)
-    + shapes.flatMap { [($0, (4, 2)), ($0, (7, 4))] } + squares([6], of: shapesOf4) + squares([5], of: shapesOf5)
+    + shapes.flatMap { [($0, (4, 2)), ($0, (7, 4)), ($0, (7, 2))] }
+    + squares([6], of: shapesOf4) + squares([5], of: shapesOf5)
     + squares([6], of: lines.filter { $0.longest == 7 }) + squares([4, 6, 7], of: lines.filter { $0.longest == 3 })
     + lines.filter { $0.longest == 5 }.map { ($0, (7, 5)) }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -99,8 +100,12 @@ def test_a_first_layer_takes_a_bias_a_normalisation_and_a_sum() -> None:
         np.testing.assert_allclose(fused(x), plain(x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name, taken_apart", [("resnet18", True), ("alexnet", True), ("vgg11", False), ("mobilenet_v2", False)])
-def test_a_first_layer_of_large_kernels_is_computed_in_phases(name: str, taken_apart: bool) -> None:
+@pytest.mark.parametrize(
+    "name, tiles",
+    # Phases of 4 taps have one size of tiles, those of 3 the one that is the fastest on this kind of core.
+    [("resnet18", "6x6"), ("alexnet", "[4-7]x[24-7]"), ("vgg11", None), ("mobilenet_v2", None)],
+)
+def test_a_first_layer_of_large_kernels_is_computed_in_phases(name: str, tiles: str | None) -> None:
     model = sasuka.create_model(name, seed=0, threads=1)
     x = np.random.default_rng(0).standard_normal((1, 3, 97, 130)).astype(np.float32)
     has_winograd = sasuka.instruction_set() != "baseline"
@@ -109,10 +114,8 @@ def test_a_first_layer_of_large_kernels_is_computed_in_phases(name: str, taken_a
         with model.session(x.shape, profile=True, exact=exact, without=["bands"]) as session:
             rows = [row for row in session.profile(x, runs=1) if row.kind == "convolution"]
         first = [row.algorithm for row in rows if row.name == rows[0].name and row.algorithm != "padding"]
-        if taken_apart and has_winograd and not exact:
-            assert first[0] == "space to depth" and first[1].startswith("winograd ") and len(first) == 2
-        else:
-            assert first == ["planar"]
+        taken_apart = tiles is not None and has_winograd and not exact
+        assert re.fullmatch(f"space to depth, winograd {tiles}" if taken_apart else "planar", ", ".join(first))
 
 
 @pytest.mark.parametrize(
