@@ -41,7 +41,8 @@ def sasuka(folder: Path, threads: int, x: np.ndarray) -> dict[str, Run]:
     name = network_name(folder)
     model = sasuka.create_model(name, threads=threads, **options(name))
     model.load_weights(file_of(folder, "model.safetensors"))
-    session = model.session(x.shape)
+    # As the others do, which keep what they have packed and no more.
+    session = model.session(x.shape, release_weights=True)
     logits = np.empty(session.output_shape, dtype=np.float32)
     return {"Sasuka": lambda: session(x, out=logits)}
 

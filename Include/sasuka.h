@@ -109,8 +109,8 @@ typedef struct sasuka_tensor {
 typedef struct sasuka_progress {
   /** Bytes of this struct that the library filled. */
   size_t struct_size;
-  /** What is being done: "draw" (first weights), "copy" (a model's numbers), "load", "save", "tune" (a run of it), "forward",
-      "backward", "forward and backward" or "evaluate". Lives until the callback returns. */
+  /** What is being done: "draw" (first weights), "copy" (a model's numbers), "load", "save", "tune" (a run of it), "pack",
+      "forward", "backward", "forward and backward" or "evaluate". Lives until the callback returns. */
   const char *stage;
   /** Steps done, and all steps of the call. */
   int64_t done, total;
@@ -725,7 +725,13 @@ typedef struct sasuka_session_options {
   const char *tuning;
   /** Yes: time the algorithms of each layer on this machine and keep the fastest, in about a hundred times the time of a
       run; told to the model's progress function, which may cancel. Default no. Where `exact`, there is nothing to choose. */
-  int32_t tune, reserved;
+  int32_t tune;
+  /** Yes: for a process that only infers: the weights are packed at once, not in the first run, and as soon as a convolution's
+      are, the model lets go of its own: memory at the peak is less by about the file's size. The model is changed, so nobody
+      else may use it meanwhile (SASUKA_BUSY). Afterwards this session runs on, and others that pack alike; what needs the
+      numbers themselves (saving, reading, training, a session of other algorithms, also once this one is destroyed or its
+      creation was cancelled) gets SASUKA_WRONG_STATE until weights are loaded or set again. Default no. */
+  int32_t release_weights;
 } sasuka_session_options;
 void sasuka_session_options_init(sasuka_session_options *options, size_t struct_size);
 

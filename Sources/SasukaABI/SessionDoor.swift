@@ -6,7 +6,7 @@ import SasukaHeader
 nonisolated(unsafe) private let sessionDefaults = sasuka_session_options(
   struct_size: MemoryLayout<sasuka_session_options>.size, threads: 0, profile: 0, features: nil, feature_count: 0,
   from_module: nil, to_module: nil, gradients: 0, exact: 0, without: nil,
-  tuning: nil, tune: 0, reserved: 0)
+  tuning: nil, tune: 0, release_weights: 0)
 
 @_cdecl("sasuka_session_options_init") @implementation
 public func sasuka_session_options_init(_ options: UnsafeMutablePointer<sasuka_session_options>?, _ struct_size: Int) {
@@ -32,6 +32,7 @@ public func sasuka_session_create(
     if let without = given.without { options.passes = try PassChoice(without: String(cString: without)) }
     if let tuning = given.tuning { options.tuning = String(cString: tuning) }
     options.isTimed = given.tune != 0
+    options.releasesWeights = given.release_weights != 0
     if let start = given.from_module { options.start = String(cString: start) }
     if let end = given.to_module { options.end = String(cString: end) }
     session.pointee = handle(try Session(unwrapModel(model), inputShape: input, options: options))

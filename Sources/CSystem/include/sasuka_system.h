@@ -71,6 +71,13 @@ static inline void sasuka_free_zeroed(void *memory, size_t bytes) {
   }
 }
 
+/** Gives back the memory of the pages that lie in it as a whole: anonymous ones are zero at the next touch, a file's are read
+ * again. */
+static inline void sasuka_forget(const void *memory, size_t bytes) {
+  size_t before = -(size_t)memory & (SASUKA_PAGE - 1);
+  if (bytes > before) madvise((char *)memory + before, (bytes - before) & ~(SASUKA_PAGE - 1), MADV_DONTNEED);
+}
+
 /** open(2) for reading, which does not wait for a pipe's writer; variadic functions are not imported by Swift. */
 static inline int sasuka_open_for_reading(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); }
 

@@ -123,16 +123,6 @@ package struct Plan {
     return passes.makes(.channels) ? try ChannelPass.run(fused, wanted: wanted(fused)) : fused
   }
 
-  private static func updated(_ graph: Graph, from firstUpdate: Int) -> [Int] {
-    var places: [Int] = []
-    for node in graph.nodes[firstUpdate...] {
-      for input in node.inputs {
-        if case .parameter(let place) = graph[input].role { places.append(place) }
-      }
-    }
-    return places
-  }
-
   /// Compiles a graph as it stands: the last passes, common to every mode.
   @inline(never)
   package static func finish(
@@ -143,7 +133,7 @@ package struct Plan {
     let firstUpdate = converted.nodes.firstIndex { $0.operation.changesModel } ?? converted.nodes.count
     return Plan(
       graph: converted, mode: mode, layouts: layouts, offsets: memory.offsets, arenaFloatCount: memory.floatCount,
-      firstUpdate: firstUpdate, updated: updated(converted, from: firstUpdate),
+      firstUpdate: firstUpdate, updated: converted.parameterPlaces(of: firstUpdate..<converted.nodes.count),
       lendsInput: lendsInput(converted, layouts))
   }
 

@@ -91,7 +91,7 @@ package struct Graph {
   package var auxiliaryLossWeights: [Float] = []
   /// Of which architecture it was built, "" for a network of one's own.
   package var architecture = ""
-  private var parameterPlaces: [String: Int] = [:]
+  private var placesByName: [String: Int] = [:]
   private var nodeNames: Set<String> = []
 
   package init() {}
@@ -111,6 +111,18 @@ package struct Graph {
     return nil
   }
 
+  /// The places in `parameters` of those that some nodes read, in the nodes' order.
+  @inline(never)
+  func parameterPlaces(of some: Range<Int>) -> [Int] {
+    var places: [Int] = []
+    for node in nodes[some] {
+      for input in node.inputs {
+        if let place = parameterPlace(input) { places.append(place) }
+      }
+    }
+    return places
+  }
+
   /// The place of the node that writes each tensor, by index; -1 for inputs and parameters.
   @inline(never)
   func producers() -> [Int] {
@@ -122,7 +134,7 @@ package struct Graph {
   }
 
   /// The place of a parameter in `parameters`, or nil.
-  package func parameterIndex(_ name: String) -> Int? { parameterPlaces[name] }
+  package func parameterIndex(_ name: String) -> Int? { placesByName[name] }
 
   /// Adds an input that the host writes before each run.
   package mutating func addInput(name: String, shape: Shape, element: TensorInfo.Element = .float32) -> Value {
@@ -137,7 +149,7 @@ package struct Graph {
   package mutating func addParameter(
     _ name: String, shape: Shape, kind: ParameterInfo.Kind = .weight, initializer: Initializer
   ) throws(SasukaError) -> Value {
-    guard parameterPlaces[name] == nil else {
+    guard placesByName[name] == nil else {
       throw SasukaError(.invalidArgument, "parameter \"\(name)\" exists already; each module needs a name of its own")
     }
     let checked = try Shape(checking: shape.dimensions, of: "parameter \"\(name)\"")
@@ -154,7 +166,7 @@ package struct Graph {
       ParameterInfo(
         name: parameter.name, shape: parameter.shape, kind: parameter.kind, initializer: parameter.initializer,
         value: value))
-    parameterPlaces[parameter.name] = place
+    placesByName[parameter.name] = place
     return value
   }
 

@@ -85,10 +85,7 @@ final class NetworkEditor {
   func addParameter(
     _ name: String, _ shape: Shape, before place: Int, _ initializer: Initializer
   ) throws(SasukaError) -> Value {
-    var last = -1
-    for earlier in 0..<place {
-      for input in original.nodes[earlier].inputs { last = original.parameterPlace(input) ?? last }
-    }
+    let last = original.parameterPlaces(of: 0..<place).last ?? -1
     return try add(name, shape, behind: last, origin: -1, initializer)
   }
 

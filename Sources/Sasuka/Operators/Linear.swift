@@ -101,7 +101,7 @@ extension Lowering {
     let (columns, depth) = (Int64(sizes.columns), Int64(sizes.depth))
     let floats = Int(sasuka_matrix_packed_floats(columns, depth, width, groupWidth))
     let packed =
-      isParameter(right)
+      graph.isParameter(right)
       ? try packedMemory([sizes.isBTransposed ? 1 : 0], floats: floats) : try persistent(floats: floats)
     let units = Int(sasuka_matrix_units(columns, width, groupWidth))
     let (a, b, c) = (UnsafePointer(pointer(left)), UnsafePointer(pointer(right)), pointer(output))
@@ -111,7 +111,7 @@ extension Lowering {
         columns, depth, sizes.isBTransposed ? 1 : columns, sizes.isBTransposed ? depth : 1, b, packed, Int64(unit),
         Int64(unit) + 1)
     }
-    if isParameter(right) { prepare(units: units, pack) } else { step(units: units, pack) }
+    if graph.isParameter(right) { prepare(units: units, pack) } else { step(units: units, pack) }
     let product = sasuka_matrix_product(
       rows: Int64(sizes.rows), columns: columns, depth: depth,
       a_row_stride: sizes.isATransposed ? 1 : depth, a_depth_stride: sizes.isATransposed ? Int64(sizes.rows) : 1,

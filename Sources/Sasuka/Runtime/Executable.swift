@@ -23,7 +23,7 @@ package final class Executable {
     _ plan: Plan, parameters: Parameters, gradients: GradientStore? = nil, kernels: KernelTable, pool: ThreadPool,
     algorithms: AlgorithmChoice = .fastest, tuning: Tuning? = nil, progress: ProgressFunction? = nil
   ) throws(SasukaError) {
-    let places = plan.graph.nodes.flatMap { $0.inputs.compactMap { plan.graph.parameterPlace($0) } }
+    let places = plan.graph.parameterPlaces(of: plan.graph.nodes.indices)
     try parameters.drawPending(places, on: pool, progress: progress)
     self.plan = plan
     self.parameters = parameters
@@ -91,15 +91,18 @@ package final class Executable {
   ///   - input: what `take` returned; nil where the input was written to its place.
   ///   - progress: told on this thread every 20 ms until the model begins to change; may stop the run.
   ///   - profile: where given, takes the time of each step.
-  /// - Throws: `cancelled`; the model is then as it was, gradients and outputs are not.
+  ///   - releasing: whether to let go of the parameters' own numbers of each kernel that is read packed only, as soon as it
+  ///     is; nobody else may use the parameters meanwhile.
+  /// - Throws: `cancelled`; the model is then as it was but for what has been released, gradients and outputs are not.
+  ///   `wrongState` where numbers are needed that have been released.
   package func run(
     _ stage: StaticString, input: UnsafePointer<Float>? = nil, random: RandomState = RandomState(seed: 0, iteration: 0),
-    progress: ProgressFunction? = nil, nodes: Range<Int>? = nil, profile: Profile? = nil
+    progress: ProgressFunction? = nil, nodes: Range<Int>? = nil, profile: Profile? = nil, releasing: Bool = false
   ) throws(SasukaError) {
     let mode = sasuka_flush_denormals()
     defer { sasuka_restore_denormals(mode) }
     let watch = progress.map { Watch($0, stage: stage, total: steps.count) }
-    try prepare(random, watch)
+    try prepare(random, watch, releasing)
     profile?.lap(Profile.prepareWeights, waited: pool.nanosecondsWaited)
     let nodes = nodes ?? plan.graph.nodes.indices
     for (place, step) in steps.enumerated() where nodes.contains(step.node) {
@@ -119,24 +122,51 @@ package final class Executable {
 
   /// Does again what was derived from parameters that have changed: weights that stay as they are stay packed. Where it is
   /// stopped, the next run does all of it.
-  private func prepare(_ random: RandomState, _ watch: Watch?) throws(SasukaError) {
-    guard preparedVersion != parameters.version else { return }
+  private func prepare(_ random: RandomState, _ watch: Watch?, _ releasing: Bool) throws(SasukaError) {
+    guard preparedVersion != parameters.version || releasing else { return }
     try parameters.packed.beginPacking(watch)
     defer { parameters.packed.endPacking() }
-    for step in preparations {
-      for input in plan.graph.nodes[step.node].inputs {
-        guard case .parameter(let place) = plan.graph[input].role,
-          parameters.hasChanged(place, since: step.packed?.version ?? preparedVersion)
-        else { continue }
-        watch?.ask()
-        perform(step, nil, random, watch)
-        try watch?.check()
-        break
+    var number = 0
+    for node in plan.graph.nodes.indices {
+      let places = places(of: node)
+      if !isPacked(node) { try parameters.requireNumbers(places) }
+      while number < preparations.count, preparations[number].node == node {
+        try prepare(preparations[number], places, random, watch)
+        number += 1
       }
+      if releasing { release(places, packedBy: node) }
     }
     preparedVersion = parameters.version
     for packed in packedUse.all { packed.version = preparedVersion }
   }
+
+  private func prepare(_ step: Step, _ places: [Int], _ random: RandomState, _ watch: Watch?) throws(SasukaError) {
+    let version = step.packed?.version ?? preparedVersion
+    guard places.contains(where: { parameters.hasChanged($0, since: version) }) else { return }
+    if step.packed != nil { try parameters.requireNumbers(places) }
+    watch?.ask()
+    perform(step, nil, random, watch)
+    try watch?.check()
+  }
+
+  /// Lets go of kernels that a node has packed and that nobody reads as they lie, or packs later.
+  private func release(_ places: [Int], packedBy node: Int) {
+    for step in preparations where step.node == node { step.packed?.version = parameters.version }
+    for place in places where parameters.infos[place].shape.rank > 2 {
+      let isReadElse = plan.graph.nodes.indices.contains {
+        self.places(of: $0).contains(place) && ($0 > node || !isPacked($0))
+      }
+      if !isReadElse { parameters.release(place) }
+    }
+  }
+
+  /// The parameters that a node reads.
+  private func places(of node: Int) -> [Int] {
+    plan.graph.parameterPlaces(of: node..<node + 1)
+  }
+
+  /// Whether a node reads weights in the order in which they have been packed for whoever needs them so.
+  private func isPacked(_ node: Int) -> Bool { preparations.contains { $0.node == node && $0.packed != nil } }
 
   private func perform(_ step: Step, _ input: UnsafePointer<Float>?, _ random: RandomState, _ watch: Watch?) {
     let input = input ?? UnsafePointer(inputPointer(0))

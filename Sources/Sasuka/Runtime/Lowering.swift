@@ -91,11 +91,6 @@ package struct Lowering: ~Copyable {
   /// Number of floats that a value occupies, padding lanes included.
   package func storageCount(_ value: Value) -> Int { layout(value).storageCount(of: shape(value)) }
 
-  package func isParameter(_ value: Value) -> Bool {
-    if case .parameter = plan.graph[value].role { return true }
-    return false
-  }
-
   /// Where a value lies.
   package func pointer(_ value: Value) -> UnsafeMutablePointer<Float> {
     switch plan.graph[value].role {
@@ -137,9 +132,7 @@ package struct Lowering: ~Copyable {
   package mutating func packedMemory(_ key: [Int], floats: Int) throws(SasukaError) -> UnsafeMutablePointer<Float> {
     guard mode == .evaluation else { return try persistent(floats: floats) }
     var key = key
-    for input in plan.graph.nodes[node].inputs {
-      if let place = plan.graph.parameterPlace(input) { key.append(place) }
-    }
+    key += plan.graph.parameterPlaces(of: node..<node + 1)
     let packed = try packedUse.take(key, floats: floats, purpose: purpose)
     self.packed = packed
     return packed.buffer.floats

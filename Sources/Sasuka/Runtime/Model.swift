@@ -82,10 +82,12 @@ package final class Model {
     options.progress.map { Watch($0, stage: stage, total: total) }
   }
 
-  /// Draws those of some parameters that are still to be drawn, as it does on all threads, and asks whether to go on.
+  /// Makes the numbers of some parameters ready to be read: draws those that are still to be drawn, as it does on all
+  /// threads, and asks whether to go on.
   ///
-  /// - Throws: `cancelled`.
+  /// - Throws: `cancelled`; `wrongState` where numbers have been released.
   package func drawPending(_ places: [Int]) throws(SasukaError) {
+    try parameters.requireNumbers(places)
     try parameters.drawPending(places, on: makePool(), progress: options.progress)
   }
 

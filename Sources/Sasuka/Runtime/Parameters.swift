@@ -11,8 +11,11 @@ package final class Parameters {
   private var changes: [Int]
   /// Drawing takes longer than loading, which comes first more often than not: numbers are drawn when they are looked at.
   private var isPending: [Bool]
+  /// Given up until somebody writes them anew.
+  private var isReleased: [Bool]
   private var pendingSeed: UInt64 = 0
-  private let pendingCount = Atomic<Int>(0)
+  /// How many are not present.
+  private let absentCount = Atomic<Int>(0)
   private let isLocked = Atomic<Bool>(false)
   /// What the model's plans have made of them.
   let packed: PackedStore
@@ -40,6 +43,7 @@ package final class Parameters {
     changes = [Int](repeating: version, count: infos.count)
     storage = buffers
     isPending = [Bool](repeating: false, count: buffers.count)
+    isReleased = isPending
   }
 
   /// The parameters' memory, by their places.
@@ -57,14 +61,39 @@ package final class Parameters {
   }
 
   private func settle(_ place: Int, drawing: Bool) {
-    guard pendingCount.load(ordering: .acquiring) > 0 else { return }
+    guard absentCount.load(ordering: .acquiring) > 0 else { return }
     lock()
-    if isPending[place] {
-      isPending[place] = false
+    if isPending[place] || isReleased[place] && !drawing {
+      (isPending[place], isReleased[place]) = (false, false)
       if drawing { draw(place, infos[place].initializer, seed: pendingSeed) }
-      pendingCount.wrappingSubtract(1, ordering: .releasing)
+      absentCount.wrappingSubtract(1, ordering: .releasing)
     }
     unlock()
+  }
+
+  /// Gives up the numbers of a parameter, which nobody else may use meanwhile, and their memory.
+  func release(_ place: Int) {
+    lock()
+    if !isPending[place], !isReleased[place] {
+      isReleased[place] = true
+      absentCount.wrappingAdd(1, ordering: .releasing)
+      storage[place].forget()
+    }
+    unlock()
+    // Whoever reads them has to ask again whether they are there.
+    version += 1
+  }
+
+  /// - Throws: `wrongState`, naming the first parameter whose numbers have been released.
+  func requireNumbers(_ places: [Int]) throws(SasukaError) {
+    guard absentCount.load(ordering: .acquiring) > 0 else { return }
+    lock()
+    defer { unlock() }
+    for place in places where isReleased[place] {
+      throw SasukaError(
+        .wrongState,
+        "the numbers of \"\(infos[place].name)\" were released when a session had packed them; load the weights again")
+    }
   }
 
   /// Draws those of some parameters that are still to be drawn, on all threads.
@@ -73,7 +102,7 @@ package final class Parameters {
   func drawPending(_ places: [Int], on pool: @autoclosure () -> ThreadPool, progress: ProgressFunction?)
     throws(SasukaError)
   {
-    guard pendingCount.load(ordering: .acquiring) > 0 else { return }
+    guard absentCount.load(ordering: .acquiring) > 0 else { return }
     lock()
     let places = places.filter { isPending[$0] && infos[$0].kind != .counter }
     unlock()
@@ -87,7 +116,7 @@ package final class Parameters {
         draw(place, on: pool, watch)
         if watch?.isStopped != true {
           isPending[place] = false
-          pendingCount.wrappingSubtract(1, ordering: .releasing)
+          absentCount.wrappingSubtract(1, ordering: .releasing)
         }
       }
       unlock()
@@ -113,8 +142,8 @@ package final class Parameters {
   package func initialize(seed: UInt64) {
     lock()
     pendingSeed = seed
-    for place in isPending.indices { isPending[place] = true }
-    pendingCount.store(isPending.count, ordering: .releasing)
+    for place in isPending.indices { (isPending[place], isReleased[place]) = (true, false) }
+    absentCount.store(isPending.count, ordering: .releasing)
     unlock()
     markChanged()
   }

@@ -19,6 +19,8 @@ package final class Session {
     package var tuning: String?
     /// Whether the algorithms are chosen by timing them.
     package var isTimed = false
+    /// Whether the weights are packed at once, and the model's own numbers of what is packed given up.
+    package var releasesWeights = false
     package init() {}
 
     /// Whether a batch may be computed in parts: where all that is asked for is the prediction, and no times of layers that
@@ -84,6 +86,16 @@ package final class Session {
     }
     executable = try Executable(plan, of: model, on: pool, algorithms: algorithms, tuning: tuning)
     profile = options.profiles ? try Profile(executable.steps, of: plan) : nil
+    if options.releasesWeights { try releaseWeights() }
+  }
+
+  @inline(never)
+  private func releaseWeights() throws(SasukaError) {
+    try modelGate.beginWriting()
+    defer { modelGate.endWriting() }
+    for executable in [first, executable] {
+      try executable?.run("pack", progress: progress, nodes: 0..<0, releasing: true)
+    }
   }
 
   /// What computes a few pictures of a batch at a time, if it pays: the graph is then what is left for the whole batch, whose

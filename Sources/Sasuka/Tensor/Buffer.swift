@@ -40,6 +40,9 @@ package final class Buffer {
   /// Asks for large pages where nothing has been read or written yet.
   package func preferLargePages() { sasuka_prefer_large_pages(raw, byteCount) }
 
+  /// Gives back the whole pages of memory in it, and leaves its numbers undefined.
+  package func forget() { sasuka_forget(raw, byteCount) }
+
   /// Takes over the bytes of a buffer of the same size.
   package func copy(_ other: Buffer) { memcpy(raw, other.raw, min(byteCount, other.byteCount)) }
 

@@ -41,14 +41,8 @@ package final class MappedFile: BytesOwner {
   }
 
   package func forget(_ read: UnsafeRawBufferPointer) {
-    // Neighbours of what was read lie on its first and last page.
-    let page = 4096
-    guard let start = read.baseAddress, let own = bytes.baseAddress, start >= own else { return }
-    let first = (start - own + page - 1) / page * page
-    let end = (start - own + read.count) / page * page
-    if first < end, end <= bytes.count {
-      madvise(UnsafeMutableRawPointer(mutating: own + first), end - first, Int32(MADV_DONTNEED))
-    }
+    guard let start = read.baseAddress, let own = bytes.baseAddress else { return }
+    if start >= own, start - own <= bytes.count - read.count { sasuka_forget(start, read.count) }
   }
 
   deinit {

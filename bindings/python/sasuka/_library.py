@@ -212,7 +212,7 @@ class SessionOptions(Structure):
         ("without", c_char_p),
         ("tuning", c_char_p),
         ("tune", c_int32),
-        ("reserved", c_int32),
+        ("release_weights", c_int32),
     ]
 
 

@@ -426,6 +426,7 @@ class Model(Surgery, Inspection):
         without: Sequence[str] = (),
         tune: bool = False,
         tuning: str | None = None,
+        release_weights: bool = False,
     ) -> Session:
         """The network compiled for one input shape, or for that of the first run; see `Session`."""
         return Session(
@@ -441,6 +442,7 @@ class Model(Surgery, Inspection):
             without=without,
             tune=tune,
             tuning=tuning,
+            release_weights=release_weights,
         )
 
     def profile(self, x: TensorLike, *, runs: int = 10, threads: int = 0) -> Profile:
@@ -658,6 +660,11 @@ class Session(Owner):
         keep the fastest; otherwise a model of costs chooses. Ctrl-C stops it.
     tuning : str, optional
         What `tuning` of a session says that was timed before: on the same kind of machine, with as many threads.
+    release_weights : bool
+        For a process that only infers. The weights are packed when the session is compiled, and as soon as a convolution's
+        are, the model lets go of its own: memory at the peak is less by about the file's size. Afterwards the session runs
+        on; what needs the numbers themselves (saving, `state_dict`, training, a session of other algorithms) raises
+        `WrongStateError` until weights are loaded or set again.
 
     >>> tuning = model.session((1, 3, 224, 224), tune=True).tuning
     >>> session = model.session((1, 3, 224, 224), tuning=tuning)
@@ -680,12 +687,14 @@ class Session(Owner):
         without: Sequence[str] = (),
         tune: bool = False,
         tuning: str | None = None,
+        release_weights: bool = False,
     ) -> None:
         self._model = model
         self._threads = threads
         self._profile, self._exact = profile, exact
         self._gradients, self._without = gradients, [without] if isinstance(without, str) else without
         self._tune, self._tuning = tune, tuning
+        self._release_weights = release_weights
         self._part = {"from_module": from_module, "to_module": to_module}
         self.features = tuple(features)
         if input_shape is not None:
@@ -701,7 +710,7 @@ class Session(Owner):
         if self._tuning is not None:
             options.tuning = self._tuning.encode()
         options.features, options.feature_count = name_list(self.features)
-        options.gradients = self._gradients
+        options.gradients, options.release_weights = self._gradients, self._release_weights
         for field, module in self._part.items():
             if module is not None:
                 setattr(options, field, module.encode())

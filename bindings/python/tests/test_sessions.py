@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import threading
 import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Callable
 
 import numpy as np
@@ -173,6 +175,37 @@ def test_sessions_share_packed_weights(x: np.ndarray) -> None:
             assert first.memory == second.memory <= alone - weights
             np.testing.assert_array_equal(first(x), second(x))
         assert first.memory == alone
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_weights_can_be_released(x: np.ndarray) -> None:
+    network = sasuka.create_model("resnet18", threads=1)
+    state = network.state_dict()
+    weights = sum(array.nbytes for array in state.values() if array.ndim == 4)
+    # It packs what the other then shares.
+    usual = network.session(x.shape)
+    expected = usual(x)
+    before = resident()
+    session = network.session(x.shape, release_weights=True)
+    assert resident() <= before - 0.9 * weights
+    np.testing.assert_array_equal(session(x), expected)
+    np.testing.assert_array_equal(usual(x), expected)
+    released = 'the numbers of "conv1.weight" were released when a session had packed them; load the weights again'
+    with pytest.raises(sasuka.WrongStateError, match=released):
+        network.state_dict()
+    with pytest.raises(sasuka.WrongStateError, match=released):
+        network.session(exact=True)(x)
+    with pytest.raises(sasuka.WrongStateError, match=released), sasuka.Trainer(network) as trainer:
+        trainer.step(x, np.array([1]))
+    np.testing.assert_array_equal(session(x), expected)
+    network.load_state_dict(state)
+    assert close(network.session(exact=True)(x), expected)
+    np.testing.assert_array_equal(session(x), expected)
+    np.testing.assert_array_equal(network.state_dict()["conv1.weight"], state["conv1.weight"])
 
 
 FIRST_LAYERS: dict[str, Callable[[sasuka.Graph], sasuka.Value]] = {
