@@ -20,7 +20,7 @@ func padBlocks(
       if offset >= 0, sourceRow < Int(shape.height), sourceRow &* Int(shape.step_height) == offset {
         padRow(shape, from + sourceRow &* Int(shape.width) &* lanes, to)
       } else {
-        clear(to, Int(shape.padded_width))
+        clearVectors(to, Int(shape.padded_width))
       }
       to += destinationRow
       row &+= 1
@@ -41,16 +41,16 @@ private func padRow(
   if step == 1 {
     let begin = min(max(left, 0), paddedWidth)
     let end = max(min(left &+ width, paddedWidth), begin)
-    clear(destination, begin)
+    clearVectors(destination, begin)
     var pixel = begin
     while pixel < end {
       storeVector(loadVector(source + (pixel &- left) &* lanes), destination + pixel &* lanes)
       pixel = sasuka_one_by_one(pixel &+ 1)
     }
-    clear(destination + end &* lanes, paddedWidth &- end)
+    clearVectors(destination + end &* lanes, paddedWidth &- end)
     return
   }
-  clear(destination, paddedWidth)
+  clearVectors(destination, paddedWidth)
   var pixel = 0
   while pixel < width {
     let place = left &+ pixel &* step
@@ -63,7 +63,7 @@ private func padRow(
 
 /// Sets `count` vectors to zero.
 @inline(__always)
-private func clear(_ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
+private func clearVectors(_ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
   var index = 0
   while index < count {
     storeVector(Vector(), pointer + index &* lanes)
@@ -95,7 +95,7 @@ func convolutionPack(
     let unit = ConvolutionUnit(shape, index)
     var place = packed + index &* shape.unitFloats
     // Zeros for outputs that are not real, and for inputs of other groups.
-    if shape.groups > 1 || unit.outputs % lanes > 0 { clear(place, shape.unitFloats / lanes) }
+    if shape.groups > 1 || unit.outputs % lanes > 0 { clearVectors(place, shape.unitFloats / lanes) }
     var channel = unit.firstInput
     while channel < unit.endInput {
       let blockEnd = min((channel / lanes &+ 1) &* lanes, unit.endInput)
@@ -127,37 +127,66 @@ private func packChannel(
   // From one input channel to the next, and from one tap to the next.
   let width = unit.columns &* lanes
   let tapStep = (end &- first) &* width
-  let taps = Int(shape.kernel_height &* shape.kernel_width)
   // None of these channels may be of the output's group.
   if !isReal || from >= to { return }
-  let scale = scales?[channel] ?? 1
   let channelOfGroup = channel &- group &* Int(shape.output_channels)
   var weights = source
   weights += group &* Int(strides.group) &+ channelOfGroup &* Int(strides.output)
   weights += (from &- groupStart) &* Int(strides.input)
-  var place = block + ((from &- first) &* width &+ output)
-  if taps == 1 {
-    for input in 0..<(to &- from) { place[input &* width] = weights[input &* Int(strides.input)] * scale }
-    return
+  TapCopy(Int(shape.kernel_height), Int(shape.kernel_width), strides).copy(
+    weights, times: scales?[channel] ?? 1, to: block + ((from &- first) &* width &+ output), inputs: to &- from,
+    inputStep: width, tapStep: tapStep)
+}
+
+/// Copies the weights of one output channel to where kernels read them.
+struct TapCopy {
+  private let rows: Int
+  private let columns: Int
+  private let strides: sasuka_weight_strides
+
+  @inline(__always)
+  init(_ height: Int, _ width: Int, _ strides: sasuka_weight_strides) {
+    // Rows that follow one another are as good as one.
+    let isOne = Int(strides.row) == width &* Int(strides.column)
+    (rows, columns) = isOne ? (1, height &* width) : (height, width)
+    self.strides = strides
   }
-  var input = from
-  while input < to {
-    var target = place
-    var row = weights
-    for _ in 0..<Int(shape.kernel_height) {
-      var tap = row
-      var column = 0
-      while column < Int(shape.kernel_width) {
-        target.pointee = tap.pointee * scale
-        target += tapStep
-        tap += Int(strides.column)
-        column = sasuka_one_by_one(column &+ 1)
-      }
-      row += Int(strides.row)
+
+  var count: Int { rows &* columns }
+
+  /// Those of `inputs` channels, times a number; they then lie `inputStep` floats apart, and taps `tapStep`.
+  @inline(never)
+  func copy(
+    _ weights: UnsafePointer<Float>, times scale: Float, to: UnsafeMutablePointer<Float>, inputs: Int, inputStep: Int,
+    tapStep: Int
+  ) {
+    if count == 1 {
+      // Blocks of all outputs come one after another: many streams, which the processor does not foresee.
+      sasuka_prefetch_near(weights + 64)
+      return copyLine(weights, Int(strides.input), scale, to, inputStep, inputs)
     }
-    place += width
-    weights += Int(strides.input)
-    input &+= 1
+    for input in 0..<inputs {
+      for row in 0..<rows {
+        copyLine(
+          weights + input &* Int(strides.input) + row &* Int(strides.row), Int(strides.column), scale,
+          to + input &* inputStep + row &* columns &* tapStep, tapStep, columns)
+      }
+    }
+  }
+
+  @inline(__always)
+  private func copyLine(
+    _ source: UnsafePointer<Float>, _ sourceStep: Int, _ scale: Float, _ to: UnsafeMutablePointer<Float>, _ step: Int,
+    _ count: Int
+  ) {
+    var (source, to) = (source, to)
+    var left = count
+    while left > 0 {
+      to.pointee = source.pointee * scale
+      source += sourceStep
+      to += step
+      left = sasuka_one_by_one(left &- 1)
+    }
   }
 }
 

@@ -17,25 +17,35 @@ func winogradPack(
   guard let source, let packed, let scratch else { return }
   let product = shape.product(tiles: 1)
   let weightsOfPair = withUnsafePointer(to: shape) { Int(sasuka_winograd_weights($0)) }
-  let rows = WeightTransform(points: Int(shape.point_rows), taps: Int(shape.taps(shape.kernel_height)))
-  let columns = WeightTransform(points: Int(shape.point_columns), taps: Int(shape.taps(shape.kernel_width)))
+  var rows = WeightTransform(points: Int(shape.point_rows), taps: Int(shape.taps(shape.kernel_height)))
+  var columns = WeightTransform(points: Int(shape.point_columns), taps: Int(shape.taps(shape.kernel_width)))
   let inputs = Int(shape.input_channels)
+  let taps = TapCopy(Int(shape.kernel_height), Int(shape.kernel_width), strides)
   var index = Int(firstUnit)
   while index < Int(endUnit) {
     let unit = ConvolutionUnit(product, index)
     let width = unit.columns &* lanes
-    let from = source + unit.firstOutput &* Int(strides.output)
+    let tapFloats = inputsAtOnce &* width
     let to = packed + index &* weightsOfPair &* product.unitFloats
+    // [tap][input channel][output channel]; zeros behind the last output.
+    if unit.outputs < width { clear(scratch, taps.count &* tapFloats) }
     var input = 0
     while input < inputs {
       let count = min(inputsAtOnce, inputs &- input)
-      gatherKernels(
-        scratch, width, from + input &* Int(strides.input), shape, strides, scales.map { $0 + unit.firstOutput },
-        outputs: unit.outputs, inputs: count)
+      let from = source + unit.firstOutput &* Int(strides.output) + input &* Int(strides.input)
+      var output = 0
+      while output < unit.outputs {
+        let scale = scales.map { $0[unit.firstOutput &+ output] } ?? 1
+        taps.copy(
+          from + output &* Int(strides.output), times: scale, to: scratch + output, inputs: count, inputStep: width,
+          tapStep: tapFloats)
+        output &+= 1
+      }
       var phase = 0
       while phase < shape.phases {
         transformKernels(
-          scratch, width, shape, phase, rows, columns, to + input &* width, inputs &* width, inputs: count)
+          scratch, shape, phase, &rows, &columns, to + input &* width, inputs &* width, tapFloats: tapFloats,
+          floats: count &* width)
         phase &+= 1
       }
       input &+= count
@@ -45,76 +55,37 @@ func winogradPack(
   sasuka_end_streams()
 }
 
-/// Kernels, times the scales of their output channels, as [input channel][tap][output channel]; zeros behind the last.
-@inline(__always)
-private func gatherKernels(
-  _ kernels: UnsafeMutablePointer<Float>, _ width: Int, _ source: UnsafePointer<Float>, _ shape: sasuka_winograd,
-  _ strides: sasuka_weight_strides, _ scales: UnsafePointer<Float>?, outputs: Int, inputs: Int
-) {
-  var output = 0
-  while output < width {
-    let isReal = output < outputs
-    let scale = isReal ? scales.map { $0[output] } ?? 1 : 0
-    var to = kernels + output
-    var input = 0
-    while input < inputs {
-      let from = source + (isReal ? output &* Int(strides.output) : 0) + input &* Int(strides.input)
-      var row = 0
-      while row < Int(shape.kernel_height) {
-        var column = 0
-        while column < Int(shape.kernel_width) {
-          to.pointee = isReal ? from[row &* Int(strides.row) &+ column &* Int(strides.column)] * scale : 0
-          to += width
-          column = sasuka_one_by_one(column &+ 1)
-        }
-        row &+= 1
-      }
-      input &+= 1
-    }
-    output &+= 1
-  }
-}
-
 /// One phase of kernels at all its points, row of points by row of points; `phaseStride` floats lie from one phase at a point
-/// to the next.
+/// to the next. Behind the kernels there is place for what is between the two transforms.
 @inline(__always)
 private func transformKernels(
-  _ kernels: UnsafePointer<Float>, _ width: Int, _ shape: sasuka_winograd, _ phase: Int, _ rows: WeightTransform,
-  _ columns: WeightTransform, _ packed: UnsafeMutablePointer<Float>, _ phaseStride: Int, inputs: Int
+  _ kernels: UnsafeMutablePointer<Float>, _ shape: sasuka_winograd, _ phase: Int,
+  _ rows: inout WeightTransform, _ columns: inout WeightTransform, _ packed: UnsafeMutablePointer<Float>,
+  _ phaseStride: Int, tapFloats: Int, floats: Int
 ) {
   let odd = shape.phase(phase)
-  let stride = Int(shape.stride)
-  let kernelRow = Int(shape.kernel_width) &* width
-  let kernelFloats = Int(shape.kernel_height) &* kernelRow
-  let kernels = kernels + odd.row &* kernelRow + odd.column &* width
-  var buffer = zeroed() as InlineArray<8, Vector>
-  withUnsafeMutablePointer(to: &buffer) { buffer in
-    // One row of points of a vector of kernels, between the two transforms.
-    let half = UnsafeMutableRawPointer(buffer).assumingMemoryBound(to: Float.self)
-    var row = 0
-    while row < rows.points &- odd.row {
-      let phases = PhasesOfRow(shape, row: row)
-      let to = packed + (phases.before &+ phase &- phases.first) &* phaseStride
-      var place = 0
-      while place < inputs &* width {
-        let from = kernels + place / width &* kernelFloats + place % width
-        var column = 0
-        while column < columns.taps &- odd.column {
-          let line = from + column &* stride &* width
-          storeVector(
-            rows.apply(row: row, line, step: stride &* kernelRow, taps: rows.taps &- odd.row), half + column &* lanes)
-          column &+= 1
-        }
-        var point = 0
-        while point < columns.points &- odd.column {
-          let sum = columns.apply(row: point, half, step: lanes, taps: columns.taps &- odd.column)
-          stream(sum, to + point &* phases.count &* phaseStride + place)
-          point &+= 1
-        }
-        place &+= lanes
-      }
-      row &+= 1
+  let (kernelRow, step) = (Int(shape.kernel_width) &* tapFloats, Int(shape.stride) &* tapFloats)
+  let between = kernels + Int(shape.kernel_height) &* kernelRow
+  let kernels = kernels + odd.row &* kernelRow + odd.column &* tapFloats
+  var row = 0
+  while row < rows.points &- odd.row {
+    let phases = PhasesOfRow(shape, row: row)
+    let to = packed + (phases.before &+ phase &- phases.first) &* phaseStride
+    var column = 0
+    while column < columns.taps &- odd.column {
+      rows.apply(
+        row: row, kernels + column &* step, step: Int(shape.kernel_width) &* step, taps: rows.taps &- odd.row,
+        floats: floats, to: between + column &* tapFloats, streams: false)
+      column &+= 1
     }
+    var point = 0
+    while point < columns.points &- odd.column {
+      columns.apply(
+        row: point, between, step: tapFloats, taps: columns.taps &- odd.column, floats: floats,
+        to: to + point &* phases.count &* phaseStride, streams: true)
+      point &+= 1
+    }
+    row &+= 1
   }
 }
 
@@ -152,15 +123,47 @@ struct WeightTransform {
     matrix[points &* taps &- 1] = 1
   }
 
-  /// One row times a line of vectors that lie `step` floats apart, of `count` taps: a finite point's row serves fewer too.
-  @inline(__always)
-  func apply(row: Int, _ line: UnsafePointer<Float>, step: Int, taps count: Int) -> Vector {
-    var sum = Vector()
-    var tap = 0
-    while tap < count {
-      sum = multiplyAdd(Vector(repeating: matrix[row &* taps &+ tap]), loadVector(line + tap &* step), sum)
-      tap = sasuka_one_by_one(tap &+ 1)
+  /// One row times lines of `floats` floats that lie `step` floats apart, of `count` taps: a finite point's row serves fewer
+  /// too. Mutating only so that the matrix is read where it lies.
+  @inline(never)
+  mutating func apply(
+    row: Int, _ lines: UnsafePointer<Float>, step: Int, taps count: Int, floats: Int, to: UnsafeMutablePointer<Float>,
+    streams: Bool
+  ) {
+    let first = row &* taps
+    withUnsafeMutablePointer(to: &matrix) {
+      let coefficients = UnsafeMutableRawPointer($0).assumingMemoryBound(to: Float.self) + first
+      var place = 0
+      while place < floats {
+        // Four vectors at a time; of the last ones some may be the same.
+        let last = floats &- lanes &- place
+        let (second, third, fourth) = (min(lanes, last), min(2 &* lanes, last), min(3 &* lanes, last))
+        var (a, b, c, d) = (Vector(), Vector(), Vector(), Vector())
+        var line = lines + place
+        var tap = 0
+        while tap < count {
+          let coefficient = Vector(repeating: coefficients[tap])
+          a = multiplyAdd(coefficient, loadVector(line), a)
+          b = multiplyAdd(coefficient, loadVector(line + second), b)
+          c = multiplyAdd(coefficient, loadVector(line + third), c)
+          d = multiplyAdd(coefficient, loadVector(line + fourth), d)
+          line += step
+          tap = sasuka_one_by_one(tap &+ 1)
+        }
+        let result = to + place
+        if streams {
+          stream(a, result)
+          stream(b, result + second)
+          stream(c, result + third)
+          stream(d, result + fourth)
+        } else {
+          storeVector(a, result)
+          storeVector(b, result + second)
+          storeVector(c, result + third)
+          storeVector(d, result + fourth)
+        }
+        place &+= 4 &* lanes
+      }
     }
-    return sum
   }
 }

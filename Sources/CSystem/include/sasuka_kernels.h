@@ -266,7 +266,7 @@ typedef struct sasuka_kernel_table {
   /** Packs transformed weights as [unit][point][phase][input channel][columns * V]: sasuka_winograd_weights times
       sasuka_convolution_packed_floats of a 1 x 1 convolution between these channels. Each output channel's weights are
       multiplied by its scale, unless `scales` is NULL. `packed` is aligned to a vector; `scratch` has
-      16 * kernel_height * kernel_width * columns * V floats. Unit: one of that convolution's units. */
+      16 * (kernel_height + 1) * kernel_width * columns * V floats. Unit: one of that convolution's units. */
   void (*winograd_pack)(const sasuka_winograd *shape, const sasuka_weight_strides *strides, const float *source,
                         const float *scales, float *packed, float *scratch, int64_t first_unit, int64_t end_unit);
 

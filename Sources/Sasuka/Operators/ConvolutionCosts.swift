@@ -75,7 +75,7 @@ extension ConvolutionPass {
     }
     let arithmetic = Double(images) * places * weights * weightVectors
     let streaming = weights * weightVectors * costs.streaming
-    let packing = packsEachRun ? weights * weightVectors * 40 : 0
+    let packing = packsEachRun ? weights * weightVectors * 20 : 0
     let exposed = taps == 1 ? 0 : isStrided ? costs.exposedStrided : costs.exposed
     let time = max(arithmetic, streaming) + exposed * streaming + Double(images) * transforms + packing
     if algorithm == .direct { return isStrided && taps == 1 ? costs.stridedPixel * time : time }

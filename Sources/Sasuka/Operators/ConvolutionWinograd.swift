@@ -116,7 +116,7 @@ extension Lowering {
         phases.copyRow(row, from: source, to: floats(context.scratch))
       }
     }
-    let scratchFloats = 16 * shape.kernel_height * shape.kernel_width * columns * width
+    let scratchFloats = 16 * (shape.kernel_height + 1) * shape.kernel_width * columns * width
     needWorkerScratch(bytes: Int(scratchFloats) * MemoryLayout<Float>.stride)
     prepare(units: units) { [shape] unit, context in
       var (shape, strides) = (shape, strides)

@@ -1,5 +1,7 @@
 // The door of this room: files of named tensors, whatever their format.
 
+import CSystem
+
 /// A tensor in a file, or one to be written.
 package struct WeightTensor {
   package let name: String
@@ -42,6 +44,7 @@ package struct WeightTensor {
     while first < count {
       let number = min(WeightTensor.stretch, count - first)
       let source = UnsafeRawBufferPointer(start: start + first * dtype.byteCount, count: number * dtype.byteCount)
+      sasuka_populate(target + first, number * MemoryLayout<Float>.stride)
       withExtendedLifetime(owner) {
         dtype.convert(start + first * dtype.byteCount, count: number, to: target + first)
         owner?.forget(source)

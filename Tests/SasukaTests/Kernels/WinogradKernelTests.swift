@@ -256,7 +256,7 @@ private struct WinogradDriver {
       OpaquePointer(UnsafeMutableRawPointer.allocate(byteCount: 4 * floats, alignment: 64)))
     defer { packed.deallocate() }
     packed.update(repeating: .nan, count: floats)
-    var scratch = [Float](repeating: .nan, count: 16 * shape.taps * 2 * v)
+    var scratch = [Float](repeating: .nan, count: Int(16 * (sizes.kernel_height + 1) * sizes.kernel_width) * 2 * v)
     // Half of each weight, twice: what a folded normalisation does.
     let scales = [Float](repeating: 2, count: 2 * units * v)
     let halves = reference.weights.map { $0 / 2 }
