@@ -129,7 +129,7 @@ package final class Executable {
     var number = 0
     for node in plan.graph.nodes.indices {
       let places = places(of: node)
-      if !isPacked(node) { try parameters.requireNumbers(places) }
+      if !parameters.isComplete, !isPacked(node) { try parameters.requireNumbers(places) }
       while number < preparations.count, preparations[number].node == node {
         try prepare(preparations[number], places, random, watch)
         number += 1

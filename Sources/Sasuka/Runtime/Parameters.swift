@@ -60,8 +60,11 @@ package final class Parameters {
     return storage[place]
   }
 
+  /// Whether all numbers are there: none is to be drawn, none has been released.
+  var isComplete: Bool { absentCount.load(ordering: .acquiring) == 0 }
+
   private func settle(_ place: Int, drawing: Bool) {
-    guard absentCount.load(ordering: .acquiring) > 0 else { return }
+    if isComplete { return }
     lock()
     if isPending[place] || isReleased[place] && !drawing {
       (isPending[place], isReleased[place]) = (false, false)
@@ -86,7 +89,7 @@ package final class Parameters {
 
   /// - Throws: `wrongState`, naming the first parameter whose numbers have been released.
   func requireNumbers(_ places: [Int]) throws(SasukaError) {
-    guard absentCount.load(ordering: .acquiring) > 0 else { return }
+    if isComplete { return }
     lock()
     defer { unlock() }
     for place in places where isReleased[place] {
@@ -102,7 +105,7 @@ package final class Parameters {
   func drawPending(_ places: [Int], on pool: @autoclosure () -> ThreadPool, progress: ProgressFunction?)
     throws(SasukaError)
   {
-    guard absentCount.load(ordering: .acquiring) > 0 else { return }
+    if isComplete { return }
     lock()
     let places = places.filter { isPending[$0] && infos[$0].kind != .counter }
     unlock()

@@ -111,12 +111,15 @@ extension Model {
   func copyWeights(from file: any WeightFile, prefix: String, pattern: NamePattern? = nil) {
     let pool = makePool()
     pool.run(units: pool.threadCount) { part, _ in
+      var turn = part
       for (place, info) in self.parameters.infos.enumerated() where pattern?.matches(info.name) ?? true {
         guard let tensor = file.tensor(named: prefix + info.name), tensor.shape == info.shape.dimensions else {
           continue
         }
         if info.kind != .counter {
-          tensor.takeFloats(to: self.parameters.overwriting(place).floats, part: part, of: pool.threadCount)
+          // Kernels and matrices of one stretch are for each part in turn.
+          if info.shape.rank > 1 { turn = (turn + 1) % pool.threadCount }
+          tensor.takeFloats(to: self.parameters.overwriting(place).floats, part: turn, of: pool.threadCount)
         } else if part == 0, let start = tensor.bytes.baseAddress {
           self.parameters.counter(place).pointee = tensor.dtype.integer(at: 0, of: start) ?? 0
         }
