@@ -254,7 +254,7 @@ def markdown(report: dict[str, Any]) -> str:
         lines += [
             "Cold start from each engine's own file, in the page cache: milliseconds from loading to the first logits, the "
             "processor time of that, milliseconds from the start of the process (Python and its imports included), and the "
-            "process's peak memory in MB.",
+            "process's peak memory in MB. Sasuka's session releases the model's own weights, as the others do.",
             "", *cold_table(networks), "",
         ]  # fmt: skip
     lines += ["Error of the logits against float64, relative to the largest, and what did not run:", ""]

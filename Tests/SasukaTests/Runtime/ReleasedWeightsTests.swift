@@ -111,6 +111,16 @@ import Testing
     _ = try model.saveWeights()
   }
 
+  @Test func nobodyElseMayUseTheModelMeanwhile() throws {
+    let model = try Self.model("squeezenet1_1")
+    let before = try model.saveWeights()
+    try model.gate.beginReading()
+    #expect(Self.refusal { _ = try Self.session(model) }?.code == .busy)
+    model.gate.endReading()
+    let after = try model.saveWeights()
+    withExtendedLifetime((before, after)) { #expect(before.bytes.elementsEqual(after.bytes)) }
+  }
+
   /// Nothing of what a cancelled creation has left is taken for numbers.
   @Test func cancelledCreationLeavesNoWrongNumbers() throws {
     final class Clock { var calls = 0, last = Int.max }
