@@ -727,10 +727,11 @@ typedef struct sasuka_session_options {
       run; told to the model's progress function, which may cancel. Default no. Where `exact`, there is nothing to choose. */
   int32_t tune;
   /** Yes: for a process that only infers: the weights are packed at once, not in the first run, and as soon as a convolution's
-      are, the model lets go of its own: memory at the peak is less by about the file's size. The model is changed, so nobody
-      else may use it meanwhile (SASUKA_BUSY). Afterwards this session runs on, and others that pack alike; what needs the
-      numbers themselves (saving, reading, training, a session of other algorithms, also once this one is destroyed or its
-      creation was cancelled) gets SASUKA_WRONG_STATE until weights are loaded or set again. Default no. */
+      are, the model lets go of its own: memory at the peak is less by about the size of all kernels; linear layers are read
+      where they lie. The model is changed, so nobody else may use it meanwhile (SASUKA_BUSY). Afterwards this session runs
+      on, and others that pack alike; what needs the numbers themselves (saving, reading, training, a session of other
+      algorithms, also once this one is destroyed or its creation was cancelled) gets SASUKA_WRONG_STATE until weights are
+      loaded or set again. Default no. */
   int32_t release_weights;
 } sasuka_session_options;
 void sasuka_session_options_init(sasuka_session_options *options, size_t struct_size);

@@ -90,21 +90,22 @@ func convolutionPack(
   _ firstUnit: Int64, _ endUnit: Int64
 ) {
   guard let shape = shapePointer?.pointee, let strides = strides?.pointee, let source, let packed else { return }
+  let taps = TapCopy(Int(shape.kernel_height), Int(shape.kernel_width), strides)
   var index = Int(firstUnit)
   while index < Int(endUnit) {
     let unit = ConvolutionUnit(shape, index)
     var place = packed + index &* shape.unitFloats
     // Zeros for outputs that are not real, and for inputs of other groups.
-    if shape.groups > 1 || unit.outputs % lanes > 0 { clearVectors(place, shape.unitFloats / lanes) }
+    if shape.groups > 1 || unit.outputs % lanes > 0 { clear(place, shape.unitFloats) }
     var channel = unit.firstInput
     while channel < unit.endInput {
       let blockEnd = min((channel / lanes &+ 1) &* lanes, unit.endInput)
       var output = 0
       while output < unit.columns &* lanes {
-        packChannel(shape, strides, source, scales, place, unit, output, channel, blockEnd)
+        packChannel(shape, taps, source, scales, place, unit, output, channel, blockEnd)
         output &+= 1
       }
-      place += (blockEnd &- channel) &* Int(shape.kernel_height &* shape.kernel_width) &* unit.columns &* lanes
+      place += (blockEnd &- channel) &* taps.count &* unit.columns &* lanes
       channel = blockEnd
     }
     index &+= 1
@@ -115,11 +116,11 @@ func convolutionPack(
 /// belong to its own; nothing for an output that is not real.
 @inline(__always)
 private func packChannel(
-  _ shape: sasuka_convolution, _ strides: sasuka_weight_strides, _ source: UnsafePointer<Float>,
+  _ shape: sasuka_convolution, _ taps: TapCopy, _ source: UnsafePointer<Float>,
   _ scales: UnsafePointer<Float>?, _ block: UnsafeMutablePointer<Float>, _ unit: ConvolutionUnit, _ output: Int,
   _ first: Int, _ end: Int
 ) {
-  let channel = unit.firstOutput &+ output
+  let (channel, strides) = (unit.firstOutput &+ output, taps.strides)
   let group = shape.groups == 1 ? 0 : channel / Int(shape.output_channels)
   let groupStart = Int(shape.first_channel) &+ group &* Int(shape.input_channels)
   let isReal = output < unit.outputs
@@ -133,7 +134,7 @@ private func packChannel(
   var weights = source
   weights += group &* Int(strides.group) &+ channelOfGroup &* Int(strides.output)
   weights += (from &- groupStart) &* Int(strides.input)
-  TapCopy(Int(shape.kernel_height), Int(shape.kernel_width), strides).copy(
+  taps.copy(
     weights, times: scales?[channel] ?? 1, to: block + ((from &- first) &* width &+ output), inputs: to &- from,
     inputStep: width, tapStep: tapStep)
 }
@@ -142,7 +143,7 @@ private func packChannel(
 struct TapCopy {
   private let rows: Int
   private let columns: Int
-  private let strides: sasuka_weight_strides
+  let strides: sasuka_weight_strides
 
   @inline(__always)
   init(_ height: Int, _ width: Int, _ strides: sasuka_weight_strides) {

@@ -123,6 +123,9 @@ package struct Graph {
     return places
   }
 
+  /// Those that one node reads.
+  func parameterPlaces(of node: Int) -> [Int] { parameterPlaces(of: node..<node + 1) }
+
   /// The place of the node that writes each tensor, by index; -1 for inputs and parameters.
   @inline(never)
   func producers() -> [Int] {

@@ -126,22 +126,22 @@ package final class Executable {
     guard preparedVersion != parameters.version || releasing else { return }
     try parameters.packed.beginPacking(watch)
     defer { parameters.packed.endPacking() }
-    var number = 0
-    for node in plan.graph.nodes.indices {
-      let places = places(of: node)
-      if !parameters.isComplete, !isPacked(node) { try parameters.requireNumbers(places) }
-      while number < preparations.count, preparations[number].node == node {
-        try prepare(preparations[number], places, random, watch)
-        number += 1
+    if !parameters.isComplete {
+      for node in plan.graph.nodes.indices where !isPacked(node) {
+        try parameters.requireNumbers(plan.graph.parameterPlaces(of: node))
       }
-      if releasing { release(places, packedBy: node) }
+    }
+    for number in preparations.indices {
+      let (step, next) = (preparations[number], number + 1)
+      try prepare(step, random, watch)
+      if releasing, next == preparations.count || preparations[next].node != step.node { release(step.node) }
     }
     preparedVersion = parameters.version
     for packed in packedUse.all { packed.version = preparedVersion }
   }
 
-  private func prepare(_ step: Step, _ places: [Int], _ random: RandomState, _ watch: Watch?) throws(SasukaError) {
-    let version = step.packed?.version ?? preparedVersion
+  private func prepare(_ step: Step, _ random: RandomState, _ watch: Watch?) throws(SasukaError) {
+    let (places, version) = (plan.graph.parameterPlaces(of: step.node), step.packed?.version ?? preparedVersion)
     guard places.contains(where: { parameters.hasChanged($0, since: version) }) else { return }
     if step.packed != nil { try parameters.requireNumbers(places) }
     watch?.ask()
@@ -150,19 +150,15 @@ package final class Executable {
   }
 
   /// Lets go of kernels that a node has packed and that nobody reads as they lie, or packs later.
-  private func release(_ places: [Int], packedBy node: Int) {
+  private func release(_ node: Int) {
+    // Others who share what is packed run on, even if the rest is cancelled.
     for step in preparations where step.node == node { step.packed?.version = parameters.version }
-    for place in places where parameters.infos[place].shape.rank > 2 {
-      let isReadElse = plan.graph.nodes.indices.contains {
-        self.places(of: $0).contains(place) && ($0 > node || !isPacked($0))
-      }
+    let nodes = plan.graph.nodes
+    for value in nodes[node].inputs {
+      guard let place = plan.graph.parameterPlace(value), plan.graph.shape(value).rank > 2 else { continue }
+      let isReadElse = nodes.indices.contains { nodes[$0].inputs.contains(value) && ($0 > node || !isPacked($0)) }
       if !isReadElse { parameters.release(place) }
     }
-  }
-
-  /// The parameters that a node reads.
-  private func places(of node: Int) -> [Int] {
-    plan.graph.parameterPlaces(of: node..<node + 1)
   }
 
   /// Whether a node reads weights in the order in which they have been packed for whoever needs them so.

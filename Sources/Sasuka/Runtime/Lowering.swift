@@ -131,8 +131,7 @@ package struct Lowering: ~Copyable {
   /// - Parameter key: tells it from what else is packed of the same parameters: whoever asks with the same key shares it.
   package mutating func packedMemory(_ key: [Int], floats: Int) throws(SasukaError) -> UnsafeMutablePointer<Float> {
     guard mode == .evaluation else { return try persistent(floats: floats) }
-    var key = key
-    key += plan.graph.parameterPlaces(of: node..<node + 1)
+    let key = key + plan.graph.parameterPlaces(of: node)
     let packed = try packedUse.take(key, floats: floats, purpose: purpose)
     self.packed = packed
     return packed.buffer.floats

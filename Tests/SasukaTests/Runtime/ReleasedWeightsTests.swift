@@ -124,6 +124,7 @@ import Testing
   /// Nothing of what a cancelled creation has left is taken for numbers.
   @Test func cancelledCreationLeavesNoWrongNumbers() throws {
     final class Clock { var calls = 0, last = Int.max }
+    let expected = try Self.logits(Self.session(Self.model("resnet18"), releasing: false))
     for last in 0..<6 {
       let clock = Clock()
       let model = try Self.model("resnet18") { progress in
@@ -131,7 +132,6 @@ import Testing
         clock.calls += 1
         return clock.calls <= clock.last
       }
-      let expected = try Self.logits(Self.session(Self.model("resnet18"), releasing: false))
       clock.last = last
       let error = Self.refusal { _ = try Self.session(model) }
       #expect(error == nil || error?.code == .cancelled)
