@@ -26,9 +26,9 @@ private func activationForward(
     mapEach(input, output, count) { select(less($0, Vector(repeating: 0)), $0 * parameter, $0) }
   case Int(SASUKA_FUNCTION_SIGMOID): mapEach(input, output, count) { sigmoid($0) }
   case Int(SASUKA_FUNCTION_TANH): mapEach(input, output, count) { hyperbolicTangent($0) }
-  case Int(SASUKA_FUNCTION_HARD_SWISH): mapEach(input, output, count) { $0 * atMost(6, atLeast(0, $0 + 3)) / 6 }
-  case Int(SASUKA_FUNCTION_SILU): mapEach(input, output, count) { $0 * sigmoid($0) }
-  default: mapEach(input, output, count) { atMost(6, atLeast(0, $0 + 3)) / 6 }
+  case Int(SASUKA_FUNCTION_HARD_SWISH): mapEach(input, output, count) { $0 * hardSigmoid($0) }
+  case Int(SASUKA_FUNCTION_SILU): mapEach(input, output, count) { sigmoid($0, times: $0) }
+  default: mapEach(input, output, count) { hardSigmoid($0) }
   }
 }
 
@@ -47,25 +47,11 @@ private func activationBackward(
     }
   case Int(SASUKA_FUNCTION_LEAKY_RELU):
     mapWholePairs(saved, upstream, result, count) { select(less(zero, $0), $1, $1 * parameter) }
-  case Int(SASUKA_FUNCTION_SIGMOID):
-    mapWholePairs(saved, upstream, result, count) { $1 * ((1 - $0) * $0) }
-  case Int(SASUKA_FUNCTION_TANH):
-    mapWholePairs(saved, upstream, result, count) { $1 * (1 - $0 * $0) }
-  case Int(SASUKA_FUNCTION_HARD_SWISH):
-    mapWholePairs(saved, upstream, result, count) {
-      let inner = $1 * ($0 / 3 + 0.5)
-      return select(atMost($0, Vector(repeating: -3)), zero, select(atMost(Vector(repeating: 3), $0), $1, inner))
-    }
-  case Int(SASUKA_FUNCTION_SILU):
-    mapWholePairs(saved, upstream, result, count) {
-      let s = sigmoid($0)
-      return $1 * (s * (1 + $0 * (1 - s)))
-    }
-  default:
-    mapWholePairs(saved, upstream, result, count) {
-      let inner = $1 / 6
-      return select(atMost($0, Vector(repeating: -3)), zero, select(atMost(Vector(repeating: 3), $0), zero, inner))
-    }
+  case Int(SASUKA_FUNCTION_SIGMOID): mapWholePairs(saved, upstream, result, count) { sigmoidGradient($0, $1) }
+  case Int(SASUKA_FUNCTION_TANH): mapWholePairs(saved, upstream, result, count) { tanhGradient($0, $1) }
+  case Int(SASUKA_FUNCTION_HARD_SWISH): mapWholePairs(saved, upstream, result, count) { hardSwishGradient($0, $1) }
+  case Int(SASUKA_FUNCTION_SILU): mapWholePairs(saved, upstream, result, count) { siluGradient($0, $1) }
+  default: mapWholePairs(saved, upstream, result, count) { hardSigmoidGradient($0, $1) }
   }
 }
 
@@ -75,6 +61,37 @@ private func mapEach(
   _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ count: Int, _ operation: (Vector) -> Vector
 ) {
   mapWholePairs(input, input, output, count) { value, _ in operation(value) }
+}
+
+// Functions, for a closure of more than a few operations would be called for each vector.
+
+@inline(__always)
+private func hardSigmoid(_ x: Vector) -> Vector { atMost(6, atLeast(0, x + 3)) / 6 }
+
+@inline(__always)
+private func sigmoidGradient(_ output: Vector, _ upstream: Vector) -> Vector { upstream * ((1 - output) * output) }
+
+@inline(__always)
+private func tanhGradient(_ output: Vector, _ upstream: Vector) -> Vector { upstream * (1 - output * output) }
+
+@inline(__always)
+private func hardSwishGradient(_ x: Vector, _ upstream: Vector) -> Vector {
+  let inner = upstream * (x / 3 + 0.5)
+  let nearOrAbove = select(atMost(Vector(repeating: 3), x), upstream, inner)
+  return select(atMost(x, Vector(repeating: -3)), Vector(), nearOrAbove)
+}
+
+@inline(__always)
+private func siluGradient(_ x: Vector, _ upstream: Vector) -> Vector {
+  let s = sigmoid(x)
+  return upstream * (s * (1 + x * (1 - s)))
+}
+
+@inline(__always)
+private func hardSigmoidGradient(_ x: Vector, _ upstream: Vector) -> Vector {
+  let zero = Vector()
+  let below = select(atMost(Vector(repeating: 3), x), zero, upstream / 6)
+  return select(atMost(x, Vector(repeating: -3)), zero, below)
 }
 
 @inline(__always)

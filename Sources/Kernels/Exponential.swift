@@ -63,10 +63,13 @@ func logarithmOfOnePlus(_ z: Vector) -> Vector {
 }
 
 @inline(__always)
-func sigmoid(_ x: Vector) -> Vector {
+func sigmoid(_ x: Vector) -> Vector { sigmoid(x, times: Vector(repeating: 1)) }
+
+/// factor · sigmoid(x), by one division.
+@inline(__always)
+func sigmoid(_ x: Vector, times factor: Vector) -> Vector {
   let z = exponentialOfNonPositive(-magnitude(x))
-  let upper = 1 / (1 + z)
-  return select(less(x, Vector(repeating: 0)), z * upper, upper)
+  return select(less(x, Vector(repeating: 0)), z * factor, factor) / (1 + z)
 }
 
 @inline(__always)

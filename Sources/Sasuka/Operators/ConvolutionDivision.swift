@@ -48,6 +48,9 @@ package struct ConvolutionDivision: Equatable {
 
   package var parts: Int { units * stretches }
 
+  /// Rows of the largest part.
+  package var mostRows: Int { (rows + stretches - 1) / stretches }
+
   package subscript(part: Int) -> Part {
     let unitsAtOnce = units / groups
     let (group, rest) = (part / (unitsAtOnce * stretches), part % (unitsAtOnce * stretches))

@@ -71,9 +71,9 @@ extension Lowering {
     let name: StaticString =
       pass.isDepthwise ? "depthwise" : pass.isGrouped ? "grouped" : pass.readsPlanes ? "planar" : "direct"
     let areWhole = images >= Lowering.imagesForWholeImageUnits
-    let ownFloats = areWhole && !run.padsByUnit ? run.paddedFloats : run.unitFloats
+    let ownFloats = areWhole && !run.padsByPart ? run.paddedFloats : run.partFloats
     needWorkerScratch(bytes: ownFloats * MemoryLayout<Float>.stride)
-    if pass.padding != nil, !areWhole, !run.padsByUnit { pad(run, images: images) }
+    if pass.padding != nil, !areWhole, !run.padsByPart { pad(run, images: images) }
     algorithm = name
     if areWhole {
       step(units: images) { image, context in run.wholeImage(image, context) }
@@ -167,9 +167,13 @@ final class ConvolutionRun {
   let paddedFloats: Int
   /// Output channels of a unit.
   private let unitChannels: Int
-  /// Floats of those padded blocks that a unit reads, where it pads them by itself: none but it reads its groups, and so
-  /// they stay in its worker's cache. 0 where units share what is padded before.
-  let unitFloats: Int
+  /// Whether a part pads by itself what it reads, into its worker's cache: none but its unit reads its groups. If not, parts
+  /// share what is padded before.
+  let padsByPart: Bool
+  /// Floats of what the largest part pads.
+  let partFloats: Int
+  /// Floats of a padded row of a block or plane.
+  private let rowFloats: Int
 
   init(
     _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, _ operands: ConvolutionOperands,
@@ -193,34 +197,30 @@ final class ConvolutionRun {
     }
     unitChannels = Int(columns) * lanes
     inputBlocks = readsPlanes ? inputShape[1] : Layout.blocks(of: inputShape[1], lanes: lanes)
-    let rowFloats = (readsPlanes ? 1 : lanes) * Int(shape.input_width)
-    let blockFloats = rowFloats * Int(shape.input_height)
-    paddedFloats = pass.padding == nil ? 0 : inputBlocks * blockFloats
+    rowFloats = (readsPlanes ? 1 : lanes) * Int(shape.input_width)
+    paddedFloats = pass.padding == nil ? 0 : inputBlocks * rowFloats * Int(shape.input_height)
     var blocksAtOnce = inputBlocks
-    if pass.padding != nil, !readsPlanes, shape.groups > 1, shape.output_channels <= unitChannels {
+    padsByPart = pass.padding != nil && !readsPlanes && shape.groups > 1 && shape.output_channels <= unitChannels
+    if padsByPart {
       let groups = Int(sasuka_convolution_unit_groups(&shape, Int64(lanes), columns))
       // A group may begin and end in the middle of a block.
       blocksAtOnce = min(Layout.blocks(of: groups * Int(shape.input_channels) + lanes - 1, lanes: lanes), inputBlocks)
-      unitFloats = blocksAtOnce * blockFloats
-    } else {
-      unitFloats = 0
     }
     let weights = Int(shape.input_channels * shape.kernel_height * shape.kernel_width) * outputShape[1]
     let evenUnits = Double(Layout.blocks(of: outputShape[1], lanes: lanes)) / Double(columns)
     division = ConvolutionDivision(
       units: Layout.blocks(of: outputShape[1], lanes: unitChannels), evenUnits: evenUnits,
       rows: Int(shape.output_height), rowFloats: blocksAtOnce * rowFloats * Int(shape.stride_height),
-      weights: unitFloats > 0 ? .max : weights,
+      weights: padsByPart ? .max : weights,
       floatsAtOnce: ConvolutionCosts.of(kernels).inputAtOnce, threads: threads)
+    partFloats = padsByPart ? blocksAtOnce * shape.inputRows(of: 0..<division.mostRows).count * rowFloats : 0
   }
-
-  var padsByUnit: Bool { unitFloats > 0 }
 
   func wholeImage(_ image: Int, _ context: StepContext) {
     var source = operands.image(image, context)
-    if pass.padding != nil, !padsByUnit {
+    if pass.padding != nil, !padsByPart {
       let padded = context.workerScratch.assumingMemoryBound(to: Float.self)
-      pad(source, 0..<inputBlocks, to: padded)
+      pad(source, 0..<inputBlocks, rows: 0..<Int(pass.shape.input_height), to: padded)
       source = UnsafePointer(padded)
     }
     for part in 0..<division.parts { compute(image, division[part], from: source, context) }
@@ -229,12 +229,16 @@ final class ConvolutionRun {
   func padBlock(_ unit: Int, _ context: StepContext) {
     let (image, block) = (unit / inputBlocks, unit % inputBlocks)
     let padded = context.scratch.assumingMemoryBound(to: Float.self) + image &* paddedFloats
-    pad(operands.image(image, context), block..<(block &+ 1), to: padded)
+    pad(operands.image(image, context), block..<(block &+ 1), rows: 0..<Int(pass.shape.input_height), to: padded)
   }
 
-  /// Copies some blocks or planes of an image into its padded form.
-  private func pad(_ source: UnsafePointer<Float>, _ blocks: Range<Int>, to padded: UnsafeMutablePointer<Float>) {
+  /// Copies some blocks or planes of an image into its padded form, of which `padded` has these rows.
+  private func pad(
+    _ source: UnsafePointer<Float>, _ blocks: Range<Int>, rows: Range<Int>, to padded: UnsafeMutablePointer<Float>
+  ) {
     guard var padding = pass.padding else { return }
+    padding.top -= Int64(rows.lowerBound)
+    padding.padded_height = Int64(rows.count)
     if pass.readsPlanes {
       for plane in blocks { padding.copyPlane(plane, source, to: padded) }
     } else {
@@ -250,7 +254,7 @@ final class ConvolutionRun {
 
   func part(_ number: Int, _ context: StepContext) {
     let image = number / division.parts
-    let source = padsByUnit ? operands.image(image, context) : source(image, context)
+    let source = padsByPart ? operands.image(image, context) : source(image, context)
     compute(image, division[number % division.parts], from: source, context)
   }
 
@@ -258,13 +262,13 @@ final class ConvolutionRun {
     _ image: Int, _ part: ConvolutionDivision.Part, from source: UnsafePointer<Float>, _ context: StepContext
   ) {
     var (shape, source) = (pass.shape, source)
-    if padsByUnit {
-      let blocks = blocks(readBy: part.unit)
-      let blockFloats = lanes * Int(shape.input_height * shape.input_width)
-      // The kernel counts from the image's first block.
-      let padded = context.workerScratch.assumingMemoryBound(to: Float.self) - blocks.lowerBound * blockFloats
-      pad(source, blocks, to: padded)
-      source = UnsafePointer(padded)
+    if padsByPart {
+      let (blocks, rows) = (blocks(readBy: part.unit), shape.inputRows(of: part.rows))
+      // The kernel counts from the image's first block and from its first row.
+      let padded = context.workerScratch.assumingMemoryBound(to: Float.self) - blocks.lowerBound * rows.count * rowFloats
+      pad(source, blocks, rows: rows, to: padded)
+      shape.input_height = Int64(rows.count)
+      source = UnsafePointer(padded - rows.lowerBound * rowFloats)
     }
     multiply(
       &shape, source, operands.packed, operands.bias, operands.output + image &* operands.outputImage,
@@ -277,6 +281,14 @@ final class ConvolutionRun {
     let last = min((unit + 1) * unitChannels, Int(pass.shape.groups) * outputs) - 1
     let end = (last / outputs + 1) * inputs
     return (unit * unitChannels / outputs * inputs / lanes)..<Layout.blocks(of: end, lanes: lanes)
+  }
+}
+
+extension sasuka_convolution {
+  /// The rows of the padded input that some rows of the output, one at least, are computed from.
+  fileprivate func inputRows(of rows: Range<Int>) -> Range<Int> {
+    let reach = Int(dilation_height) * max(Int(kernel_height) - 1, 0)
+    return (rows.lowerBound * Int(stride_height))..<((rows.upperBound - 1) * Int(stride_height) + reach + 1)
   }
 }
 
