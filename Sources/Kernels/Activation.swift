@@ -66,7 +66,7 @@ private func mapEach(
 // Functions, for a closure of more than a few operations would be called for each vector.
 
 @inline(__always)
-private func hardSigmoid(_ x: Vector) -> Vector { atMost(6, atLeast(0, x + 3)) / 6 }
+private func hardSigmoid(_ x: Vector) -> Vector { atMost(6, atLeast(0, x + 3)) * (1 / 6) }
 
 @inline(__always)
 private func sigmoidGradient(_ output: Vector, _ upstream: Vector) -> Vector { upstream * ((1 - output) * output) }

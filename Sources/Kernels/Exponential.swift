@@ -26,7 +26,8 @@ func polynomial<let count: Int>(_ x: Vector, _ coefficients: InlineArray<count, 
 
 /// e^x for x <= 0; 0 below -87, where the result would be denormal.
 ///
-/// x = n ln 2 + r with |r| <= ln 2 / 2; the Taylor series of degree 7 is then off by 7e-9 of the result.
+/// x = n ln 2 + r with |r| <= ln 2 / 2, where the polynomial of degree 6 with the least error that begins with 1 + r is off by
+/// 3e-9 of the result.
 @inline(__always)
 func exponentialOfNonPositive(_ x: Vector) -> Vector {
   // Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
@@ -36,7 +37,8 @@ func exponentialOfNonPositive(_ x: Vector) -> Vector {
   // ln 2 in two parts; the first has so few bits that n times it is exact.
   var r = multiplyAdd(n, Vector(repeating: -0x1.62e4p-1), x)
   r = multiplyAdd(n, Vector(repeating: -1.428_606_8e-6), r)
-  let power = polynomial(r, [1, 1, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040])
+  let power = polynomial(
+    r, [1, 1, 0.499_999_934, 0.166_665_204, 0.041_668_390_8, 0.008_368_745_14, 0.001_381_453_89])
   let scaled = vector(bits(power) &+ (bits(shifted) &<< Bits(repeating: 23)))
   return select(less(x, Vector(repeating: -87)), Vector(repeating: 0), scaled)
 }
