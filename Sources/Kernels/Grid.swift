@@ -8,16 +8,10 @@ func fillGrid(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
     }
   }
   table.pointee.grid_add = { grid, left, right, result in
-    forEachRow(grid!.pointee) { l, r, o in
-      let step = Int(grid!.pointee.right_column)
-      mapRow(grid!.pointee, left! + l, right! + r, step, result! + o, { $0 + $1 }, { $0 + $1 })
-    }
+    combineGrid(grid!.pointee, left!, right!, result!, multiplies: false)
   }
   table.pointee.grid_multiply = { grid, left, right, result in
-    forEachRow(grid!.pointee) { l, r, o in
-      let step = Int(grid!.pointee.right_column)
-      mapRow(grid!.pointee, left! + l, right! + r, step, result! + o, { $0 * $1 }, { $0 * $1 })
-    }
+    combineGrid(grid!.pointee, left!, right!, result!, multiplies: true)
   }
   table.pointee.grid_sums = { grid, left, sums in gridSums(grid!.pointee, left!, sums!) }
 }
@@ -33,6 +27,27 @@ private func forEachRow(_ grid: sasuka_grid, _ body: (_ left: Int, _ right: Int,
       left += Int(grid.left_row)
       right += Int(grid.right_row)
       result += Int(grid.result_row)
+    }
+  }
+}
+
+/// Sums or products. A row is often one vector, the channels of a pixel: for that the general row's questions take longer than
+/// the work.
+@inline(never)
+private func combineGrid(
+  _ grid: sasuka_grid, _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>,
+  _ result: UnsafeMutablePointer<Float>, multiplies: Bool
+) {
+  if Int(grid.columns) == Vector.scalarCount, grid.left_column == 1, grid.right_column == 1, grid.result_column == 1 {
+    forEachRow(grid) { l, r, o in
+      let (a, b) = (loadVector(left + l), loadVector(right + r))
+      storeVector(multiplies ? a * b : a + b, result + o)
+    }
+  } else {
+    forEachRow(grid) { l, r, o in
+      mapRow(
+        grid, left + l, right + r, Int(grid.right_column), result + o, { multiplies ? $0 * $1 : $0 + $1 },
+        { multiplies ? $0 * $1 : $0 + $1 })
     }
   }
 }
