@@ -264,8 +264,9 @@ final class ConvolutionRun {
     var (shape, source) = (pass.shape, source)
     if padsByPart {
       let (blocks, rows) = (blocks(readBy: part.unit), shape.inputRows(of: part.rows))
+      let blockFloats = rows.count * rowFloats
       // The kernel counts from the image's first block and from its first row.
-      let padded = context.workerScratch.assumingMemoryBound(to: Float.self) - blocks.lowerBound * rows.count * rowFloats
+      let padded = context.workerScratch.assumingMemoryBound(to: Float.self) - blocks.lowerBound * blockFloats
       pad(source, blocks, rows: rows, to: padded)
       shape.input_height = Int64(rows.count)
       source = UnsafePointer(padded - rows.lowerBound * rowFloats)

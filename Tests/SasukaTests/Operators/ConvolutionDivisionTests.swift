@@ -35,6 +35,8 @@ import Testing
         for row in each.division[part].rows { seen[each.division[part].unit * each.rows + row] += 1 }
       }
       #expect(seen.allSatisfy { $0 == 1 }, "\(each)")
+      let most = (0..<each.division.parts).map { each.division[$0].rows.count }.max()
+      #expect(each.division.mostRows == most, "\(each)")
     }
   }
 

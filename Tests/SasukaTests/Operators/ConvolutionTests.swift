@@ -120,11 +120,19 @@ import Testing
     }
   }
 
-  /// Groups, each padded by the units that read it or all before, beside the same convolution whose other weights are 0:
+  /// Groups, each padded by the parts that read it or all before, beside the same convolution whose other weights are 0:
   /// of kernels of their own, of several to a unit, that begin and end within a block, of two units, at every way of
-  /// dividing images.
-  @Test(arguments: [(8, 4, 4), (5, 8, 8), (4, 16, 16), (3, 32, 32), (6, 3, 5), (3, 12, 8), (2, 24, 24), (4, 40, 16)])
-  func groupsAreWhatZerosWouldMake(_ groups: Int, _ inputs: Int, _ outputs: Int) throws {
+  /// dividing images; of maps high enough for several parts, whose rows overlap or leave some out between them.
+  ///
+  /// - Parameter step: stride and dilation of rows.
+  @Test(arguments: [
+    (8, 4, 4, 9, (1, 1)), (5, 8, 8, 9, (1, 1)), (4, 16, 16, 9, (1, 1)), (3, 32, 32, 9, (1, 1)), (6, 3, 5, 9, (1, 1)),
+    (3, 12, 8, 9, (1, 1)), (2, 24, 24, 9, (1, 1)), (4, 40, 16, 9, (1, 1)), (5, 8, 8, 600, (1, 1)),
+    (8, 4, 4, 600, (2, 1)), (3, 12, 8, 600, (1, 3)), (2, 24, 24, 600, (4, 1)),
+  ])
+  func groupsAreWhatZerosWouldMake(
+    _ groups: Int, _ inputs: Int, _ outputs: Int, _ height: Int, _ step: (stride: Int, dilation: Int)
+  ) throws {
     let fill = NamedUniform("weight", -1, 1)
     let size = inputs * 6
     let own = (0..<groups * outputs * size).map { fill[$0] }
@@ -135,13 +143,15 @@ import Testing
     }
     for batch in [1, 2, 5] {
       let pixels = NamedUniform("x", -1, 1)
-      let shape = [batch, groups * inputs, 9, 14]
+      let shape = [batch, groups * inputs, height, 14]
       let x = HostTensor(shape, (0..<shape.reduce(1, *)).map { pixels[$0] })
       func run(groups: Int, outputs: Int, _ weights: [Float]) -> OperatorRun {
         var run = OperatorRun(mode: .evaluation, inputs: [x], fuses: true) { (graph, values) throws(SasukaError) in
           try graph.convolution(
             values[0], name: "conv", outputChannels: outputs, kernel: Extent(height: 3, width: 2),
-            padding: .explicit(Padding(top: 2, bottom: 0, left: 1, right: 3)), groups: groups, bias: false)
+            stride: Extent(height: step.stride, width: 1),
+            padding: .explicit(Padding(top: 2, bottom: 0, left: 1, right: 3)),
+            dilation: Extent(height: step.dilation, width: 1), groups: groups, bias: false)
         }
         run.parameters = ["conv.weight": weights]
         run.algorithms = .exact
