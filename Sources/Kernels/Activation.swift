@@ -76,9 +76,7 @@ private func tanhGradient(_ output: Vector, _ upstream: Vector) -> Vector { upst
 
 @inline(__always)
 private func hardSwishGradient(_ x: Vector, _ upstream: Vector) -> Vector {
-  let inner = upstream * (x / 3 + 0.5)
-  let nearOrAbove = select(atMost(Vector(repeating: 3), x), upstream, inner)
-  return select(atMost(x, Vector(repeating: -3)), Vector(), nearOrAbove)
+  byPieces(x, inside: upstream * (x / 3 + 0.5), above: upstream)
 }
 
 @inline(__always)
@@ -89,9 +87,13 @@ private func siluGradient(_ x: Vector, _ upstream: Vector) -> Vector {
 
 @inline(__always)
 private func hardSigmoidGradient(_ x: Vector, _ upstream: Vector) -> Vector {
-  let zero = Vector()
-  let below = select(atMost(Vector(repeating: 3), x), zero, upstream / 6)
-  return select(atMost(x, Vector(repeating: -3)), zero, below)
+  byPieces(x, inside: upstream / 6, above: Vector())
+}
+
+/// 0 up to -3, `above` from 3 on, `inside` between.
+@inline(__always)
+private func byPieces(_ x: Vector, inside: Vector, above: Vector) -> Vector {
+  select(atMost(x, Vector(repeating: -3)), Vector(), select(atMost(Vector(repeating: 3), x), above, inside))
 }
 
 @inline(__always)

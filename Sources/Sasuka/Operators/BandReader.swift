@@ -15,10 +15,16 @@ struct BandReader {
 
   /// Rows of the map that some rows of the output see.
   func mapRows(for rows: Range<Int>) -> Range<Int> {
-    let start = rows.lowerBound * stride - top
-    let end = (rows.upperBound - 1) * stride - top + span
-    let lower = min(max(start, 0), height)
-    return lower..<max(lower, min(end, height))
+    let seen = rows.seen(span: span, stride: stride)
+    let lower = min(max(seen.lowerBound - top, 0), height)
+    return lower..<max(lower, min(seen.upperBound - top, height))
+  }
+}
+
+extension Range<Int> {
+  /// Rows of a map, its border included, that a window over `span` rows sees from these rows of its output, one at least.
+  func seen(span: Int, stride: Int) -> Range<Int> {
+    (lowerBound * stride)..<((upperBound - 1) * stride + span)
   }
 }
 

@@ -220,7 +220,7 @@ final class ConvolutionRun {
     var source = operands.image(image, context)
     if pass.padding != nil, !padsByPart {
       let padded = context.workerScratch.assumingMemoryBound(to: Float.self)
-      pad(source, 0..<inputBlocks, rows: 0..<Int(pass.shape.input_height), to: padded)
+      pad(source, 0..<inputBlocks, rows: allRows, to: padded)
       source = UnsafePointer(padded)
     }
     for part in 0..<division.parts { compute(image, division[part], from: source, context) }
@@ -229,8 +229,10 @@ final class ConvolutionRun {
   func padBlock(_ unit: Int, _ context: StepContext) {
     let (image, block) = (unit / inputBlocks, unit % inputBlocks)
     let padded = context.scratch.assumingMemoryBound(to: Float.self) + image &* paddedFloats
-    pad(operands.image(image, context), block..<(block &+ 1), rows: 0..<Int(pass.shape.input_height), to: padded)
+    pad(operands.image(image, context), block..<(block &+ 1), rows: allRows, to: padded)
   }
+
+  private var allRows: Range<Int> { 0..<Int(pass.shape.input_height) }
 
   /// Copies some blocks or planes of an image into its padded form, of which `padded` has these rows.
   private func pad(
@@ -286,10 +288,10 @@ final class ConvolutionRun {
 }
 
 extension sasuka_convolution {
-  /// The rows of the padded input that some rows of the output, one at least, are computed from.
+  /// The rows of the padded input that some rows of the output are computed from.
   fileprivate func inputRows(of rows: Range<Int>) -> Range<Int> {
-    let reach = Int(dilation_height) * max(Int(kernel_height) - 1, 0)
-    return (rows.lowerBound * Int(stride_height))..<((rows.upperBound - 1) * Int(stride_height) + reach + 1)
+    // One even for a kernel without taps.
+    rows.seen(span: Int(dilation_height * max(kernel_height - 1, 0) + 1), stride: Int(stride_height))
   }
 }
 

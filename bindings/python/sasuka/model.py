@@ -663,8 +663,8 @@ class Session(Owner):
     release_weights : bool
         For a process that only infers. The weights are packed when the session is compiled, and as soon as a convolution's
         are, the model lets go of its own: memory at the peak is less by about the size of all kernels; linear layers are
-        read where they lie. Afterwards the session runs on; what needs the numbers themselves (saving, `state_dict`, training, a session of other algorithms) raises
-        `WrongStateError` until weights are loaded or set again.
+        read where they lie. Afterwards the session runs on; what needs the numbers themselves (saving, `state_dict`,
+        training, a session of other algorithms) raises `WrongStateError` until weights are loaded or set again.
 
     >>> tuning = model.session((1, 3, 224, 224), tune=True).tuning
     >>> session = model.session((1, 3, 224, 224), tuning=tuning)
