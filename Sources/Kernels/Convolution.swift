@@ -52,11 +52,11 @@ struct ConvolutionPass {
   let endInput: Int
   let kernelHeight: Int
   let kernelWidth: Int
-  /// Strides in floats: of the input's channel blocks or planes, of the kernel's rows and columns, of the output's pixels as the
-  /// input sees them.
+  /// Strides in floats: of the input's channel blocks or planes, of the kernel's columns, from the end of a kernel's row to the
+  /// next row, of the output's pixels as the input sees them.
   let inputBlock: Int
-  let kernelRow: Int
   let kernelColumn: Int
+  let kernelRowEnd: Int
   let pixel: Int
   let outputBlock: Int
   let outputPixel: Int
@@ -75,12 +75,13 @@ struct ConvolutionPass {
     bias: UnsafePointer<Float>?, epilogue: Int32
   ) {
     firstInput = unit.firstInput
-    endInput = unit.endInput
+    // Without taps nothing is read.
+    endInput = shape.kernel_height &* shape.kernel_width == 0 ? firstInput : unit.endInput
     kernelHeight = Int(shape.kernel_height)
     kernelWidth = Int(shape.kernel_width)
     inputBlock = Int(shape.input_height &* shape.input_width) &* pixelFloats
-    kernelRow = Int(shape.dilation_height &* shape.input_width) &* pixelFloats
     kernelColumn = Int(shape.dilation_width) &* pixelFloats
+    kernelRowEnd = Int(shape.dilation_height &* shape.input_width) &* pixelFloats &- kernelWidth &* kernelColumn
     pixel = Int(shape.stride_width) &* pixelFloats
     outputBlock = Int(shape.output_block_stride)
     outputPixel = Int(shape.output_pixel_stride)
@@ -115,20 +116,22 @@ func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
   var weights = pass.pointee.packed + first &* lanes
   var next = pass.pointee.next
   var channel = pass.pointee.firstInput
-  while channel < pass.pointee.endInput {
-    let blockEnd = min((channel / lanes &+ 1) &* lanes, pass.pointee.endInput)
-    let count = blockEnd &- channel
-    let block = input + channel / lanes &* pass.pointee.inputBlock + channel % lanes
-    var kernelRow = 0
-    while kernelRow < pass.pointee.kernelHeight {
-      var pixels = block + kernelRow &* pass.pointee.kernelRow
+  let endInput = pass.pointee.endInput
+  var block = input + channel / lanes &* pass.pointee.inputBlock
+  while channel < endInput {
+    // Lanes before the channel: none but in the first block.
+    let before = channel & (lanes &- 1)
+    let count = min(lanes &- before, endInput &- channel)
+    var pixels = block + before
+    var kernelRows = pass.pointee.kernelHeight
+    repeat {
       if lanes == 8 {
         // A row of the next tile's pixels, of which two are a cache line: there are too many blocks far apart, and too few lines
         // in each, for the hardware to see what comes next (1x1 of 56 x 56 pixels, 256 channels: 60 % of the peak without).
         for pair in 0..<(rows &+ 1) / 2 { sasuka_prefetch_near(pixels + (rows &+ 2 &* pair) &* run.rowStride) }
       }
-      var kernelColumn = 0
-      while kernelColumn < pass.pointee.kernelWidth {
+      var kernelColumns = pass.pointee.kernelWidth
+      repeat {
         if rows == 8 || rows == 14 {
           // All lines of a block at once would keep its own weights waiting: up to 20 % of Winograd's products.
           var (place, left) = (pixels, count)
@@ -145,11 +148,13 @@ func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
           weights += count &* run.columnStep
         }
         pixels += pass.pointee.kernelColumn
-        kernelColumn &+= 1
-      }
-      kernelRow &+= 1
-    }
-    channel = blockEnd
+        kernelColumns = sasuka_one_by_one(kernelColumns &- 1)
+      } while kernelColumns > 0
+      pixels += pass.pointee.kernelRowEnd
+      kernelRows = sasuka_one_by_one(kernelRows &- 1)
+    } while kernelRows > 0
+    channel &+= count
+    block += pass.pointee.inputBlock
   }
   tile.finish(pass, output)
 }

@@ -16,17 +16,18 @@ private func planarTile<let rows: Int, let columns: Int>(
     columnStep: columns == 2 ? 2 &* lanes : pass.pointee.weightStep)
   let channels = pass.pointee.endInput
   var weights = pass.pointee.packed + first &* lanes
-  var kernelRow = 0
-  while kernelRow < pass.pointee.kernelHeight {
-    var pixels = input + kernelRow &* pass.pointee.kernelRow
-    var kernelColumn = 0
-    while kernelColumn < pass.pointee.kernelWidth {
+  var pixels = input
+  var kernelRows = pass.pointee.kernelHeight
+  while kernelRows > 0 {
+    var kernelColumns = pass.pointee.kernelWidth
+    while kernelColumns > 0 {
       tile.addProducts(pixels, weights, run, count: channels)
       weights += channels &* run.columnStep
       pixels += pass.pointee.kernelColumn
-      kernelColumn &+= 1
+      kernelColumns &-= 1
     }
-    kernelRow &+= 1
+    pixels += pass.pointee.kernelRowEnd
+    kernelRows &-= 1
   }
   tile.finish(pass, output)
 }

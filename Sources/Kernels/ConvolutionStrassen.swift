@@ -389,7 +389,7 @@ private struct StrassenPair {
       } else if lanes == 16 {
         strassenTile(Count<7>(), Count<2>(), $0, held: held, products, last, bias: bias)
       } else {
-        strassenTile(Count<5>(), Count<2>(), $0, held: held, products, last, bias: bias)
+        strassenTile(Count<6>(), Count<2>(), $0, held: held, products, last, bias: bias)
       }
     }
   }

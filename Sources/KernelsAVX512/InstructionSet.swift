@@ -24,6 +24,12 @@ func pinned(_ vector: Vector) -> Vector {
   vector
 }
 
+/// `multiplyAdd`, in its place in the program.
+@inline(__always)
+func pinnedMultiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
+  multiplyAdd(a, b, c)
+}
+
 /// Fills `table` with this target's kernels.
 @_cdecl("sasuka_kernels_avx512")
 func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {

@@ -502,10 +502,10 @@ static inline int64_t sasuka_convolution_packed_floats(const sasuka_convolution 
 }
 
 /** Pixels of the tallest register tile of strassen_product, two of which are multiplied together. */
-static inline int64_t sasuka_strassen_pixels(int64_t v) { return v == 16 ? 14 : 5; }
+static inline int64_t sasuka_strassen_pixels(int64_t v) { return v == 16 ? 14 : 6; }
 
 /** Pixels that strassen_product multiplies together at least. */
-static inline int64_t sasuka_strassen_fewest_pixels(int64_t v) { return v == 16 ? 14 : 10; }
+static inline int64_t sasuka_strassen_fewest_pixels(int64_t v) { return v == 16 ? 14 : 12; }
 
 /** Floats of strassen_product's scratch: four sums of weights [half the input channels][2 V], 80 floats apart, and six
     tiles. */

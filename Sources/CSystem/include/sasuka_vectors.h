@@ -68,6 +68,12 @@ SASUKA_VECTOR_FUNCTION sasuka_float8 sasuka_pinned8(sasuka_float8 vector) {
   __asm__ volatile("" : "+x"(vector));
   return vector;
 }
+
+/** a * b + c as one instruction in its place in the program. */
+SASUKA_VECTOR_FUNCTION sasuka_float8 sasuka_pinned_multiply_add8(sasuka_float8 a, sasuka_float8 b, sasuka_float8 c) {
+  __asm__ volatile("vfmadd231ps %2, %1, %0" : "+x"(c) : "x"(a), "x"(b));
+  return c;
+}
 #endif
 
 /* Lane places[lane] of `a` in each lane; places lie in 0 ..< width. */

@@ -29,11 +29,11 @@ struct ConvolutionCosts {
     first: 50, strassen: 1.01, inputAtOnce: 65_536)
 
   /// The same core with vectors of 8: what goes point by point hides nothing of memory's time; sums have loops of their own,
-  /// but stores are cheaper; and direct products are farther from the peak.
+  /// but stores are cheaper.
   private static let halves = ConvolutionCosts(
     streaming: 9, exposed: 0.2, exposedStrided: 0.2, inputPoint: 14, outputPoint: 11, stridedTile: 1, largeTile: 1,
-    stridedPixel: 1, weightSum: 3, inputSum: 4, farInputSum: 4, wait: 4, group: 50, farGroup: 50, first: 15,
-    strassen: 0.97, inputAtOnce: 65_536)
+    stridedPixel: 1, weightSum: 3.5, inputSum: 3.5, farInputSum: 3.5, wait: 6, group: 65, farGroup: 100, first: 15,
+    strassen: 1.01, inputAtOnce: 65_536)
 
   /// Fitted to 252 layers on an Emerald Rapids core. It multiplies two vectors of 16 at a time, but stores no more, and waits
   /// longer for its third cache and for memory: beside products all else costs twice as much, and more.
