@@ -123,6 +123,7 @@ func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
     let before = channel & (lanes &- 1)
     let count = min(lanes &- before, endInput &- channel)
     var pixels = block + before
+    // Counted where the compiler cannot see it: it would repeat the loops' bodies, 7 KB in all.
     var kernelRows = pass.pointee.kernelHeight
     repeat {
       if lanes == 8 {
