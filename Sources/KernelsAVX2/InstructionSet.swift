@@ -13,12 +13,6 @@ func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
 /// Half a vector takes as long as a whole one here.
 typealias HalfVector = Vector
 
-/// `vector` as it is, in its place in the program.
-@inline(__always)
-func pinned(_ vector: Vector) -> Vector {
-  sasuka_pinned8(vector)
-}
-
 /// `multiplyAdd`, in its place in the program.
 @inline(__always)
 func pinnedMultiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {

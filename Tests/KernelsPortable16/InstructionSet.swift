@@ -18,12 +18,6 @@ func multiplyAdd(_ a: HalfVector, _ b: HalfVector, _ c: HalfVector) -> HalfVecto
   a * b + c
 }
 
-/// `vector` as it is, in its place in the program.
-@inline(__always)
-func pinned(_ vector: Vector) -> Vector {
-  vector
-}
-
 /// `multiplyAdd`, in its place in the program.
 @inline(__always)
 func pinnedMultiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {

@@ -63,13 +63,8 @@ SASUKA_VECTORS(8)
 SASUKA_VECTORS(16)
 
 #ifdef __AVX__
-/** `vector` as it is, computed before what follows and after what precedes in the program: the compiler may not move it. */
-SASUKA_VECTOR_FUNCTION sasuka_float8 sasuka_pinned8(sasuka_float8 vector) {
-  __asm__ volatile("" : "+x"(vector));
-  return vector;
-}
-
-/** a * b + c as one instruction in its place in the program. */
+/** a * b + c as one instruction in its place in the program: the compiler may not move it. It is written out, for if only its
+    result had a place, the compiler would put a factor where the sum was, and copy (three times as long). */
 SASUKA_VECTOR_FUNCTION sasuka_float8 sasuka_pinned_multiply_add8(sasuka_float8 a, sasuka_float8 b, sasuka_float8 c) {
   __asm__ volatile("vfmadd231ps %2, %1, %0" : "+x"(c) : "x"(a), "x"(b));
   return c;
