@@ -243,6 +243,9 @@ def execute(made: Any, folder: Path) -> None:
         # Over TCP, where others could listen, kernels warn. Both sides must find the sockets, wherever they start.
         private = Config({"KernelManager": {"transport": "ipc", "ip": os.path.join(sockets, "kernel")}})
         client = NotebookClient(made, timeout=CELL_TIMEOUT, resources={"metadata": {"path": str(folder)}}, config=private)
+        # A kernel that closes its sockets while its threads still wait at them may abort, and says so in the terminal.
+        # Ours have nothing to tidy up.
+        client.shutdown_kernel = "immediate"
         client.execute(env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
 
 
