@@ -126,11 +126,7 @@ func convolutionTile<let rows: Int, let columns: Int, let stride: Int>(
     // Counted where the compiler cannot see it: it would repeat the loops' bodies, 7 KB in all.
     var kernelRows = pass.pointee.kernelHeight
     repeat {
-      if lanes == 8 {
-        // A row of the next tile's pixels, of which two are a cache line: there are too many blocks far apart, and too few lines
-        // in each, for the hardware to see what comes next (1x1 of 56 x 56 pixels, 256 channels: 60 % of the peak without).
-        for pair in 0..<(rows &+ 1) / 2 { sasuka_prefetch_near(pixels + (rows &+ 2 &* pair) &* run.rowStride) }
-      }
+      if lanes == 8 { prefetchNextTile(pixels, rows: rows, pixel: run.rowStride) }
       var kernelColumns = pass.pointee.kernelWidth
       repeat {
         if rows == 8 || rows == 14 {
@@ -256,7 +252,7 @@ struct WeightPrefetch {
 
   /// Gives a tile of `count` pixels its share, behind those of the tiles before it.
   @inline(__always)
-  fileprivate mutating func share(_ count: Int, _ pass: UnsafeMutablePointer<ConvolutionPass>) {
+  mutating func share(_ count: Int, _ pass: UnsafeMutablePointer<ConvolutionPass>) {
     pass.pointee.next += pass.pointee.nextLines &* tileRuns &* 16
     let first = lines &>> 16
     lines &+= count &* linesPerPixel
@@ -264,9 +260,17 @@ struct WeightPrefetch {
   }
 }
 
+/// Calls for a channel block of the next tile's pixels, of which two are a cache line: there are too many blocks far apart, and
+/// too few lines in each, for the hardware to see what comes next (1x1 of 56 x 56 pixels, 256 channels: 60 % of the peak of AVX2
+/// without).
+@inline(__always)
+func prefetchNextTile(_ pixels: UnsafePointer<Float>, rows: Int, pixel: Int) {
+  for pair in 0..<(rows &+ 1) / 2 { sasuka_prefetch_near(pixels + (rows &+ 2 &* pair) &* pixel) }
+}
+
 /// Calls for some lines from `place` on; nothing faults where there is no memory.
 @inline(__always)
-private func callFor(_ place: inout UnsafePointer<Float>, lines: Int) {
+func callFor(_ place: inout UnsafePointer<Float>, lines: Int) {
   sasuka_prefetch_lines(place, Int64(lines))
   place += lines &* 16
 }
@@ -287,12 +291,14 @@ struct ConvolutionCut {
   fileprivate let width: Int
   fileprivate let heights: TileHeights
   fileprivate let prefetch: WeightPrefetch
+  fileprivate let isPointwise: Bool
 
   init(_ unit: ConvolutionUnit, _ shape: sasuka_convolution, _ pass: ConvolutionPass, rows: Int) {
     pixels = rows &* Int(shape.output_width)
     width = shape.rowsAdjoin ? pixels : Int(shape.output_width)
     heights = TileHeights(width: width, columns: unit.endsInHalf ? 0 : unit.columns)
     prefetch = WeightPrefetch(pass, pixels: pixels)
+    isPointwise = pass.isPointwise(unit, heights)
   }
 }
 
@@ -312,6 +318,10 @@ func convolutionRows(
     var from = input + row &* inputRow
     var to = output + row &* Int(shape.output_row_stride)
     var left = width
+    if cut.isPointwise {
+      pointwiseRow(heights, pass, &prefetch, from, to)
+      (pixel, left) = (pixel &+ width, 0)
+    }
     while left > 0 {
       let rows = heights.next(left: left)
       prefetch.share(rows, pass)

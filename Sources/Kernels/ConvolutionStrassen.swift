@@ -166,12 +166,19 @@ private func strassenTile<let rows: Int, let columns: Int>(
       accumulate(&sums, product, beside, pass)
     } else {
       var (pixels, weights) = (product.pointee.pixels, product.pointee.weights)
+      let (block, channels, lines) = (product.pointee.pixelBlock, pass.pointee.blockChannels, pass.pointee.linesAhead)
+      var ahead = pass.pointee.ahead
       for _ in 0..<pass.pointee.blocks {
-        accumulate(&sums, pixels, weights, run, count: pass.pointee.blockChannels)
-        pixels += product.pointee.pixelBlock
-        weights += pass.pointee.blockChannels &* run.columnStep
-        pass.pointee.callAhead()
+        callFor(&ahead, lines: lines)
+        if lanes == 8 {
+          // Two pixels are a cache line.
+          for pair in 0..<(rows &+ 1) / 2 { sasuka_prefetch_near(pixels + block + 2 &* pair &* lanes) }
+        }
+        accumulate(&sums, pixels, weights, run, count: channels)
+        pixels += block
+        weights += channels &* run.columnStep
       }
+      pass.pointee.ahead = ahead
     }
     if product == last { break }
     let to = product.pointee.output

@@ -71,9 +71,9 @@ struct Run {
 
 /// Steps of a run that one turn of its loop takes, at most. With vectors of 8 a step has few products beside what counts and
 /// goes on: the core would take in instructions as fast as it can, and still compute less (direct 1x1: 84 % of the peak of AVX2
-/// against 92 %, less yet where another program has the core's other half).
+/// against 92 %, less yet where another program has the core's other half). Four are no faster.
 @inline(__always)
-private func stepsAtOnce(rows: Int, columns: Int) -> Int { lanes == 8 && columns == 2 && rows > 3 ? 4 : 1 }
+private func stepsAtOnce(rows: Int, columns: Int) -> Int { lanes == 8 && columns == 2 && rows > 3 ? 2 : 1 }
 
 /// sums[row][column] += Σ over `count` steps of rowOperand[row] · columnOperand[column].
 @inline(__always)
@@ -196,24 +196,26 @@ func hasTile(height: Int, columns: Int) -> Bool {
 /// Splits the pixels of a row into tiles.
 struct TileHeights {
   private let columns: Int
-  /// The fewest parts of at most 6 pixels, as equal as can be: the first are one larger than `size`, the last `equal` pixels
-  /// are in parts of `size`.
-  private let size: Int
-  private let equal: Int
+  /// The fewest parts of at most 6 pixels, as equal as can be: the first, `larger` of them, have one pixel more than `size`,
+  /// the others, `equal`, have `size`.
+  let size: Int
+  let larger: Int
+  let equal: Int
 
   @inline(__always)
   init(width: Int, columns: Int) {
     self.columns = columns
     let count = (width &+ 5) / 6
     size = count == 0 ? 0 : width / count
-    equal = count == 0 ? 0 : (count &- width % count) &* size
+    larger = count == 0 ? 0 : width % count
+    equal = count &- larger
   }
 
   /// The height of the next tile where `left` pixels remain.
   @inline(__always)
   func next(left: Int) -> Int {
     // Sums of 4 x 2 are as many as the FMA units have under way: equal parts waste least.
-    if lanes == 8, columns == 2 { return left > equal ? size &+ 1 : size }
+    if lanes == 8, columns == 2 { return left > equal &* size ? size &+ 1 : size }
     if lanes == 16, fits(14, left) { return 14 }
     if lanes == 16, columns == 2, fits(8, left) { return 8 }
     if lanes == 8, fits(12, left) { return 12 }
