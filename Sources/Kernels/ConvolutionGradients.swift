@@ -21,12 +21,12 @@ func weightGradientTile<let rows: Int, let columns: Int>(
 ) {
   var sums = zeroed() as RegisterTile<rows, columns>
   let run = Run(
-    rowStride: 1, rowStep: pass.pointee.inputPixel, columnStride: pass.pointee.outputBlock, columnStep: lanes)
+    rows: EvenRows(stride: 1), rowStep: pass.pointee.inputPixel, columnStride: pass.pointee.outputBlock,
+    columnStep: lanes)
   var row = 0
   while row < outputRows {
-    accumulate(
-      &sums, input + row &* pass.pointee.inputRow, outputGradient + row &* pass.pointee.outputRow, run,
-      count: pass.pointee.width)
+    var gradients = outputGradient + row &* pass.pointee.outputRow
+    accumulate(&sums, input + row &* pass.pointee.inputRow, &gradients, run, count: pass.pointee.width)
     row &+= 1
   }
   for row in 0..<rows {

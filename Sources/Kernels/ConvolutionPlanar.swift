@@ -10,9 +10,9 @@ private func planarTile<let rows: Int, let columns: Int>(
 ) {
   var tile = zeroed() as ConvolutionTile<rows, columns>
   let output = output + first &* pass.pointee.outputBlock
-  tile.start(first, pass, held: output)
+  tile.start(first, pass, held: output, EvenRows(stride: pass.pointee.outputPixel))
   let run = Run(
-    rowStride: pass.pointee.pixel, rowStep: pass.pointee.inputBlock, columnStride: lanes,
+    rows: EvenRows(stride: pass.pointee.pixel), rowStep: pass.pointee.inputBlock, columnStride: lanes,
     columnStep: columns == 2 ? 2 &* lanes : pass.pointee.weightStep)
   let channels = pass.pointee.endInput
   var weights = pass.pointee.packed + first &* lanes
@@ -21,15 +21,14 @@ private func planarTile<let rows: Int, let columns: Int>(
   while kernelRows > 0 {
     var kernelColumns = pass.pointee.kernelWidth
     while kernelColumns > 0 {
-      tile.addProducts(pixels, weights, run, count: channels)
-      weights += channels &* run.columnStep
+      tile.addProducts(pixels, &weights, run, count: channels)
       pixels += pass.pointee.kernelColumn
       kernelColumns &-= 1
     }
     pixels += pass.pointee.kernelRowEnd
     kernelRows &-= 1
   }
-  tile.finish(pass, output)
+  tile.finish(pass, output, EvenRows(stride: pass.pointee.outputPixel))
 }
 
 /// One row of the output, `columns` vectors of its channels from vector `first` on, 0 for half a vector.
@@ -39,7 +38,7 @@ private func planarRow<let columns: Int>(
   _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>,
   width: Int
 ) {
-  let tall = lanes == 16 ? 7 : 4
+  let tall = lanes == 16 ? 7 : lanes == 8 ? 6 : 4
   // From half a tile on, what is left is a tile that begins earlier: what it has in common with the one before is computed
   // alike. SqueezeNet's rows of 111 pixels: 0.97 of the time.
   let fewest = width >= tall && !pass.pointee.epilogue.adds ? tall / 2 &+ 1 : tall
@@ -54,6 +53,9 @@ private func planarRow<let columns: Int>(
     } else if lanes == 16 {
       planarTile(Count<7>(), columnCount, from: first, pass, from, to)
       pixel &+= 7
+    } else if lanes == 8 {
+      planarTile(Count<6>(), columnCount, from: first, pass, from, to)
+      pixel &+= 6
     } else {
       planarTile(Count<4>(), columnCount, from: first, pass, from, to)
       pixel &+= 4

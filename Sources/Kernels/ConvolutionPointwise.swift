@@ -42,25 +42,23 @@ private func pointwiseTiles<let rows: Int>(
   _: Count<rows>, _ count: Int, _ pass: UnsafeMutablePointer<ConvolutionPass>, _ prefetch: inout WeightPrefetch,
   _ firstInput: UnsafePointer<Float>, _ firstOutput: UnsafeMutablePointer<Float>
 ) {
-  let run = Run(rowStride: lanes, rowStep: 1, columnStride: lanes, columnStep: 2 &* lanes)
+  let run = Run(rows: EvenRows(stride: lanes), rowStep: 1, columnStride: lanes, columnStep: 2 &* lanes)
   var (input, output) = (firstInput, firstOutput)
   var left = count
   while left > 0 {
     prefetch.share(rows, pass)
     var tile = zeroed() as ConvolutionTile<rows, 2>
-    tile.start(0, pass, held: output)
+    tile.start(0, pass, held: output, EvenRows(stride: pass.pointee.outputPixel))
     var (pixels, weights, next) = (input, pass.pointee.packed, pass.pointee.next)
     var channels = pass.pointee.endInput &- pass.pointee.firstInput
     while channels > 0 {
       prefetchNextTile(pixels, rows: rows, pixel: lanes)
       callFor(&next, lines: pass.pointee.nextLines)
-      let inBlock = min(channels, lanes)
-      tile.addProducts(pixels, weights, run, count: inBlock)
-      weights += inBlock &* run.columnStep
+      tile.addProducts(pixels, &weights, run, count: min(channels, lanes))
       channels &-= lanes
       pixels += pass.pointee.inputBlock
     }
-    tile.finish(pass, output)
+    tile.finish(pass, output, EvenRows(stride: pass.pointee.outputPixel))
     input += rows &* lanes
     output += rows &* pass.pointee.outputPixel
     left &-= 1

@@ -156,7 +156,7 @@ private func strassenTile<let rows: Int, let columns: Int>(
   for row in 0..<rows {
     for column in 0..<columns { sums[row][column] = loadVector(held + (column &* rows &+ row) &* lanes) }
   }
-  let run = Run(rowStride: lanes, rowStep: 1, columnStride: lanes, columnStep: columns &* lanes)
+  let run = Run(rows: EvenRows(stride: lanes), rowStep: 1, columnStride: lanes, columnStep: columns &* lanes)
   for column in 0..<columns {
     sasuka_prefetch_lines(last.pointee.output + column &* pass.pointee.outputBlock, Int64(rows &* lanes / 16))
   }
@@ -174,9 +174,8 @@ private func strassenTile<let rows: Int, let columns: Int>(
           // Two pixels are a cache line.
           for pair in 0..<(rows &+ 1) / 2 { sasuka_prefetch_near(pixels + block + 2 &* pair &* lanes) }
         }
-        accumulate(&sums, pixels, weights, run, count: channels)
+        accumulate(&sums, pixels, &weights, run, count: channels)
         pixels += block
-        weights += channels &* run.columnStep
       }
       pass.pointee.ahead = ahead
     }
@@ -220,7 +219,7 @@ private func accumulate<let rows: Int, let columns: Int>(
         _ = input.make(0)
         input.goOn()
       }
-      accumulate(&sums, scalar, rowStride: lanes, factors)
+      accumulate(&sums, scalar, EvenRows(stride: lanes), factors)
       scalar += 1
       remaining &-= 1
     }

@@ -69,9 +69,10 @@ private func matrixTile<let rows: Int, let columns: Int>(
   var sums = zeroed() as RegisterTile<rows, columns>
   for row in 0..<rows { for column in 0..<columns { sums[row][column] = pass.pointee.bias[column] } }
   let run = Run(
-    rowStride: pass.pointee.rowStride, rowStep: pass.pointee.depthStride, columnStride: lanes,
+    rows: EvenRows(stride: pass.pointee.rowStride), rowStep: pass.pointee.depthStride, columnStride: lanes,
     columnStep: columns &* lanes)
-  accumulate(&sums, a, pass.pointee.packed, run, count: pass.pointee.depth)
+  var packed = pass.pointee.packed
+  accumulate(&sums, a, &packed, run, count: pass.pointee.depth)
   for row in 0..<rows {
     for column in 0..<columns { storeVector(sums[row][column], memory + row &* stride + column &* lanes) }
   }

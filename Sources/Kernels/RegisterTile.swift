@@ -59,14 +59,27 @@ func storeLanes(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ coun
   for lane in 0..<lanes where lane < count { pointer[lane &* step] = vector[lane] }
 }
 
+/// Where the rows' operands lie, in floats from the first one's.
+protocol RowPlaces {
+  subscript(row: Int) -> Int { get }
+}
+
+/// Rows one behind the other, `stride` floats apart.
+struct EvenRows: RowPlaces {
+  let stride: Int
+
+  @inline(__always)
+  subscript(row: Int) -> Int { row &* stride }
+}
+
 /// Where the operands of a run of multiplications lie, in floats.
-struct Run {
-  /// From one row's broadcast operand to the next row's, and from one multiplication to the next.
-  var rowStride: Int
-  var rowStep: Int
+struct Run<Rows: RowPlaces> {
+  let rows: Rows
+  /// From one row's multiplication to its next.
+  let rowStep: Int
   /// From one column's vector operand to the next column's, and from one multiplication to the next.
-  var columnStride: Int
-  var columnStep: Int
+  let columnStride: Int
+  let columnStep: Int
 }
 
 /// Steps of a run that one turn of its loop takes, at most. With vectors of 8 a step has few products beside what counts and
@@ -75,14 +88,13 @@ struct Run {
 @inline(__always)
 private func stepsAtOnce(rows: Int, columns: Int) -> Int { lanes == 8 && columns == 2 && rows > 3 ? 2 : 1 }
 
-/// sums[row][column] += Σ over `count` steps of rowOperand[row] · columnOperand[column].
+/// sums[row][column] += Σ over `count` steps of rowOperand[row] · columnOperand[column]. The column operand goes on behind them.
 @inline(__always)
 func accumulate<let rows: Int, let columns: Int>(
-  _ sums: inout RegisterTile<rows, columns>, _ rowOperand: UnsafePointer<Float>, _ columnOperand: UnsafePointer<Float>,
-  _ run: Run, count: Int
+  _ sums: inout RegisterTile<rows, columns>, _ rowOperand: UnsafePointer<Float>,
+  _ vector: inout UnsafePointer<Float>, _ run: Run<some RowPlaces>, count: Int
 ) {
   var scalar = rowOperand
-  var vector = columnOperand
   var remaining = count
   let atOnce = stepsAtOnce(rows: rows, columns: columns)
   while atOnce > 1 && remaining >= atOnce {
@@ -102,11 +114,12 @@ func accumulate<let rows: Int, let columns: Int>(
 /// One step of it.
 @inline(__always)
 private func accumulate<let rows: Int, let columns: Int>(
-  _ sums: inout RegisterTile<rows, columns>, _ scalar: UnsafePointer<Float>, _ vector: UnsafePointer<Float>, _ run: Run
+  _ sums: inout RegisterTile<rows, columns>, _ scalar: UnsafePointer<Float>, _ vector: UnsafePointer<Float>,
+  _ run: Run<some RowPlaces>
 ) {
   var factors = zeroed() as InlineArray<columns, Vector>
   for column in 0..<columns { factors[column] = loadVector(vector + column &* run.columnStride) }
-  accumulate(&sums, scalar, rowStride: run.rowStride, factors)
+  accumulate(&sums, scalar, run.rows, factors)
 }
 
 /// The same, with the vector operands in registers.
@@ -115,11 +128,11 @@ private func accumulate<let rows: Int, let columns: Int>(
 /// first, with all their broadcasts in registers, and 6 x 2 sums would go through memory (53 % of the peak of AVX2 against 97 %).
 @inline(__always)
 func accumulate<let rows: Int, let columns: Int>(
-  _ sums: inout RegisterTile<rows, columns>, _ scalar: UnsafePointer<Float>, rowStride: Int,
+  _ sums: inout RegisterTile<rows, columns>, _ scalar: UnsafePointer<Float>, _ places: some RowPlaces,
   _ factors: InlineArray<columns, Vector>
 ) {
   for row in 0..<rows {
-    let broadcast = Vector(repeating: scalar[row &* rowStride])
+    let broadcast = Vector(repeating: scalar[places[row]])
     for column in 0..<columns {
       sums[row][column] = pinnedMultiplyAdd(broadcast, factors[column], sums[row][column])
     }
@@ -130,15 +143,14 @@ func accumulate<let rows: Int, let columns: Int>(
 @inline(__always)
 func accumulate<let rows: Int>(
   _ sums: inout InlineArray<rows, HalfVector>, _ rowOperand: UnsafePointer<Float>,
-  _ columnOperand: UnsafePointer<Float>, _ run: Run, count: Int
+  _ vector: inout UnsafePointer<Float>, _ run: Run<some RowPlaces>, count: Int
 ) {
   var scalar = rowOperand
-  var vector = columnOperand
   var remaining = count
   while remaining > 0 {
     let factor = loadHalf(vector)
     for row in 0..<rows {
-      sums[row] = multiplyAdd(HalfVector(repeating: scalar[row &* run.rowStride]), factor, sums[row])
+      sums[row] = multiplyAdd(HalfVector(repeating: scalar[run.rows[row]]), factor, sums[row])
     }
     scalar += run.rowStep
     vector += run.columnStep
