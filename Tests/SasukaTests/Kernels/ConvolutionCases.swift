@@ -89,6 +89,24 @@ struct ConvolutionCase: CustomStringConvertible {
     ConvolutionCase(
       groups: 4, inputs: 1, outputs: 1, height: 4, width: 19, kernel: (3, 3), top: 1, left: 2, bottom: 1, right: 2),
   ]
+
+  /// Output rows of 1 to 8 pixels, by a stride or not, and dilated: tiles that go on from row to row meet every end of one.
+  static let narrow: [ConvolutionCase] = (1...8).flatMap { width in
+    [
+      ConvolutionCase(
+        inputs: 10, outputs: 24, height: 7, width: width, kernel: (3, 3), top: 1, left: 1, bottom: 1, right: 1),
+      ConvolutionCase(
+        inputs: 17, outputs: 33, height: 9, width: 2 * width, kernel: (3, 3), stride: (2, 2), top: 1, left: 1,
+        bottom: 1, right: 1),
+      ConvolutionCase(
+        inputs: 3, outputs: 16, height: 6, width: 3 * width, kernel: (2, 2), stride: (1, 3), dilation: (2, 1), right: 1),
+    ]
+  }
+
+  /// 1 x 1, of all numbers of pixels that are cut differently.
+  static let pointwise: [ConvolutionCase] = (1...26).map { pixels in
+    ConvolutionCase(inputs: 12 + pixels % 3, outputs: 32, height: 1, width: pixels, kernel: (1, 1))
+  }
 }
 
 /// Plain data and plain loops. Maps are [channels][height][width], weights [output channels][inputs][rows][columns].

@@ -5,7 +5,7 @@ import Sasuka
 import Testing
 
 @Suite struct ConvolutionKernelTests {
-  @Test(arguments: ConvolutionCase.all)
+  @Test(arguments: ConvolutionCase.all + ConvolutionCase.narrow + ConvolutionCase.pointwise)
   func agreesWithPlainLoops(_ shape: ConvolutionCase) {
     let reference = ConvolutionReference(shape)
     for (name, table) in kernelTables() {
