@@ -88,25 +88,27 @@ struct Run<Rows: RowPlaces> {
 @inline(__always)
 private func stepsAtOnce(rows: Int, columns: Int) -> Int { lanes == 8 && columns == 2 && rows > 3 ? 2 : 1 }
 
-/// sums[row][column] += Σ over `count` steps of rowOperand[row] · columnOperand[column]. The column operand goes on behind them.
+/// sums[row][column] += Σ over `count` steps of rowOperand[row] · columnOperand[column]. `columnOperand` goes on behind them.
 @inline(__always)
 func accumulate<let rows: Int, let columns: Int>(
   _ sums: inout RegisterTile<rows, columns>, _ rowOperand: UnsafePointer<Float>,
-  _ vector: inout UnsafePointer<Float>, _ run: Run<some RowPlaces>, count: Int
+  _ columnOperand: inout UnsafePointer<Float>, _ run: Run<some RowPlaces>, count: Int
 ) {
   var scalar = rowOperand
   var remaining = count
   let atOnce = stepsAtOnce(rows: rows, columns: columns)
   while atOnce > 1 && remaining >= atOnce {
-    for step in 0..<atOnce { accumulate(&sums, scalar + step &* run.rowStep, vector + step &* run.columnStep, run) }
+    for step in 0..<atOnce {
+      accumulate(&sums, scalar + step &* run.rowStep, columnOperand + step &* run.columnStep, run)
+    }
     scalar += atOnce &* run.rowStep
-    vector += atOnce &* run.columnStep
+    columnOperand += atOnce &* run.columnStep
     remaining &-= atOnce
   }
   while remaining > 0 {
-    accumulate(&sums, scalar, vector, run)
+    accumulate(&sums, scalar, columnOperand, run)
     scalar += run.rowStep
-    vector += run.columnStep
+    columnOperand += run.columnStep
     remaining &-= 1
   }
 }
@@ -143,17 +145,17 @@ func accumulate<let rows: Int, let columns: Int>(
 @inline(__always)
 func accumulate<let rows: Int>(
   _ sums: inout InlineArray<rows, HalfVector>, _ rowOperand: UnsafePointer<Float>,
-  _ vector: inout UnsafePointer<Float>, _ run: Run<some RowPlaces>, count: Int
+  _ columnOperand: inout UnsafePointer<Float>, _ run: Run<some RowPlaces>, count: Int
 ) {
   var scalar = rowOperand
   var remaining = count
   while remaining > 0 {
-    let factor = loadHalf(vector)
+    let factor = loadHalf(columnOperand)
     for row in 0..<rows {
       sums[row] = multiplyAdd(HalfVector(repeating: scalar[run.rows[row]]), factor, sums[row])
     }
     scalar += run.rowStep
-    vector += run.columnStep
+    columnOperand += run.columnStep
     remaining &-= 1
   }
 }
