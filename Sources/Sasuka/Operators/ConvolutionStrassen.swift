@@ -5,8 +5,8 @@ struct StrassenGroups {
   /// Floats of the sums of inputs of a stretch of groups, at most: they stay in the second cache while all pairs of units
   /// read them.
   private static let floatsAtOnce = 98_304
-  /// Groups of a stretch at least, over which each sum of weights is used: with fewer, those cost more than a cache saves.
-  private static let fewestAtOnce = 7
+  /// Pixels of a stretch at least, over which each sum of weights is used: with fewer, those cost more than a cache saves.
+  private static let fewestAtOnce = 192
 
   /// Pixels of an image, those that are multiplied in groups, and those of a group; the last one may have fewer.
   let pixels, grouped, group: Int
@@ -29,7 +29,8 @@ struct StrassenGroups {
 
   /// Into how many stretches of about equal length the groups are cut.
   var stretches: Int {
-    let most = max(StrassenGroups.fewestAtOnce, StrassenGroups.floatsAtOnce / (group * inputChannels))
+    let fewest = (StrassenGroups.fewestAtOnce + group - 1) / group
+    let most = max(fewest, StrassenGroups.floatsAtOnce / (group * inputChannels))
     return max(1, (groups + most / 2) / most)
   }
 
