@@ -203,7 +203,10 @@ struct ConvolutionTile<let rows: Int, let columns: Int>: BitwiseCopyable {
       // Counted where the compiler cannot see it: it would repeat the loops' bodies, 7 KB in all.
       var kernelRows = pass.pointee.kernelHeight
       repeat {
-        if lanes == 8 { prefetchNextTile(pixels, rows: rows, pixel: pass.pointee.pixel) }
+        if lanes == 8 {
+          let pixel = pass.pointee.pixel
+          prefetchPixels(pixels + rows &* pixel, count: rows, pixel: pixel)
+        }
         var kernelColumns = pass.pointee.kernelWidth
         repeat {
           if rows == 8 || rows == 14 {
@@ -314,12 +317,12 @@ struct WeightPrefetch {
   }
 }
 
-/// Calls for a channel block of the next tile's pixels, of which two are a cache line: there are too many blocks far apart, and
-/// too few lines in each, for the hardware to see what comes next (1x1 of 56 x 56 pixels, 256 channels: 60 % of the peak of AVX2
-/// without).
+/// Calls for a channel block of a tile's pixels, of which two are a cache line: there are too many blocks far apart, and too few
+/// lines in each, for the hardware to see what comes next (1x1 of 56 x 56 pixels, 256 channels: 60 % of the peak of AVX2 without
+/// those of the next tile).
 @inline(__always)
-func prefetchNextTile(_ pixels: UnsafePointer<Float>, rows: Int, pixel: Int) {
-  for pair in 0..<(rows &+ 1) / 2 { sasuka_prefetch_near(pixels + (rows &+ 2 &* pair) &* pixel) }
+func prefetchPixels(_ pixels: UnsafePointer<Float>, count: Int, pixel: Int) {
+  for pair in 0..<(count &+ 1) / 2 { sasuka_prefetch_near(pixels + 2 &* pair &* pixel) }
 }
 
 /// Calls for some lines from `place` on; nothing faults where there is no memory.

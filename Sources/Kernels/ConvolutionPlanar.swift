@@ -49,17 +49,14 @@ private func planarRow<let columns: Int>(
     let (from, to) = (input + pixel &* pass.pointee.pixel, output + pixel &* pass.pointee.outputPixel)
     if !isTall {
       planarTile(Count<1>(), columnCount, from: first, pass, from, to)
-      pixel &+= 1
     } else if lanes == 16 {
       planarTile(Count<7>(), columnCount, from: first, pass, from, to)
-      pixel &+= 7
     } else if lanes == 8 {
       planarTile(Count<6>(), columnCount, from: first, pass, from, to)
-      pixel &+= 6
     } else {
       planarTile(Count<4>(), columnCount, from: first, pass, from, to)
-      pixel &+= 4
     }
+    pixel &+= isTall ? tall : 1
   }
 }
 

@@ -52,7 +52,7 @@ private func pointwiseTiles<let rows: Int>(
     var (pixels, weights, next) = (input, pass.pointee.packed, pass.pointee.next)
     var channels = pass.pointee.endInput &- pass.pointee.firstInput
     while channels > 0 {
-      prefetchNextTile(pixels, rows: rows, pixel: lanes)
+      prefetchPixels(pixels + rows &* lanes, count: rows, pixel: lanes)
       callFor(&next, lines: pass.pointee.nextLines)
       tile.addProducts(pixels, &weights, run, count: min(channels, lanes))
       channels &-= lanes

@@ -133,12 +133,6 @@ private struct StrassenPass {
   /// memory, 4 % of a layer of 14 x 14 pixels.
   var ahead: UnsafePointer<Float>
   let linesAhead: Int
-
-  @inline(__always)
-  mutating func callAhead() {
-    sasuka_prefetch_lines(ahead, Int64(linesAhead))
-    ahead += 16 &* linesAhead
-  }
 }
 
 /// A tile to which products are added, one after the other, while it is in the registers. All sums but the last, which is
@@ -170,10 +164,7 @@ private func strassenTile<let rows: Int, let columns: Int>(
       var ahead = pass.pointee.ahead
       for _ in 0..<pass.pointee.blocks {
         callFor(&ahead, lines: lines)
-        if lanes == 8 {
-          // Two pixels are a cache line.
-          for pair in 0..<(rows &+ 1) / 2 { sasuka_prefetch_near(pixels + block + 2 &* pair &* lanes) }
-        }
+        if lanes == 8 { prefetchPixels(pixels + block, count: rows, pixel: lanes) }
         accumulate(&sums, pixels, &weights, run, count: channels)
         pixels += block
       }
@@ -225,7 +216,7 @@ private func accumulate<let rows: Int, let columns: Int>(
     }
     input.nextBlock(rowsAhead: pass.pointee.rowsAhead)
     pixels += product.pointee.pixelBlock
-    pass.pointee.callAhead()
+    callFor(&pass.pointee.ahead, lines: pass.pointee.linesAhead)
   }
 }
 
