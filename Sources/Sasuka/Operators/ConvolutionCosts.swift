@@ -11,6 +11,8 @@ struct ConvolutionCosts {
   let inputPoint, outputPoint, stridedTile, largeTile: Double
   /// A vector of pixels that lie apart, beside one of neighbours, where there is but one tap.
   let stridedPixel: Double
+  /// Output channels from which on a copy of such pixels takes less time than products of them as they lie do.
+  let thinnedOutputs: Int
   /// Of Strassen's products: a sum of weights; one of inputs, and where more than a megabyte of them comes from the third
   /// cache; what tiles of sums wait for each other, for each vector; the sums of a group, unless they wait for that cache;
   /// and for each channel that the first sums go to memory that other layers have driven out of the second one.
@@ -25,23 +27,23 @@ struct ConvolutionCosts {
   /// Choices are the same for all numbers of threads, for the bits are.
   private static let oneAtOnce = ConvolutionCosts(
     streaming: 9, exposed: 0.2, exposedStrided: 0.7, inputPoint: 18, outputPoint: 9, stridedTile: 1,
-    largeTile: 1, stridedPixel: 1, weightSum: 1.5, inputSum: 3, farInputSum: 4.5, wait: 24, group: 24, farGroup: 0,
-    first: 50, strassen: 1.01, inputAtOnce: 65_536)
+    largeTile: 1, stridedPixel: 1, thinnedOutputs: .max, weightSum: 1.5, inputSum: 3, farInputSum: 4.5, wait: 24,
+    group: 24, farGroup: 0, first: 50, strassen: 1.01, inputAtOnce: 65_536)
 
   /// The same core with vectors of 8, fitted to 158 layers: what goes point by point hides nothing of memory's time. The direct
   /// product reaches nine tenths and a half of the peak, from the first cache; those of Strassen's, whose weights come from the
   /// second, stay behind it: half of what they save.
   private static let halves = ConvolutionCosts(
     streaming: 9, exposed: 0.2, exposedStrided: 0.2, inputPoint: 14, outputPoint: 11, stridedTile: 1, largeTile: 1,
-    stridedPixel: 1, weightSum: 3.3, inputSum: 1.5, farInputSum: 1.5, wait: 36, group: 75, farGroup: 110, first: 2,
-    strassen: 1.05, inputAtOnce: 65_536)
+    stridedPixel: 1, thinnedOutputs: 96, weightSum: 3.5, inputSum: 1.5, farInputSum: 1.5, wait: 36, group: 75,
+    farGroup: 110, first: 2, strassen: 1.05, inputAtOnce: 65_536)
 
   /// Fitted to 252 layers on an Emerald Rapids core. It multiplies two vectors of 16 at a time, but stores no more, and waits
   /// longer for its third cache and for memory: beside products all else costs twice as much, and more.
   private static let twoAtOnce = ConvolutionCosts(
     streaming: 28, exposed: 0.5, exposedStrided: 0.5, inputPoint: 24, outputPoint: 12, stridedTile: 1.4,
-    largeTile: 1.27, stridedPixel: 1.15, weightSum: 5, inputSum: 14, farInputSum: 14, wait: 12, group: 50, farGroup: 0,
-    first: 250, strassen: 1.03, inputAtOnce: 131_072)
+    largeTile: 1.27, stridedPixel: 1.15, thinnedOutputs: .max, weightSum: 5, inputSum: 14, farInputSum: 14, wait: 12,
+    group: 50, farGroup: 0, first: 250, strassen: 1.03, inputAtOnce: 131_072)
 
   static func of(_ kernels: UnsafeMutablePointer<sasuka_kernel_table>) -> ConvolutionCosts {
     kernels.pointee.vector_width < 16 ? halves : kernels.pointee.wide_products == 2 ? twoAtOnce : oneAtOnce

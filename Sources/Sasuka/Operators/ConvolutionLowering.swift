@@ -26,8 +26,11 @@ extension Lowering {
         continue
       }
       let packed = try pack(pass, weight: weight, folded: folded, channels: channels)
-      let operands = operands(
+      var operands = operands(
         of: pass, input: input, packed: packed, bias: bias, epilogue: epilogue.flags, output: output)
+      if pass.canBeThinned, algorithm == .strassen || channels >= ConvolutionCosts.of(kernels).thinnedOutputs {
+        thin(&pass, &operands, images: shape(input)[0])
+      }
       if algorithm == .strassen {
         convolveByStrassen(pass, operands, images: shape(input)[0])
         continue
@@ -53,7 +56,7 @@ extension Lowering {
     epilogue: Int32, output: Value
   ) -> ConvolutionOperands {
     ConvolutionOperands(
-      input: UnsafePointer(pointer(input)), isLent: isLent(input), packed: packed, bias: bias,
+      input: UnsafePointer(pointer(input)), place: isLent(input) ? .host : .values, packed: packed, bias: bias,
       output: pointer(output) + pass.outputOffset, inputImage: imageFloats(input), outputImage: imageFloats(output),
       epilogue: epilogue)
   }
@@ -126,24 +129,38 @@ extension Lowering {
 
 /// What a pass over a batch reads and writes, by whatever algorithm.
 struct ConvolutionOperands {
+  fileprivate enum Place {
+    case values, host, scratch
+  }
+
   let input: UnsafePointer<Float>
-  /// Whether the input lies with the host.
-  fileprivate let isLent: Bool
+  /// Where the input lies.
+  fileprivate var place: Place
   let packed: UnsafePointer<Float>
   let bias: UnsafePointer<Float>?
   var output: UnsafeMutablePointer<Float>
   /// Floats of one image of the input and of the output.
-  let inputImage, outputImage: Int
+  fileprivate(set) var inputImage: Int
+  let outputImage: Int
   /// Flags for the kernel.
   let epilogue: Int32
 
   /// Where the input lies, if not with the host.
-  var own: UnsafePointer<Float>? { isLent ? nil : input }
+  var own: UnsafePointer<Float>? { place == .host ? nil : input }
 
   /// Where an image of the input begins.
   func image(_ number: Int, _ context: StepContext) -> UnsafePointer<Float> {
-    (own ?? context.input) + number &* inputImage
+    let first =
+      switch place {
+      case .values: input
+      case .host: context.input
+      case .scratch: UnsafePointer(context.scratch.assumingMemoryBound(to: Float.self))
+      }
+    return first + number &* inputImage
   }
+
+  /// Makes the input images of `imageFloats` that lie in the scratch, from its beginning on.
+  mutating func readScratch(imageFloats: Int) { (place, inputImage) = (.scratch, imageFloats) }
 }
 
 /// The pointers and sizes of one pass over a batch. Not a struct, of which each step would have a copy.

@@ -42,25 +42,15 @@ struct StrassenGroups {
 }
 
 extension Lowering {
-  /// Convolves by one pass, of which the weights are packed as for the direct kernel.
+  /// Convolves by one pass without strides, of which the weights are packed as for the direct kernel.
   mutating func convolveByStrassen(
     _ pass: ConvolutionPass, _ operands: ConvolutionOperands, images: Int
   ) {
     let run = StrassenRun(pass, kernels: kernels, operands, images: images)
     run.divide(among: threads)
-    if !run.isDense {
-      needScratch(bytes: images * run.denseFloats * MemoryLayout<Float>.stride)
-      algorithm = "padding"
-      step(units: images * run.inputBlocks) { block, context in
-        run.thin(block, to: context.scratch.assumingMemoryBound(to: Float.self))
-      }
-    }
     algorithm = ConvolutionAlgorithm.strassen.name
     needWorkerScratch(bytes: (run.scratchFloats + run.panelFloats) * MemoryLayout<Float>.stride)
-    step(units: run.parts) { part, context in
-      let dense = UnsafePointer(context.scratch.assumingMemoryBound(to: Float.self))
-      run.compute(part, dense: dense, scratch: context.workerScratch.assumingMemoryBound(to: Float.self))
-    }
+    step(units: run.parts) { part, context in run.compute(part, context) }
   }
 }
 
@@ -69,14 +59,9 @@ private final class StrassenRun {
   private let kernels: sasuka_kernel_table
   /// Of the image as one row: pixels follow one another.
   private var shape: sasuka_convolution
-  /// What makes an image of the pixels that a stride leaves.
-  private var thinning = sasuka_pooling()
   private let operands: ConvolutionOperands
   private let images: Int
   private let groups: StrassenGroups
-  /// Floats of an image of those pixels.
-  let denseFloats: Int
-  let inputBlocks: Int
   /// Floats of scratch for the kernel, and for the sums of inputs of the longest stretch.
   let scratchFloats: Int
   private(set) var panelFloats = 0
@@ -95,19 +80,10 @@ private final class StrassenRun {
     shape = pass.shape
     groups = StrassenGroups(shape, lanes: lanes)
     scratchFloats = Int(sasuka_strassen_scratch_floats(&shape, Int64(lanes)))
-    inputBlocks = groups.inputChannels / lanes
-    denseFloats = groups.inputChannels * groups.pixels
-    (thinning.kernel_height, thinning.kernel_width) = (1, 1)
-    (thinning.dilation_height, thinning.dilation_width) = (1, 1)
-    (thinning.stride_height, thinning.stride_width) = (shape.stride_height, shape.stride_width)
-    (thinning.input_height, thinning.input_width) = (shape.input_height, shape.input_width)
-    (thinning.output_height, thinning.output_width) = (shape.output_height, shape.output_width)
-    (shape.stride_height, shape.stride_width) = (1, 1)
     (shape.input_width, shape.input_height) = (Int64(groups.pixels), 1)
     (shape.output_width, shape.output_height) = (Int64(groups.pixels), 1)
   }
 
-  var isDense: Bool { thinning.stride_height == 1 && thinning.stride_width == 1 }
   var parts: Int { images * stretches * shares }
 
   /// Cuts the images into stretches, as many for each thread as can be, or their channels into shares, where that divides the
@@ -138,16 +114,8 @@ private final class StrassenRun {
     panelFloats = longest * groups.inputChannels
   }
 
-  /// Copies one channel block of one image, as the greatest of one pixel.
-  func thin(_ block: Int, to dense: UnsafeMutablePointer<Float>) {
-    var thinning = thinning
-    let floats = Int(thinning.input_height * thinning.input_width) * Int(kernels.vector_width)
-    let from = operands.input + block / inputBlocks * operands.inputImage + block % inputBlocks * floats
-    kernels.max_pool!(&thinning, from, dense + block * groups.pixels * Int(kernels.vector_width), nil)
-  }
-
   /// One share of the channels of a stretch of an image, from the input to the output.
-  func compute(_ part: Int, dense: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>) {
+  func compute(_ part: Int, _ context: StepContext) {
     let (image, rest) = (part / (stretches * shares), part % (stretches * shares))
     let (stretch, share) = (rest / shares, rest % shares)
     let pixels = groups.pixels(of: stretch, of: stretches)
@@ -157,7 +125,7 @@ private final class StrassenRun {
     for pair in begin.pair...end.pair {
       let from = pair == begin.pair ? begin.pixel : first
       let to = pair == end.pair ? end.pixel : pixels.upperBound
-      multiply(image, pair, from..<to, dense, scratch, panels: (from - first) * groups.inputChannels, unsummed)
+      multiply(image, pair, from..<to, context, panels: (from - first) * groups.inputChannels, unsummed)
       // The next pair begins where the stretch does, and makes the sums that this one did not need.
       unsummed = from
     }
@@ -174,10 +142,10 @@ private final class StrassenRun {
   }
 
   private func multiply(
-    _ image: Int, _ pair: Int, _ range: Range<Int>, _ dense: UnsafePointer<Float>,
-    _ scratch: UnsafeMutablePointer<Float>, panels: Int, _ unsummed: Int
+    _ image: Int, _ pair: Int, _ range: Range<Int>, _ context: StepContext, panels: Int, _ unsummed: Int
   ) {
-    let input = isDense ? operands.input + image * operands.inputImage : dense + image * denseFloats
+    let input = operands.image(image, context)
+    let scratch = context.workerScratch.assumingMemoryBound(to: Float.self)
     let output = operands.output + image * operands.outputImage
     var shape = shape
     var first = range.lowerBound

@@ -170,6 +170,44 @@ import Testing
     }
   }
 
+  /// 1 x 1 by a stride, of outputs enough for a copy of the pixels it leaves and of few, beside those pixels of all.
+  @Test(arguments: [(2, 2), (3, 1), (1, 2)], [24, 100, 128])
+  func stridesLeavePixelsOut(_ stride: (height: Int, width: Int), outputs: Int) throws {
+    let (height, width) = (11, 14)
+    for (batch, algorithms) in [(1, AlgorithmChoice.exact), (2, .fastest), (5, .exact), (3, .forced(.strassen))] {
+      let pixels = NamedUniform("x", -1, 1)
+      let weights = NamedUniform("weight", -1, 1)
+      let x = HostTensor([batch, 32, height, width], (0..<batch * 32 * height * width).map { pixels[$0] })
+      func run(_ stride: Extent) -> OperatorRun {
+        var run = OperatorRun(mode: .evaluation, inputs: [x], fuses: true) { (graph, values) throws(SasukaError) in
+          try graph.convolution(
+            values[0], name: "conv", outputChannels: outputs, kernel: Extent(1), stride: stride, bias: false)
+        }
+        run.parameters = ["conv.weight": (0..<outputs * 32).map { weights[$0] }]
+        run.algorithms = algorithms
+        return run
+      }
+      for kernels in TestedKernels.available {
+        let all = try run(Extent(1)).run(kernels.table, threads: 1).output.floats
+        let strided = run(Extent(height: stride.height, width: stride.width))
+        let found = try strided.run(kernels.table, threads: 1)
+        let columns = (width + stride.width - 1) / stride.width
+        let rows = (height + stride.height - 1) / stride.height
+        let expected = (0..<batch * outputs * rows * columns).map { index in
+          let (map, row, column) = (index / columns / rows, index / columns % rows, index % columns)
+          return all[(map * height + row * stride.height) * width + column * stride.width]
+        }
+        expectClose(
+          found.output, HostTensor([batch, outputs, rows, columns], expected), tolerance: 3e-6,
+          "batch \(batch), \(algorithms) on \(kernels)")
+        for threads in [2, 3] {
+          #expect(
+            try strided.run(kernels.table, threads: threads).bits == found.bits, "\(threads) threads on \(kernels)")
+        }
+      }
+    }
+  }
+
   @Test(arguments: try Golden.cases(.operators, of: "transposed_convolution"))
   func transposedConvolutionMatchesPyTorch(golden: GoldenCase) throws {
     let (kernel, channels) = try (golden.extent("kernel_size"), golden.integer("out_channels"))
