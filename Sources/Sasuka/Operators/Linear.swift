@@ -142,8 +142,8 @@ extension Lowering {
       rows: Int64(sizes.rows), columns: Int64(sizes.columns), depth: Int64(sizes.depth),
       a_row_stride: Int64(sizes.depth), a_depth_stride: 1, c_row_stride: Int64(sizes.columns))
     let kernel = kernels.pointee.matrix_dot!
-    // A multiple of the kernel's four columns, whatever the thread count.
-    let stretch = max(1, Lowering.floatsAtOnce / max(sizes.depth, 1) / 4) * 4
+    // A multiple of the kernel's columns, whatever the thread count.
+    let stretch = max(1, Lowering.floatsAtOnce / max(sizes.depth, 1) / 8) * 8
     let columns = sizes.columns
     algorithm = "dot"
     step(units: (columns + stretch - 1) / stretch) { unit, _ in
