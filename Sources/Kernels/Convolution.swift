@@ -29,11 +29,12 @@ struct ConvolutionUnit {
   let firstInput: Int
   let endInput: Int
 
-  init(_ shape: sasuka_convolution, _ unit: Int) {
+  /// - Parameter joinsNext: whether the next unit's channels, of one vector, are taken along.
+  init(_ shape: sasuka_convolution, _ unit: Int, joinsNext: Bool = false) {
     let width = shape.columns &* lanes
     let all = Int(shape.groups &* shape.output_channels)
     firstOutput = unit &* width
-    outputs = min(width, all &- firstOutput)
+    outputs = min(joinsNext ? width &+ lanes : width, all &- firstOutput)
     columns = (outputs &+ lanes &- 1) / lanes
     endsInHalf = hasHalves && (outputs &- 1) % lanes < lanes / 2
     let perGroup = Int(shape.output_channels)
@@ -69,7 +70,7 @@ struct ConvolutionPass {
   var packed: UnsafePointer<Float>
   /// From one input channel's weights to the next's.
   let weightStep: Int
-  let bias: InlineArray<2, Vector>
+  let bias: InlineArray<3, Vector>
   let epilogue: Epilogue
   /// The weights that come next: where those begin that a tile calls for, and for how many lines with each of its runs.
   var next: UnsafePointer<Float>
@@ -98,7 +99,7 @@ struct ConvolutionPass {
     next = packed
     weightStep = unit.columns &* lanes
     self.epilogue = Epilogue(epilogue)
-    var vectors = zeroed() as InlineArray<2, Vector>
+    var vectors = zeroed() as InlineArray<3, Vector>
     if let bias {
       for column in 0..<unit.columns {
         vectors[column] = loadLanes(bias + unit.firstOutput + column &* lanes, unit.outputs &- column &* lanes)
@@ -334,7 +335,7 @@ func callFor(_ place: inout UnsafePointer<Float>, lines: Int) {
 
 extension sasuka_convolution {
   /// Whether the next row of output pixels goes on where one ends, in the input as in the output: rows are then as good as one.
-  fileprivate var rowsAdjoin: Bool {
+  var rowsAdjoin: Bool {
     stride_width == 1 && stride_height == 1 && input_width == output_width
       && output_row_stride == output_width &* output_pixel_stride
   }
@@ -413,6 +414,7 @@ func convolutionRows(
 }
 
 /// The slot `convolution_forward`.
+@inline(never)
 func convolutionForward(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ input: UnsafePointer<Float>?, _ packed: UnsafePointer<Float>?,
   _ bias: UnsafePointer<Float>?, _ output: UnsafeMutablePointer<Float>?, _ unit: Int64, _ firstRow: Int64,

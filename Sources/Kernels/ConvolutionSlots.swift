@@ -8,6 +8,7 @@ func fillConvolution(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.convolution_pack = convolutionPack
   table.pointee.convolution_forward = convolutionForward
   table.pointee.convolution_planar_forward = planarForward
+  if lanes == 8 { table.pointee.convolution_joined_forward = joinedForward }
   if lanes >= 8 {
     table.pointee.strassen_product = strassenProduct
     table.pointee.winograd_pack = winogradPack

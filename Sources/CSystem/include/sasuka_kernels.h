@@ -243,7 +243,13 @@ typedef struct sasuka_kernel_table {
   void (*convolution_forward)(const sasuka_convolution *shape, const float *input, const float *packed, const float *bias,
                               float *output, int64_t unit, int64_t first_row, int64_t end_row, int32_t epilogue);
 
-  /** The same (packed alike) over an image of at most V channels in one group that lies in planes
+  /** 1 x 1 convolutions of stride 1 in one group, without a border: the same for `unit` and the last one behind it, which has one
+      block. NULL where the two take no longer one after the other. */
+  void (*convolution_joined_forward)(const sasuka_convolution *shape, const float *input, const float *packed,
+                                     const float *bias, float *output, int64_t unit, int64_t first_row, int64_t end_row,
+                                     int32_t epilogue);
+
+  /** The same as convolution_forward (packed alike) over an image of at most V channels in one group that lies in planes
       [input_channels][input_height][input_width], padded already. */
   void (*convolution_planar_forward)(const sasuka_convolution *shape, const float *input, const float *packed,
                                      const float *bias, float *output, int64_t unit, int64_t first_row, int64_t end_row,

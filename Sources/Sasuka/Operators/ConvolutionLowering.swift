@@ -168,11 +168,14 @@ final class ConvolutionRun {
   private let pass: ConvolutionPass
   private let lanes: Int
   private let operands: ConvolutionOperands
-  private let multiply:
+  private typealias Kernel =
     @convention(c) (
       UnsafePointer<sasuka_convolution>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?,
       UnsafeMutablePointer<Float>?, Int64, Int64, Int64, Int32
     ) -> Void
+  private let multiply: Kernel
+  /// Where the last unit is computed with the one before it: what does so, and that one.
+  private var joined: (multiply: Kernel, unit: Int)?
   private let padBlocks:
     @convention(c) (UnsafePointer<sasuka_padding>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int64, Int64)
       -> Void
@@ -231,6 +234,10 @@ final class ConvolutionRun {
       weights: padsByPart ? .max : weights,
       floatsAtOnce: ConvolutionCosts.of(kernels).inputAtOnce, threads: threads)
     partFloats = padsByPart ? blocksAtOnce * shape.inputRows(of: 0..<division.mostRows).count * rowFloats : 0
+    let blocks = Layout.blocks(of: outputShape[1], lanes: lanes)
+    if let joined = kernels.pointee.convolution_joined_forward, pass.isPointwise, blocks > 1, blocks % 2 == 1 {
+      self.joined = (joined, blocks / 2 - 1)
+    }
   }
 
   func wholeImage(_ image: Int, _ context: StepContext) {
@@ -280,7 +287,11 @@ final class ConvolutionRun {
   private func compute(
     _ image: Int, _ part: ConvolutionDivision.Part, from source: UnsafePointer<Float>, _ context: StepContext
   ) {
-    var (shape, source) = (pass.shape, source)
+    var (shape, source, multiply) = (pass.shape, source, multiply)
+    if let joined, part.unit >= joined.unit {
+      if part.unit > joined.unit { return }
+      multiply = joined.multiply
+    }
     if padsByPart {
       let (blocks, rows) = (blocks(readBy: part.unit), shape.inputRows(of: part.rows))
       let blockFloats = rows.count * rowFloats

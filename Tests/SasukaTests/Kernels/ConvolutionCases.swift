@@ -107,6 +107,12 @@ struct ConvolutionCase: CustomStringConvertible {
   static let pointwise: [ConvolutionCase] = (1...26).map { pixels in
     ConvolutionCase(inputs: 12 + pixels % 3, outputs: 32, height: 1, width: pixels, kernel: (1, 1))
   }
+
+  /// 1 x 1, of an odd number of blocks with vectors of 8, the last of which is full or not.
+  static let oddBlocks: [ConvolutionCase] = (1...17).map { width in
+    ConvolutionCase(
+      inputs: 9 + width % 9, outputs: [24, 20, 33][width % 3], height: 1 + width % 5, width: width, kernel: (1, 1))
+  }
 }
 
 /// Plain data and plain loops. Maps are [channels][height][width], weights [output channels][inputs][rows][columns].
@@ -217,10 +223,10 @@ struct ConvolutionDriver {
       row: Int64(c.kernel.width), column: 1)
   }
 
-  /// Runs all units of a convolution of `input`, three rows at a time, into `output`.
+  /// Runs all units of a convolution of `input`, three rows at a time, into `output`; the last two together where they are joined.
   func run(
     _ shape: sasuka_convolution, _ strides: sasuka_weight_strides, weights: UnsafePointer<Float>, bias: [Float]?,
-    input: [Float], output: UnsafeMutablePointer<Float>, epilogue: Int = 0
+    input: [Float], output: UnsafeMutablePointer<Float>, epilogue: Int = 0, joinsLast: Bool = false
   ) {
     var shape = shape
     var strides = strides
@@ -228,10 +234,11 @@ struct ConvolutionDriver {
     var packed = [Float](
       repeating: .nan, count: Int(sasuka_convolution_packed_floats(&shape, Int64(v), columns)))
     for unit in 0..<units { table.convolution_pack(&shape, &strides, weights, nil, &packed, unit, unit + 1) }
-    for unit in 0..<units {
+    let last = joinsLast ? units - 2 : units - 1
+    for unit in 0...last {
+      let forward = joinsLast && unit == last ? table.convolution_joined_forward! : table.convolution_forward!
       for row in stride(from: 0, to: shape.output_height, by: 3) {
-        let end = min(row + 3, shape.output_height)
-        table.convolution_forward(&shape, input, packed, bias, output, unit, row, end, Int32(epilogue))
+        forward(&shape, input, packed, bias, output, unit, row, min(row + 3, shape.output_height), Int32(epilogue))
       }
     }
   }
@@ -325,16 +332,23 @@ struct ConvolutionDriver {
     return result
   }
 
-  func forward(_ reference: ConvolutionReference, epilogue: Int = 0) -> [Float] {
+  /// - Parameters:
+  ///   - joinsLast: whether the last two units are computed together.
+  ///   - gap: pixels of the output's memory between two rows.
+  func forward(
+    _ reference: ConvolutionReference, epilogue: Int = 0, joinsLast: Bool = false, gap: Int = 0
+  ) -> [Float] {
     let c = reference.shape
-    let shape = shape(c)
+    var shape = shape(c)
+    shape.output_row_stride += Int64(gap * v)
+    shape.output_block_stride = Int64(c.outputHeight) * shape.output_row_stride
     let input = padded(blocked(reference.input, channels: c.inputChannels), channels: c.inputChannels, border(c))
     let blocks = (c.outputChannels + v - 1) / v
-    var output = [Float](repeating: .nan, count: blocks * Int(shape.output_block_stride))
+    var output = [Float](repeating: 0.5, count: blocks * Int(shape.output_block_stride))
     run(
       shape, strides(c), weights: reference.weights, bias: reference.bias, input: input, output: &output,
-      epilogue: epilogue)
-    return plain(output, channels: c.outputChannels, pixels: c.outputHeight * c.outputWidth)
+      epilogue: epilogue, joinsLast: joinsLast)
+    return plain(output, channels: c.outputChannels, pixels: c.outputHeight * (c.outputWidth + gap))
   }
 
   func weightGradient(_ reference: ConvolutionReference) -> [Float] {

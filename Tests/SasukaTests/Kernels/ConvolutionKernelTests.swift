@@ -5,7 +5,7 @@ import Sasuka
 import Testing
 
 @Suite struct ConvolutionKernelTests {
-  @Test(arguments: ConvolutionCase.all + ConvolutionCase.narrow + ConvolutionCase.pointwise)
+  @Test(arguments: ConvolutionCase.all + ConvolutionCase.narrow + ConvolutionCase.pointwise + ConvolutionCase.oddBlocks)
   func agreesWithPlainLoops(_ shape: ConvolutionCase) {
     let reference = ConvolutionReference(shape)
     for (name, table) in kernelTables() {
@@ -42,7 +42,21 @@ import Testing
     }
   }
 
-  @Test(arguments: [(1, 1, 1), (64, 10, 64), (13, 33, 7), (5, 64, 100), (29, 17, 3)])
+  /// Joined to the one before it, the last unit's sums are those it has by itself; nothing between the rows is written.
+  @Test(arguments: ConvolutionCase.oddBlocks, [0, 3])
+  func joinedUnits(_ shape: ConvolutionCase, gap: Int) {
+    let reference = ConvolutionReference(shape)
+    for (name, table) in kernelTables() where table.convolution_joined_forward != nil {
+      let driver = ConvolutionDriver(table: table)
+      for epilogue in [0, Int(SASUKA_EPILOGUE_ADD | SASUKA_EPILOGUE_RELU6)] {
+        let joined = driver.forward(reference, epilogue: epilogue, joinsLast: true, gap: gap)
+        let apart = driver.forward(reference, epilogue: epilogue, gap: gap)
+        #expect(joined == apart, "\(name), \(shape), epilogue \(epilogue)")
+      }
+    }
+  }
+
+  @Test(arguments: [(1, 1, 1), (64, 10, 64), (13, 33, 7), (5, 64, 100), (29, 17, 3), (3, 19, 2061)])
   func matrixProduct(_ rows: Int, _ columns: Int, _ depth: Int) {
     let a = (0..<rows * depth).map { Float($0 * 37 % 101) / 50 - 1 }
     let b = (0..<depth * columns).map { Float($0 * 53 % 97) / 48 - 1 }
