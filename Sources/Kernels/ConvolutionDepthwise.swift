@@ -159,64 +159,88 @@ private func depthwiseRun<let taps: Int, let stride: Int>(
   finish(sums, block, output)
 }
 
-/// As many pixels of an output row from its first on as come in runs; returns how many. `input` is where tap (0, 0) of the
-/// first pixel falls.
+/// The rows of one channel block.
+private struct DepthwiseRows {
+  /// Where tap (0, 0) of the first pixel of row 0 falls, and floats from there to that of the next row.
+  let input: UnsafePointer<Float>
+  let inputStep: Int
+  /// Row 0.
+  let output: UnsafeMutablePointer<Float>
+  let first: Int
+  let end: Int
+}
+
+/// As many pixels of each row from its first on as come in runs; returns how many. All rows by one call: it takes as long as half
+/// a run, whose sums wait for each other.
 @inline(never)
 private func depthwiseRuns<let taps: Int, let stride: Int>(
   _ tapCount: Count<taps>, _ strideCount: Count<stride>, _ shape: UnsafePointer<sasuka_convolution>,
-  _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>, _ rows: InsideTaps,
-  _ output: UnsafeMutablePointer<Float>
+  _ block: UnsafePointer<BlockPass>, _ rows: DepthwiseRows
 ) -> Int {
   let (width, inputWidth) = (Int(shape.pointee.output_width), Int(shape.pointee.input_width))
-  var pixel = 0
-  while pixel < width {
-    // The last run computes pixels of the one before again rather than a few slowly, unless it would add to them twice.
-    let rest = width &- pixel
-    if rest < runPixels, rest == 1 || pixel == 0 || block.pointee.epilogue.adds { break }
-    let first = min(pixel, width &- runPixels)
-    let start = first &* stride &- Int(shape.pointee.left)
-    let (left, right) = (max(0, 0 &- start), max(0, start &+ 6 &* stride &+ taps &- inputWidth))
-    if left > taps / 2 || right > taps / 2 { break }
-    depthwiseRun(
-      tapCount, strideCount, block, input + first &* block.pointee.inputPixel, rows, left: left, right: right,
-      output + first &* block.pointee.outputPixel)
-    pixel = first &+ runPixels
+  var (row, pixel) = (rows.first, 0)
+  while row < rows.end {
+    let (input, output) = (
+      rows.input + row &* rows.inputStep, rows.output + row &* Int(shape.pointee.output_row_stride)
+    )
+    let top = row &* Int(shape.pointee.stride_height) &- Int(shape.pointee.top)
+    let inside = InsideTaps(
+      start: top, dilation: 1, taps: Int(shape.pointee.kernel_height), size: Int(shape.pointee.input_height))
+    pixel = 0
+    while pixel < width {
+      // The last run computes pixels of the one before again rather than a few slowly, unless it would add to them twice.
+      let rest = width &- pixel
+      if rest < runPixels, rest == 1 || pixel == 0 || block.pointee.epilogue.adds { break }
+      let first = min(pixel, width &- runPixels)
+      let start = first &* stride &- Int(shape.pointee.left)
+      let (left, right) = (max(0, 0 &- start), max(0, start &+ 6 &* stride &+ taps &- inputWidth))
+      if left > taps / 2 || right > taps / 2 { break }
+      depthwiseRun(
+        tapCount, strideCount, block, input + first &* block.pointee.inputPixel, inside, left: left, right: right,
+        output + first &* block.pointee.outputPixel)
+      pixel = first &+ runPixels
+    }
+    row &+= 1
   }
   return pixel
 }
 
-/// One row of the output; `input` is where tap (0, 0) of its first pixel falls.
+/// The pixels of each row that come in runs, where there are runs of the kernel; returns how many.
+@inline(__always)
+private func depthwiseRuns(
+  _ shape: UnsafePointer<sasuka_convolution>, _ block: UnsafePointer<BlockPass>, _ rows: DepthwiseRows
+) -> Int {
+  if shape.pointee.dilation_height > 1 { return 0 }
+  switch (shape.pointee.kernel_width, shape.pointee.stride_width, shape.pointee.dilation_width) {
+  case (3, 1, 1) where lanes > 4: return depthwiseRuns(Count<3>(), Count<1>(), shape, block, rows)
+  case (3, 2, 1) where lanes > 4: return depthwiseRuns(Count<3>(), Count<2>(), shape, block, rows)
+  case (5, 1, 1) where lanes > 4: return depthwiseRuns(Count<5>(), Count<1>(), shape, block, rows)
+  case (5, 2, 1) where lanes > 4: return depthwiseRuns(Count<5>(), Count<2>(), shape, block, rows)
+  default: return 0
+  }
+}
+
+/// The pixels of one output row from `first` on; `input` is where tap (0, 0) of the row's first pixel falls.
 @inline(__always)
 private func depthwiseRow(
-  _ shapePointer: UnsafePointer<sasuka_convolution>, _ block: UnsafePointer<BlockPass>,
-  _ input: UnsafePointer<Float>, _ rows: InsideTaps, _ output: UnsafeMutablePointer<Float>
+  _ shape: UnsafePointer<sasuka_convolution>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
+  _ rows: InsideTaps, from first: Int, _ output: UnsafeMutablePointer<Float>
 ) {
-  let shape = shapePointer.pointee
-  var pixel = 0
-  switch (shape.kernel_width, shape.stride_width, shape.dilation_width) {
-  case (3, 1, 1) where lanes > 4:
-    pixel = depthwiseRuns(Count<3>(), Count<1>(), shapePointer, block, input, rows, output)
-  case (3, 2, 1) where lanes > 4:
-    pixel = depthwiseRuns(Count<3>(), Count<2>(), shapePointer, block, input, rows, output)
-  case (5, 1, 1) where lanes > 4:
-    pixel = depthwiseRuns(Count<5>(), Count<1>(), shapePointer, block, input, rows, output)
-  case (5, 2, 1) where lanes > 4:
-    pixel = depthwiseRuns(Count<5>(), Count<2>(), shapePointer, block, input, rows, output)
-  default: break
-  }
-  let (width, stride, left) = (Int(shape.output_width), Int(shape.stride_width), Int(shape.left))
-  let (dilation, taps) = (Int(shape.dilation_width), block.pointee.kernelWidth)
+  let (width, inputWidth) = (Int(shape.pointee.output_width), Int(shape.pointee.input_width))
+  let (stride, left) = (Int(shape.pointee.stride_width), Int(shape.pointee.left))
+  let (dilation, taps) = (Int(shape.pointee.dilation_width), block.pointee.kernelWidth)
+  var pixel = first
   while pixel < width {
     let (from, to) = (input + pixel &* block.pointee.inputPixel, output + pixel &* block.pointee.outputPixel)
     let start = pixel &* stride &- left
     // Four pixels at once where all their taps fall inside.
     let reach = 3 &* stride &+ (taps &- 1) &* dilation
-    if pixel &+ 4 <= width, start >= 0, start &+ reach < Int(shape.input_width) {
+    if pixel &+ 4 <= width, start >= 0, start &+ reach < inputWidth {
       let all = InsideTaps(start: 0, dilation: 1, taps: taps, size: taps)
       depthwiseTile(Count<4>(), block, from, rows, all, to)
       pixel &+= 4
     } else {
-      let columns = InsideTaps(start: start, dilation: dilation, taps: taps, size: Int(shape.input_width))
+      let columns = InsideTaps(start: start, dilation: dilation, taps: taps, size: inputWidth)
       depthwiseTile(Count<1>(), block, from, rows, columns, to)
       pixel &+= 1
     }
@@ -233,18 +257,21 @@ func depthwiseForward(
   let shape = shapePointer.pointee
   let inputRow = Int(shape.input_width) &* lanes
   let work = BlockPass(shape, Int(block), packed: packed, bias: bias, epilogue: epilogueFlags)
-  let blockInput = input + Int(block &* shape.input_height) &* inputRow
-  let blockOutput = output + Int(block &* shape.output_block_stride)
+  let rows = DepthwiseRows(
+    input: input + (Int(block &* shape.input_height &- shape.top) &* inputRow &- Int(shape.left) &* lanes),
+    inputStep: Int(shape.stride_height) &* inputRow, output: output + Int(block &* shape.output_block_stride),
+    first: Int(firstRow), end: Int(endRow))
   withUnsafePointer(to: work) { work in
-    var row = Int(firstRow)
-    while row < Int(endRow) {
-      let start = row &* Int(shape.stride_height) &- Int(shape.top)
-      let rows = InsideTaps(
-        start: start, dilation: Int(shape.dilation_height), taps: Int(shape.kernel_height),
-        size: Int(shape.input_height))
+    let done = depthwiseRuns(shapePointer, work, rows)
+    if done == Int(shape.output_width) { return }
+    var row = rows.first
+    while row < rows.end {
+      let inside = InsideTaps(
+        start: row &* Int(shape.stride_height) &- Int(shape.top), dilation: Int(shape.dilation_height),
+        taps: Int(shape.kernel_height), size: Int(shape.input_height))
       depthwiseRow(
-        shapePointer, work, blockInput + (start &* inputRow &- Int(shape.left) &* lanes), rows,
-        blockOutput + row &* Int(shape.output_row_stride))
+        shapePointer, work, rows.input + row &* rows.inputStep, inside, from: done,
+        rows.output + row &* Int(shape.output_row_stride))
       row &+= 1
     }
   }

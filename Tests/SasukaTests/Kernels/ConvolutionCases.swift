@@ -263,7 +263,7 @@ struct ConvolutionDriver {
       pack: table.convolution_grouped_pack, forward: table.convolution_grouped_forward)
   }
 
-  /// A kernel whose unit is one channel block.
+  /// A kernel whose unit is one channel block, three rows at a time.
   private func runBlocks(
     _ reference: ConvolutionReference, _ shape: sasuka_convolution, input: [Float],
     pack:
@@ -285,8 +285,8 @@ struct ConvolutionDriver {
     var output = [Float](repeating: .nan, count: Int(blocks * shape.output_block_stride))
     for block in 0..<blocks {
       pack(&shape, &strides, reference.weights, &packed, block, block + 1)
-      for row in 0..<shape.output_height {
-        forward(&shape, input, packed, reference.bias, &output, block, row, row + 1, 0)
+      for row in stride(from: 0, to: shape.output_height, by: 3) {
+        forward(&shape, input, packed, reference.bias, &output, block, row, min(row + 3, shape.output_height), 0)
       }
     }
     return plain(output, channels: c.outputChannels, pixels: c.outputHeight * c.outputWidth)
