@@ -413,7 +413,7 @@ func convolutionRows(
   }
 }
 
-/// The slot `convolution_forward`.
+/// The slot `convolution_forward`. Never a part of what falls back on it.
 @inline(never)
 func convolutionForward(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ input: UnsafePointer<Float>?, _ packed: UnsafePointer<Float>?,

@@ -200,8 +200,8 @@ func matrixDot(
   }
 }
 
-/// The products of one vector with `columns` vectors that lie one after the other, by `sums` sums to a column: several hide the
-/// latency.
+/// The products of one vector with `columns` vectors that lie one after the other. Few columns have several sums each, which hide
+/// the latency.
 @inline(never)
 private func dotTile<let columns: Int, let sumsOfColumn: Int>(
   _: Count<columns>, _: Count<sumsOfColumn>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ depth: Int,
