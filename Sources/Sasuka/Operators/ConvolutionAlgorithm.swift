@@ -150,8 +150,7 @@ extension ConvolutionPass {
   /// Whether all kinds of products fill tiles: both units of a pair, both halves of the channels, both tiles of a group.
   private func allowsStrassen(lanes: Int) -> Bool {
     let (width, pixels) = (Int64(lanes), shape.output_height * shape.output_width)
-    return !readsPlanes && shape.kernel_height == 1 && shape.kernel_width == 1 && padding == nil
-      && shape.input_channels % (2 * width) == 0 && shape.output_channels >= 4 * width
+    return isOneByOne && shape.input_channels % (2 * width) == 0 && shape.output_channels >= 4 * width
       && pixels >= sasuka_strassen_fewest_pixels(width) && shape.output_block_stride == pixels * width
       && shape.output_pixel_stride == width
   }

@@ -37,11 +37,13 @@ struct ConvolutionPass {
   /// Whether the groups have a kernel of their own: of 4 or 8 channels, several to a vector.
   let isGrouped: Bool
 
-  /// Whether it is 1 x 1 without strides, over blocks as they lie.
-  var isPointwise: Bool {
-    !readsPlanes && shape.groups == 1 && shape.kernel_height == 1 && shape.kernel_width == 1
-      && shape.stride_height == 1 && shape.stride_width == 1 && padding == nil
+  /// Whether each output pixel is made of one pixel of all channels, in blocks that are read as they lie.
+  var isOneByOne: Bool {
+    !readsPlanes && shape.groups == 1 && shape.kernel_height == 1 && shape.kernel_width == 1 && padding == nil
   }
+
+  /// Whether all pixels are, without strides.
+  var isPointwise: Bool { isOneByOne && shape.stride_height == 1 && shape.stride_width == 1 }
 
   /// What tells its packed weights from those of other passes over the same weights.
   func packing(for algorithm: ConvolutionAlgorithm) -> [Int] {

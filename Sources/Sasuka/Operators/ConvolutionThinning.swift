@@ -4,11 +4,7 @@ import CSystem
 /// stride leaves.
 extension ConvolutionPass {
   /// Whether there is such an image.
-  var canBeThinned: Bool {
-    let steps = shape.stride_height * shape.stride_width
-    return !readsPlanes && shape.groups == 1 && shape.kernel_height == 1 && shape.kernel_width == 1 && steps > 1
-      && padding == nil
-  }
+  var canBeThinned: Bool { isOneByOne && !isPointwise }
 
   /// The convolution of the smaller image.
   fileprivate var thinned: ConvolutionPass {

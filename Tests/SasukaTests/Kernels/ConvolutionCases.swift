@@ -335,8 +335,9 @@ struct ConvolutionDriver {
   /// - Parameters:
   ///   - joinsLast: whether the last two units are computed together.
   ///   - gap: pixels of the output's memory between two rows.
+  ///   - held: what the output's memory holds before.
   func forward(
-    _ reference: ConvolutionReference, epilogue: Int = 0, joinsLast: Bool = false, gap: Int = 0
+    _ reference: ConvolutionReference, epilogue: Int = 0, joinsLast: Bool = false, gap: Int = 0, held: Float = .nan
   ) -> [Float] {
     let c = reference.shape
     var shape = shape(c)
@@ -344,7 +345,7 @@ struct ConvolutionDriver {
     shape.output_block_stride = Int64(c.outputHeight) * shape.output_row_stride
     let input = padded(blocked(reference.input, channels: c.inputChannels), channels: c.inputChannels, border(c))
     let blocks = (c.outputChannels + v - 1) / v
-    var output = [Float](repeating: 0.5, count: blocks * Int(shape.output_block_stride))
+    var output = [Float](repeating: held, count: blocks * Int(shape.output_block_stride))
     run(
       shape, strides(c), weights: reference.weights, bias: reference.bias, input: input, output: &output,
       epilogue: epilogue, joinsLast: joinsLast)

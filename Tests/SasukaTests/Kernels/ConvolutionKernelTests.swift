@@ -49,8 +49,8 @@ import Testing
     for (name, table) in kernelTables() where table.convolution_joined_forward != nil {
       let driver = ConvolutionDriver(table: table)
       for epilogue in [0, Int(SASUKA_EPILOGUE_ADD | SASUKA_EPILOGUE_RELU6)] {
-        let joined = driver.forward(reference, epilogue: epilogue, joinsLast: true, gap: gap)
-        let apart = driver.forward(reference, epilogue: epilogue, gap: gap)
+        let joined = driver.forward(reference, epilogue: epilogue, joinsLast: true, gap: gap, held: 0.5)
+        let apart = driver.forward(reference, epilogue: epilogue, gap: gap, held: 0.5)
         #expect(joined == apart, "\(name), \(shape), epilogue \(epilogue)")
       }
     }
