@@ -54,7 +54,16 @@ private func pointwiseTiles<let rows: Int>(
     while channels > 0 {
       prefetchPixels(pixels + rows &* lanes, count: rows, pixel: lanes)
       callFor(&next, lines: pass.pointee.nextLines)
-      tile.addProducts(pixels, &weights, run, count: min(channels, lanes))
+      if channels >= lanes {
+        accumulateBlock(&tile.sums, pixels, &weights, run)
+      } else {
+        let end = pixels + channels
+        while pixels < end {
+          accumulate(&tile.sums, pixels, weights, run)
+          pixels += 1
+          weights += 2 &* lanes
+        }
+      }
       channels &-= lanes
       pixels += pass.pointee.inputBlock
     }

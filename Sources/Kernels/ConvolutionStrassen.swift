@@ -164,8 +164,12 @@ private func strassenTile<let rows: Int, let columns: Int>(
       var ahead = pass.pointee.ahead
       for _ in 0..<pass.pointee.blocks {
         callFor(&ahead, lines: lines)
-        if lanes == 8 { prefetchPixels(pixels + block, count: rows, pixel: lanes) }
-        accumulate(&sums, pixels, &weights, run, count: channels)
+        if lanes == 8 {
+          prefetchPixels(pixels + block, count: rows, pixel: lanes)
+          accumulateBlock(&sums, pixels, &weights, run)
+        } else {
+          accumulate(&sums, pixels, &weights, run, count: channels)
+        }
         pixels += block
       }
       pass.pointee.ahead = ahead

@@ -113,9 +113,22 @@ func accumulate<let rows: Int, let columns: Int>(
   }
 }
 
+/// The same for a whole block of channels, without a loop. Where another program has the core's other half, a core takes in
+/// instructions at half its speed: those that count and go on cost 1x1 layers, which are most of ResNet-50, 10 % there.
+@inline(__always)
+func accumulateBlock<let rows: Int, let columns: Int>(
+  _ sums: inout RegisterTile<rows, columns>, _ rowOperand: UnsafePointer<Float>,
+  _ columnOperand: inout UnsafePointer<Float>, _ run: Run<some RowPlaces>
+) {
+  for step in 0..<lanes {
+    accumulate(&sums, rowOperand + step &* run.rowStep, columnOperand + step &* run.columnStep, run)
+  }
+  columnOperand += lanes &* run.columnStep
+}
+
 /// One step of it.
 @inline(__always)
-private func accumulate<let rows: Int, let columns: Int>(
+func accumulate<let rows: Int, let columns: Int>(
   _ sums: inout RegisterTile<rows, columns>, _ scalar: UnsafePointer<Float>, _ vector: UnsafePointer<Float>,
   _ run: Run<some RowPlaces>
 ) {
