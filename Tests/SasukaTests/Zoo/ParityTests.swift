@@ -203,9 +203,11 @@ import Testing
     for ((place, info), expected) in zip(weights, expected) {
       let start = try #require(trainer.gradients.pointer(toParameter: place))
       let digest = Digest(info.name, UnsafePointer(start), count: info.shape.count, signs: expected.sums.count)
-      // What a batch normalisation removes, a shift before it, has a gradient of roundings only.
-      let error = digest.distance(to: expected) / max(expected.norm, 1e-4 * all)
-      #expect(error <= bound, "\(golden.name): gradient of \(info.name)")
+      // What a batch normalisation removes, a shift before it, has a gradient of roundings only: of numbers as large as the
+      // whole gradient, of which 3e-7 is two and a half times what float32 tells apart.
+      let isRoundings = expected.norm < 1e-4 * all
+      let error = digest.distance(to: expected) / (isRoundings ? 1e-4 * all : expected.norm)
+      #expect(error <= (isRoundings ? max(bound, 3e-3) : bound), "\(golden.name): gradient of \(info.name)")
       worst = max(worst, error)
     }
     return worst
