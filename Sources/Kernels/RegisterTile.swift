@@ -83,8 +83,8 @@ struct Run<Rows: RowPlaces> {
 }
 
 /// Steps of a run that one turn of its loop takes, at most. With vectors of 8 a step has few products beside what counts and
-/// goes on: the core would take in instructions as fast as it can, and still compute less (direct 1x1: 84 % of the peak of AVX2
-/// against 92 %, less yet where another program has the core's other half). Four are no faster.
+/// goes on: the core would take in instructions as fast as it can, and still compute less (1x1, before whole blocks had none of
+/// it: 84 % of the peak of AVX2 against 92 %).
 @inline(__always)
 private func stepsAtOnce(rows: Int, columns: Int) -> Int { lanes == 8 && columns == 2 && rows > 3 ? 2 : 1 }
 

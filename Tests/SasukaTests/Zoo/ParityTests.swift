@@ -196,6 +196,7 @@ import Testing
   private static func compareGradients(_ trainer: Trainer, _ golden: GoldenCase) throws -> Double {
     let expected = GoldenDigest.rows(of: try golden.tensor("gradients"))
     let all = expected.reduce(0) { $0 + $1.norm * $1.norm }.squareRoot()
+    let least = 1e-4 * all
     let bound = try bound(golden, "float32_gradient_error")
     let weights = trainer.model.parameters.infos.enumerated().filter { $0.element.kind == .weight }
     try #require(weights.count == expected.count)
@@ -205,9 +206,8 @@ import Testing
       let digest = Digest(info.name, UnsafePointer(start), count: info.shape.count, signs: expected.sums.count)
       // What a batch normalisation removes, a shift before it, has a gradient of roundings only: of numbers as large as the
       // whole gradient, of which 3e-7 is two and a half times what float32 tells apart.
-      let isRoundings = expected.norm < 1e-4 * all
-      let error = digest.distance(to: expected) / (isRoundings ? 1e-4 * all : expected.norm)
-      #expect(error <= (isRoundings ? max(bound, 3e-3) : bound), "\(golden.name): gradient of \(info.name)")
+      let error = digest.distance(to: expected) / max(expected.norm, least)
+      #expect(error <= (expected.norm < least ? max(bound, 3e-3) : bound), "\(golden.name): gradient of \(info.name)")
       worst = max(worst, error)
     }
     return worst
