@@ -164,8 +164,9 @@ def test_weights_are_loaded_whole_or_not_at_all() -> None:
     random, stopped = np.random.default_rng(0), 0
     for _ in range(30):
         timer = threading.Timer(random.uniform(0, 0.004), press)
-        timer.start()
         try:
+            # On a busy machine it presses before its start has returned.
+            timer.start()
             model.load_state_dict(new)
             timer.join()
         except KeyboardInterrupt:
