@@ -5,8 +5,10 @@
 Each engine is a process of its own, stopped while another has its turn, so that no pool of threads spins in another's
 time. Every engine's logits are compared with Sasuka's before anything is timed. Machines are shared: the networks come
 in several passes, so that one bad minute is not one network's, a fixed piece of work before and behind every turn says how
-disturbed it was, and the tables are of the quieter half of every engine's turns. The tables, as Markdown and JSON, lie
-in build/benchmarks.
+disturbed it was, and the tables are of the quieter half of every engine's turns. With one thread all engines, and that
+piece of work, have a round on the same processor, and the next round on the next: neighbours disturb one processor and not
+the other, and an engine's process would stay where it happened to begin. The tables, as Markdown and JSON, lie in
+build/benchmarks.
 """
 
 from __future__ import annotations
@@ -72,6 +74,11 @@ class Worker:
             raise SystemExit(f"{variant} failed: {answer['missing']}")
         return answer
 
+    def move(self, processors: set[int]) -> None:
+        """Lets it run on these processors only, all its threads."""
+        for thread in os.listdir(f"/proc/{self.process.pid}/task"):
+            os.sched_setaffinity(int(thread), processors)
+
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -114,11 +121,17 @@ def agreeing(folder: Path, workers: dict[str, Worker]) -> tuple[dict[str, Any], 
 def steady(folder: Path, chosen: argparse.Namespace, disturbance: Disturbance) -> dict[str, Any]:
     """One pass of a network: every engine's turns, its error against float64 and its difference from Sasuka."""
     workers = {engine: Worker(engine, folder, chosen.threads) for engine in ["Sasuka", *chosen.peers]}
+    processors = os.sched_getaffinity(0)
     try:
         variants, missing = agreeing(folder, workers)
         order = list(variants)
-        before = disturbance.now()
         for number in range(chosen.rounds):
+            if chosen.threads == 1:
+                one = {sorted(processors)[number % len(processors)]}
+                os.sched_setaffinity(0, one)
+                for worker in workers.values():
+                    worker.move(one)
+            before = disturbance.now()
             # The order turns as well, so that no engine always follows the same one.
             shift = number % len(order)
             for variant in order[shift:] + order[:shift]:
@@ -128,6 +141,7 @@ def steady(folder: Path, chosen: argparse.Namespace, disturbance: Disturbance) -
                 before = after
         return {"engines": variants, "missing": missing}
     finally:
+        os.sched_setaffinity(0, processors)
         for worker in workers.values():
             worker.end()
 
