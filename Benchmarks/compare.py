@@ -129,8 +129,8 @@ def steady(folder: Path, chosen: argparse.Namespace, disturbance: Disturbance) -
             if chosen.threads == 1:
                 one = {sorted(processors)[number % len(processors)]}
                 os.sched_setaffinity(0, one)
-                for worker in workers.values():
-                    worker.move(one)
+                for engine in {result["engine"] for result in variants.values()}:
+                    workers[engine].move(one)
             before = disturbance.now()
             # The order turns as well, so that no engine always follows the same one.
             shift = number % len(order)
