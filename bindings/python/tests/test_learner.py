@@ -321,8 +321,8 @@ def test_ctrl_c_stops_and_leaves_everything_usable(what: str) -> None:
 
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        threading.Timer(0.4, send).start()
         with pytest.raises(KeyboardInterrupt):
-            threading.Timer(0.4, send).start()
             ours.fit(1000) if what == "fit" else ours.lr_find(steps=10**6)
     finally:
         signal.signal(signal.SIGINT, handler)

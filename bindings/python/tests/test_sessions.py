@@ -157,8 +157,8 @@ def test_timing_can_be_stopped() -> None:
     # Shells let what they start in the background ignore Ctrl-C.
     ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        other.start()
         with pytest.raises(KeyboardInterrupt):
-            other.start()
             model.session((1, 3, 224, 224), tune=True)
     finally:
         other.join()

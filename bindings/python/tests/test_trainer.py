@@ -134,8 +134,8 @@ def test_ctrl_c_stops_a_step_and_changes_nothing(keyboard: None) -> None:
         sent.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
 
+    threading.Timer(0.5, send).start()
     with pytest.raises(KeyboardInterrupt):
-        threading.Timer(0.5, send).start()
         # However fast the machine is, one of these is at work when the signal comes.
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
