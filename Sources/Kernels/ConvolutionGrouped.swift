@@ -69,7 +69,7 @@ private func groupedTile<let pixels: Int>(
       while weight < end {
         let factor = loadVector(weight)
         for pixel in 0..<pixels {
-          let value = permute(loadVector(from + pixel &* block.inputPixel), places)
+          let value = permuteInGroup(loadVector(from + pixel &* block.inputPixel), places)
           sums[pixel] = multiplyAdd(value, factor, sums[pixel])
         }
         places &+= 1
@@ -103,7 +103,8 @@ private func groupedRun<let stride: Int>(
         loadVector(weight), loadVector(weight + step), loadVector(weight + 2 &* step),
       ]
       for place in 0..<(6 &* stride &+ 3) {
-        addTaps(strideCount, factors, permute(loadVector(from + place &* lanes), places), at: place, to: &sums)
+        let value = permuteInGroup(loadVector(from + place &* lanes), places)
+        addTaps(strideCount, factors, value, at: place, to: &sums)
       }
       places &+= 1
       weight += lanes

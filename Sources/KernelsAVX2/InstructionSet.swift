@@ -19,6 +19,13 @@ func pinnedMultiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
   sasuka_pinned_multiply_add8(a, b, c)
 }
 
+/// Lane places[lane] of `a` in each lane, which is one of the same group of channels that divides a vector. Such a group is
+/// within one half here, and within halves lanes are had for half of what they take across them.
+@inline(__always)
+func permuteInGroup(_ a: Vector, _ places: Indices) -> Vector {
+  sasuka_permute_halves8(a, places)
+}
+
 /// Fills `table` with this target's kernels.
 @_cdecl("sasuka_kernels_avx2")
 func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {

@@ -24,6 +24,12 @@ func pinnedMultiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
   multiplyAdd(a, b, c)
 }
 
+/// Lane places[lane] of `a` in each lane, which is one of the same group of channels that divides a vector.
+@inline(__always)
+func permuteInGroup(_ a: Vector, _ places: Indices) -> Vector {
+  permute(a, places)
+}
+
 /// Fills `table` with this target's kernels.
 @_cdecl("sasuka_kernels_portable16")
 package func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {

@@ -71,6 +71,13 @@ SASUKA_VECTOR_FUNCTION sasuka_float8 sasuka_pinned_multiply_add8(sasuka_float8 a
 }
 #endif
 
+#ifdef __AVX__
+/** Lane places[lane] of `a` in each lane, which lies in the same half. */
+SASUKA_VECTOR_FUNCTION sasuka_float8 sasuka_permute_halves8(sasuka_float8 a, sasuka_mask8 places) {
+  return __builtin_ia32_vpermilvarps256(a, places);
+}
+#endif
+
 /* Lane places[lane] of `a` in each lane; places lie in 0 ..< width. */
 #define SASUKA_PERMUTE(width, expression) \
   SASUKA_VECTOR_FUNCTION sasuka_float##width sasuka_permute##width(sasuka_float##width a, sasuka_mask##width places) { \
