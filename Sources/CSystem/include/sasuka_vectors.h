@@ -69,9 +69,7 @@ SASUKA_VECTOR_FUNCTION sasuka_float8 sasuka_pinned_multiply_add8(sasuka_float8 a
   __asm__ volatile("vfmadd231ps %2, %1, %0" : "+x"(c) : "x"(a), "x"(b));
   return c;
 }
-#endif
 
-#ifdef __AVX__
 /** Lane places[lane] of `a` in each lane, which lies in the same half. */
 SASUKA_VECTOR_FUNCTION sasuka_float8 sasuka_permute_halves8(sasuka_float8 a, sasuka_mask8 places) {
   return __builtin_ia32_vpermilvarps256(a, places);
