@@ -24,6 +24,13 @@ private func planarTile<let rows: Int, let columns: Int>(
       // Pictures have three: a loop over so few takes as long as a tenth of their products.
       if lanes == 8, channels == 3 {
         tile.addProducts(pixels, &weights, run, count: 3)
+      } else if lanes == 8 {
+        var (plane, left) = (pixels, channels)
+        while left > 0 {
+          tile.addProducts(plane, &weights, run, count: 1)
+          plane += run.rowStep
+          left = sasuka_one_by_one(left &- 1)
+        }
       } else {
         tile.addProducts(pixels, &weights, run, count: channels)
       }

@@ -125,8 +125,8 @@ private var callsAhead: Int { 17 &* 16 }
 /// The slot `winograd_product`.
 func winogradProduct(
   _ shapePointer: UnsafePointer<sasuka_winograd>?, _ transformed: UnsafePointer<Float>?,
-  _ packed: UnsafePointer<Float>?, _ products: UnsafeMutablePointer<Float>?, _ tiles: Int64, _ firstPoint: Int64,
-  _ endPoint: Int64, _ firstUnit: Int64, _ endUnit: Int64
+  _ packed: UnsafePointer<Float>?, _ products: UnsafeMutablePointer<Float>?, _ tiles: Int64, _ firstUnit: Int64,
+  _ endUnit: Int64
 ) {
   guard let shape = shapePointer?.pointee, let transformed, let packed, let products else { return }
   let weightsOfPair = withUnsafePointer(to: shape) { Int(sasuka_winograd_weights($0)) }
@@ -134,8 +134,8 @@ func winogradProduct(
   let inputs = Int(shape.input_channels)
   let columns = Int(shape.point_columns)
   var product = PointProduct(shape, tiles: tiles, phases: 1, unit: Int(firstUnit), packed: packed)
-  var point = Int(firstPoint)
-  while point < Int(endPoint) {
+  var point = 0
+  while point < shape.points {
     let column = point % columns
     let phases = PhasesOfRow(shape, row: point / columns)
     let count = column &+ 1 == columns ? phases.lastCount : phases.count

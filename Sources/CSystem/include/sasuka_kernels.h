@@ -281,10 +281,10 @@ typedef struct sasuka_kernel_table {
   void (*winograd_input)(const sasuka_winograd *shape, const float *input, float *transformed, float *scratch,
                          int64_t first_tile, int64_t end_tile, int64_t first_block, int64_t end_block);
 
-  /** The first `tiles` tiles, some points, the channels of units [first_unit, end_unit), of which the first begins
+  /** The first `tiles` tiles, all points, the channels of units [first_unit, end_unit), of which the first begins
       `products`. */
   void (*winograd_product)(const sasuka_winograd *shape, const float *transformed, const float *packed, float *products,
-                           int64_t tiles, int64_t first_point, int64_t end_point, int64_t first_unit, int64_t end_unit);
+                           int64_t tiles, int64_t first_unit, int64_t end_unit);
 
   /** Tiles [first_tile, end_tile) of channel blocks [first_block, end_block); `products` begins with the first of both.
       `output` and `bias` (or NULL) point at their starts. */

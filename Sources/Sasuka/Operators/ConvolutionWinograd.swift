@@ -67,18 +67,17 @@ extension Lowering {
       }
       return
     }
-    // Too few blocks for the threads: they share the work on all tiles, kernel by kernel.
-    run.allocate(tiles: run.tiles, units: run.units)
-    needScratch(bytes: (run.phaseFloats + run.scratchFloats) * MemoryLayout<Float>.stride)
-    needWorkerScratch(bytes: lines * MemoryLayout<Float>.stride)
-    step(units: run.inputBlocks) { block, context in
-      run.transformInput(block, scratch: floats(context.scratch), lines: floats(context.workerScratch))
+    // Too few blocks for the threads: each takes some units of their output channels, when their input is transformed.
+    run.shareUnits(among: threads)
+    run.allocate(tiles: run.tilesAtOnce, units: 1)
+    needScratch(bytes: (run.phaseFloats + run.blocks * run.transformedFloats) * MemoryLayout<Float>.stride)
+    needWorkerScratch(bytes: (lines + run.productFloats) * MemoryLayout<Float>.stride)
+    step(units: run.blocks * run.inputBlocks) { number, context in
+      run.transformInput(number, scratch: floats(context.scratch), lines: floats(context.workerScratch))
     }
-    step(units: run.points * run.units) { unit, context in
-      run.multiply(unit, scratch: floats(context.scratch))
-    }
-    step(units: run.outputBlocks) { block, context in
-      run.transformOutput(block, scratch: floats(context.scratch), lines: floats(context.workerScratch))
+    step(units: run.blocks * run.units) { number, context in
+      let scratch = floats(context.workerScratch)
+      run.computeUnit(number, scratch: floats(context.scratch), products: scratch + lines, lines: scratch)
     }
   }
 
@@ -204,7 +203,19 @@ private final class WinogradRun {
     tilesAtOnce = (tiles + count - 1) / count
   }
 
+  /// Cuts it into as few blocks more as it takes for threads to share the units of all blocks about evenly.
+  func shareUnits(among threads: Int) {
+    var count = blocks
+    func rounds() -> Int { (count * units + threads - 1) / threads }
+    while count < tiles, 5 * count * units < 4 * rounds() * threads { count += 1 }
+    tilesAtOnce = (tiles + count - 1) / count
+  }
+
   var blocks: Int { (tiles + tilesAtOnce - 1) / tilesAtOnce }
+
+  private func tiles(of block: Int) -> Range<Int> {
+    (block * tilesAtOnce)..<min((block + 1) * tilesAtOnce, tiles)
+  }
 
   /// Lays out scratch for so many tiles and units of output channels.
   func allocate(tiles: Int, units: Int) {
@@ -215,11 +226,10 @@ private final class WinogradRun {
     shape.output_point_stride = Int64((units * columns * tiles + 1) * lanes)
   }
 
-  var scratchFloats: Int { points * Int(shape.input_point_stride + shape.output_point_stride) }
-
-  private func products(_ scratch: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
-    scratch + points * Int(shape.input_point_stride)
-  }
+  /// Floats of a block's transformed input, and of its products.
+  var transformedFloats: Int { points * Int(shape.input_point_stride) }
+  var productFloats: Int { points * Int(shape.output_point_stride) }
+  var scratchFloats: Int { transformedFloats + productFloats }
 
   /// What the transforms read.
   private func input(_ phases: UnsafeMutablePointer<Float>) -> UnsafePointer<Float> {
@@ -232,32 +242,39 @@ private final class WinogradRun {
     lines: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
-    multiply(
-      &shape, (block * tilesAtOnce)..<min((block + 1) * tilesAtOnce, tiles), input(phases), transformed, lines,
-      output: operands.output
+    compute(
+      &shape, tiles(of: block), input(phases), transformed, lines, output: operands.output
     ) { _, _ in }
   }
 
   /// Some tiles, from the input to the output; `then` is called when some blocks of that are there.
-  private func multiply(
+  private func compute(
     _ shape: inout sasuka_winograd, _ tiles: Range<Int>, _ input: UnsafePointer<Float>,
     _ transformed: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>,
     output: UnsafeMutablePointer<Float>, then: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
   ) {
-    let (first, end) = (Int64(tiles.lowerBound), Int64(tiles.upperBound))
-    let products = products(transformed)
-    kernels.winograd_input!(&shape, input, transformed, lines, first, end, 0, Int64(inputBlocks))
+    kernels.winograd_input!(
+      &shape, input, transformed, lines, Int64(tiles.lowerBound), Int64(tiles.upperBound), 0, Int64(inputBlocks))
     for unit in stride(from: 0, to: units, by: unitsAtOnce) {
-      let endUnit = min(unit + unitsAtOnce, units)
-      kernels.winograd_product!(
-        &shape, transformed, operands.packed, products, Int64(tiles.count), 0, Int64(points), Int64(unit),
-        Int64(endUnit))
-      let blocks = (unit * columns)..<min(endUnit * columns, outputBlocks)
-      kernels.winograd_output!(
-        &shape, products, operands.bias, output, lines, first, end, Int64(blocks.lowerBound),
-        Int64(blocks.upperBound), operands.epilogue)
+      let blocks = multiply(
+        &shape, tiles, unit, transformed, products: transformed + transformedFloats, lines, output: output)
       then(blocks, output)
     }
+  }
+
+  /// Some tiles and as many units as are computed at once, from the transformed input to the output; returns which blocks.
+  private func multiply(
+    _ shape: inout sasuka_winograd, _ tiles: Range<Int>, _ unit: Int, _ transformed: UnsafePointer<Float>,
+    products: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>
+  ) -> Range<Int> {
+    let endUnit = min(unit + unitsAtOnce, units)
+    kernels.winograd_product!(
+      &shape, transformed, operands.packed, products, Int64(tiles.count), Int64(unit), Int64(endUnit))
+    let blocks = (unit * columns)..<min(endUnit * columns, outputBlocks)
+    kernels.winograd_output!(
+      &shape, products, operands.bias, output, lines, Int64(tiles.lowerBound), Int64(tiles.upperBound),
+      Int64(blocks.lowerBound), Int64(blocks.upperBound), operands.epilogue)
+    return blocks
   }
 
   // By bands of rows of tiles: some rows of the output at a time, from which something else makes what goes to memory.
@@ -326,7 +343,7 @@ private final class WinogradRun {
       while done < rows.upperBound, reader.mapRows(for: done..<(done + 1)).upperBound <= held.upperBound { done += 1 }
       let firstTile = (image * tileRows + first) * tilesAcross
       let tiles = firstTile..<(firstTile + (end - first) * tilesAcross)
-      multiply(
+      compute(
         &shape, tiles, input(floats(context.scratch)), transformed, scratch, output: map - held.lowerBound * rowFloats
       ) { blocks, place in
         for block in blocks where done > rows.lowerBound {
@@ -337,35 +354,29 @@ private final class WinogradRun {
     }
   }
 
-  /// One channel block of the input, all tiles.
+  // By two kernel calls of which threads share each: those of one block's tiles begin where the blocks before it end.
+
+  /// One channel block of the input of one block of tiles.
   func transformInput(
-    _ block: Int, scratch: UnsafeMutablePointer<Float>, lines: UnsafeMutablePointer<Float>
+    _ number: Int, scratch: UnsafeMutablePointer<Float>, lines: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
-    let transformed = scratch + phaseFloats
+    let (block, channels) = (number / inputBlocks, Int64(number % inputBlocks))
+    let tiles = tiles(of: block)
     kernels.winograd_input!(
-      &shape, input(scratch), transformed, lines, 0, Int64(tiles), Int64(block), Int64(block) + 1)
+      &shape, input(scratch), scratch + phaseFloats + block * transformedFloats, lines, Int64(tiles.lowerBound),
+      Int64(tiles.upperBound), channels, channels + 1)
   }
 
-  /// One point and one unit of output channels, all tiles; in the order in which weights lie, for the next are called for.
-  func multiply(_ number: Int, scratch: UnsafeMutablePointer<Float>) {
-    var shape = shape
-    let (unit, point) = (number / points, number % points)
-    let transformed = scratch + phaseFloats
-    let products = products(transformed) + unit * columns * tiles * lanes
-    kernels.winograd_product!(
-      &shape, transformed, operands.packed, products, Int64(tiles), Int64(point), Int64(point) + 1, Int64(unit),
-      Int64(unit) + 1)
-  }
-
-  /// One channel block of the output, all tiles.
-  func transformOutput(
-    _ block: Int, scratch: UnsafeMutablePointer<Float>, lines: UnsafeMutablePointer<Float>
+  /// One unit of the output of one block of tiles; in the order in which weights lie, for the next are called for.
+  func computeUnit(
+    _ number: Int, scratch: UnsafeMutablePointer<Float>, products: UnsafeMutablePointer<Float>,
+    lines: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
-    let products = products(scratch + phaseFloats) + block * tiles * lanes
-    kernels.winograd_output!(
-      &shape, products, operands.bias, operands.output, lines, 0, Int64(tiles), Int64(block), Int64(block) + 1,
-      operands.epilogue)
+    let (unit, block) = (number / blocks, number % blocks)
+    _ = multiply(
+      &shape, tiles(of: block), unit, scratch + phaseFloats + block * transformedFloats, products: products, lines,
+      output: operands.output)
   }
 }

@@ -273,7 +273,7 @@ private struct WinogradDriver {
         table.winograd_input(&sizes, input, &transformed, &lines, first, end, block, block + 1)
       }
       for unit in 0..<Int64(units) {
-        table.winograd_product(&sizes, transformed, packed, &products, end - first, 0, points, unit, unit + 1)
+        table.winograd_product(&sizes, transformed, packed, &products, end - first, unit, unit + 1)
         table.winograd_output(
           &sizes, products, reference.bias, &output, &lines, first, end, 2 * unit,
           min(2 * unit + 2, Int64(outputBlocks)),

@@ -112,7 +112,7 @@ import Testing
           for (gradient, expected) in zip(found.inputGradients, exact.inputGradients) {
             expectClose(gradient, expected, tolerance: tolerance, "input gradient, \(what)")
           }
-          for threads in [2, 5] {
+          for threads in [2, 5, 32] {
             #expect(try run.run(kernels.table, threads: threads).bits == found.bits, "\(threads) threads, \(what)")
           }
         }
