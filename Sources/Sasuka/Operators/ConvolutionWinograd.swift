@@ -354,7 +354,7 @@ private final class WinogradRun {
     }
   }
 
-  // By two kernel calls of which threads share each: those of one block's tiles begin where the blocks before it end.
+  // In two steps that threads share: all blocks' input first, one block's behind the other's; then units of their output.
 
   /// One channel block of the input of one block of tiles.
   func transformInput(
