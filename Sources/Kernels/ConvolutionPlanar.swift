@@ -21,7 +21,8 @@ private func planarTile<let rows: Int, let columns: Int>(
   while kernelRows > 0 {
     var kernelColumns = pass.pointee.kernelWidth
     while kernelColumns > 0 {
-      // Pictures have three: a loop over so few takes as long as a tenth of their products.
+      // Pictures have three: a loop over so few takes as long as a tenth of their products. Other numbers are rare, and come one
+      // by one: several at once would be a second copy of the same code.
       if lanes == 8, channels == 3 {
         tile.addProducts(pixels, &weights, run, count: 3)
       } else if lanes == 8 {

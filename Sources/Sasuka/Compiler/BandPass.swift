@@ -6,7 +6,7 @@ package enum BandPass {
   /// Floats of an image's smallest map that is worth it before a depthwise convolution. Measured on a Zen 4 core with a second
   /// cache of 1 MB: 16 to 96 channels at 112 x 112 take 0.91 of the time, 24 to 72 at 56 x 56 0.98, 32 to 192 at 28 x 28 the
   /// same. On a Zen 3 core with 512 KB, which the map and what is made of it leave sooner, MobileNet v2 takes 0.98 with those of
-  /// 28 x 28 and 14 x 14, two threads 0.97.
+  /// 28 x 28 and 14 x 14, two threads 0.96.
   package static let fewestFloats = 60_000
   /// Where there are more, memory is not what one waits for, or Strassen's products are faster.
   package static let mostInputChannels = 100

@@ -242,9 +242,7 @@ private final class WinogradRun {
     lines: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
-    compute(
-      &shape, tiles(of: block), input(phases), transformed, lines, output: operands.output
-    ) { _, _ in }
+    compute(&shape, tiles(of: block), input(phases), transformed, lines, output: operands.output) { _, _ in }
   }
 
   /// Some tiles, from the input to the output; `then` is called when some blocks of that are there.
@@ -263,6 +261,7 @@ private final class WinogradRun {
   }
 
   /// Some tiles and as many units as are computed at once, from the transformed input to the output; returns which blocks.
+  @discardableResult
   private func multiply(
     _ shape: inout sasuka_winograd, _ tiles: Range<Int>, _ unit: Int, _ transformed: UnsafePointer<Float>,
     products: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>
@@ -375,7 +374,7 @@ private final class WinogradRun {
   ) {
     var shape = shape
     let (unit, block) = (number / blocks, number % blocks)
-    _ = multiply(
+    multiply(
       &shape, tiles(of: block), unit, scratch + phaseFloats + block * transformedFloats, products: products, lines,
       output: operands.output)
   }
