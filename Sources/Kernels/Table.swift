@@ -3,14 +3,20 @@ import CSystem
 
 /// Sets every slot of `table`. Each family of kernels fills its own slots in a function of its own.
 func fillTable(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
+  fillWide(table)
+  fillOptimizer(table)
+  fillSoftmax(table)
+  fillLosses(table)
+}
+
+/// Sets the width of blocks, and those slots whose kernels depend on it or gain by wide vectors. Those of the others compute the
+/// same bits with vectors of any width.
+func fillWide(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.vector_width = Int32(Vector.scalarCount)
   fillLayout(table)
   fillElementwise(table)
-  fillOptimizer(table)
   fillActivation(table)
   fillGrid(table)
-  fillSoftmax(table)
-  fillLosses(table)
   fillResample(table)
   fillConvolution(table)
   fillBatchNorm(table)

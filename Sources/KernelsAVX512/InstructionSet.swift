@@ -30,8 +30,10 @@ func permuteInGroup(_ a: Vector, _ places: Indices) -> Vector {
   permute(a, places)
 }
 
-/// Fills `table` with this target's kernels.
+/// Fills `table` with this target's kernels, and with those of AVX2 that wider vectors would only be a second copy of: theirs is
+/// the time of memory, or nothing beside the rest of a step.
 @_cdecl("sasuka_kernels_avx512")
 func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
-  fillTable(table)
+  sasuka_kernels_avx2(table)
+  fillWide(table)
 }
