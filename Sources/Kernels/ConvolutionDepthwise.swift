@@ -132,21 +132,18 @@ func addTaps<let taps: Int, let stride: Int>(
   }
 }
 
-/// Seven neighbouring pixels. Each vector of the input is loaded once for all the taps of a row that meet it: reading it anew
-/// for each would take longer than the products. At the borders of the map the first `left` and the last `right` of these
-/// vectors lie outside; neither is more than half the taps.
+/// Seven neighbouring pixels, from row `rows.first` of the taps on, where `input` and `weights` are. Each vector of the input is
+/// loaded once for all the taps of a row that meet it: reading it anew for each would take longer than the products. At the
+/// borders of the map the first `left` and the last `right` of these vectors lie outside; neither is more than half the taps.
 @inline(__always)
 private func depthwiseRun<let taps: Int, let stride: Int>(
-  _: Count<taps>, _ strideCount: Count<stride>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
-  _ rows: InsideTaps, left: Int, right: Int, _ output: UnsafeMutablePointer<Float>
+  _: Count<taps>, _ strideCount: Count<stride>, _ block: BlockPass, _ input: UnsafePointer<Float>,
+  _ weights: UnsafePointer<Float>, rows: Int, left: Int, right: Int, _ output: UnsafeMutablePointer<Float>
 ) {
-  let block = block.pointee
   let places = 6 &* stride &+ taps
   var sums = InlineArray<7, Vector>(repeating: block.bias)
-  var row = rows.first
-  while row < rows.first &+ rows.count {
-    let from = input + row &* block.inputRow
-    let weight = block.weights + row &* taps &* lanes
+  var (from, weight, rest) = (input, weights, rows)
+  while rest > 0 {
     var factors = zeroed() as InlineArray<taps, Vector>
     for tap in 0..<taps { factors[tap] = loadVector(weight + tap &* lanes) }
     for place in 0..<places {
@@ -155,7 +152,9 @@ private func depthwiseRun<let taps: Int, let stride: Int>(
       if place >= places &- taps / 2, place >= places &- right { continue }
       addTaps(strideCount, factors, loadVector(from + place &* lanes), at: place, to: &sums)
     }
-    row &+= 1
+    from += block.inputRow
+    weight += taps &* lanes
+    rest &-= 1
   }
   finish(sums, block, output)
 }
@@ -176,32 +175,43 @@ private struct DepthwiseRows {
 @inline(never)
 private func depthwiseRuns<let taps: Int, let stride: Int>(
   _ tapCount: Count<taps>, _ strideCount: Count<stride>, _ shape: UnsafePointer<sasuka_convolution>,
-  _ block: UnsafePointer<BlockPass>, _ rows: DepthwiseRows
+  _ blockPointer: UnsafePointer<BlockPass>, _ rows: DepthwiseRows
 ) -> Int {
-  let (width, inputWidth) = (Int(shape.pointee.output_width), Int(shape.pointee.input_width))
+  // Copies, for what the stores write might be these as far as the compiler knows.
+  let block = blockPointer.pointee
+  let (width, inputHeight) = (Int(shape.pointee.output_width), Int(shape.pointee.input_height))
+  let (kernelHeight, rowStep) = (Int(shape.pointee.kernel_height), Int(shape.pointee.stride_height))
+  // What lies outside at a row's beginning, and from its end on where its first pixel is the run's.
+  let outsideLeft = Int(shape.pointee.left)
+  let outsideRight = 6 &* stride &+ taps &- Int(shape.pointee.input_width) &- outsideLeft
   var (row, pixel) = (rows.first, 0)
+  var top = row &* rowStep &- Int(shape.pointee.top)
+  var (rowInput, rowOutput) = (
+    rows.input + row &* rows.inputStep, rows.output + row &* Int(shape.pointee.output_row_stride)
+  )
+  let outputStep = Int(shape.pointee.output_row_stride)
   while row < rows.end {
-    let (input, output) = (
-      rows.input + row &* rows.inputStep, rows.output + row &* Int(shape.pointee.output_row_stride)
-    )
-    let top = row &* Int(shape.pointee.stride_height) &- Int(shape.pointee.top)
-    let inside = InsideTaps(
-      start: top, dilation: 1, taps: Int(shape.pointee.kernel_height), size: Int(shape.pointee.input_height))
+    let inside = InsideTaps(start: top, dilation: 1, taps: kernelHeight, size: inputHeight)
+    let input = rowInput + inside.first &* block.inputRow
+    let weights = block.weights + inside.first &* taps &* lanes
     pixel = 0
     while pixel < width {
       // The last run computes pixels of the one before again rather than a few slowly, unless it would add to them twice.
       let rest = width &- pixel
-      if rest < runPixels, rest == 1 || pixel == 0 || block.pointee.epilogue.adds { break }
+      if rest < runPixels, rest == 1 || pixel == 0 || block.epilogue.adds { break }
       let first = min(pixel, width &- runPixels)
-      let start = first &* stride &- Int(shape.pointee.left)
-      let (left, right) = (max(0, 0 &- start), max(0, start &+ 6 &* stride &+ taps &- inputWidth))
+      let start = first &* stride
+      let (left, right) = (max(0, outsideLeft &- start), max(0, start &+ outsideRight))
       if left > taps / 2 || right > taps / 2 { break }
       depthwiseRun(
-        tapCount, strideCount, block, input + first &* block.pointee.inputPixel, inside, left: left, right: right,
-        output + first &* block.pointee.outputPixel)
+        tapCount, strideCount, block, input + start &* lanes, weights, rows: inside.count, left: left, right: right,
+        rowOutput + first &* block.outputPixel)
       pixel = first &+ runPixels
     }
     row &+= 1
+    top &+= rowStep
+    rowInput += rows.inputStep
+    rowOutput += outputStep
   }
   return pixel
 }
