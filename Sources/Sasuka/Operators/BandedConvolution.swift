@@ -129,14 +129,14 @@ extension Lowering {
     let stretches = run.blocks % (run.columns * threads) == 0 ? 1 : min(threads, run.rows)
     let parts = stretches * run.units
     let (target, outputImage) = (pointer(output), imageFloats(output))
-    if reading.paddedFloats > 0 { pad(reading, images: images) }
+    if reading.paddedFloats > 0, !reading.padsByBand { pad(reading, images: images) }
     algorithm = "bands"
-    needWorkerScratch(bytes: run.scratchFloats * MemoryLayout<Float>.stride)
+    needWorkerScratch(bytes: (run.scratchFloats + reading.bandFloats(rows: run.mapRows)) * MemoryLayout<Float>.stride)
     step(units: images * parts) { number, context in
       let (image, stretch, unit) = (number / parts, number % parts / run.units, number % run.units)
       run.compute(
         unit, (stretch * run.rows / stretches)..<((stretch + 1) * run.rows / stretches),
-        from: reading.source(image, context), to: target + image * outputImage, context)
+        of: reading, image, to: target + image * outputImage, context)
     }
   }
 }
@@ -160,7 +160,8 @@ private final class BandRun {
   /// Floats of a row of the map in one channel block.
   private let rowFloats: Int
   /// Rows of the output in a band at most, and of the map in scratch.
-  private let bandRows, mapRows: Int
+  private let bandRows: Int
+  let mapRows: Int
 
   init(
     _ first: BandLayer, _ second: BandReader, _ kernels: UnsafeMutablePointer<sasuka_kernel_table>, floatsAtOnce: Int
@@ -182,7 +183,7 @@ private final class BandRun {
 
   /// Some rows of the output in the channels of one unit.
   func compute(
-    _ unit: Int, _ rows: Range<Int>, from input: UnsafePointer<Float>, to output: UnsafeMutablePointer<Float>,
+    _ unit: Int, _ rows: Range<Int>, of reading: ConvolutionRun, _ image: Int, to output: UnsafeMutablePointer<Float>,
     _ context: StepContext
   ) {
     let scratch = context.workerScratch.assumingMemoryBound(to: Float.self)
@@ -205,9 +206,13 @@ private final class BandRun {
       held = needed
       // Where row 0 of the map would be.
       let map = scratch - needed.lowerBound * rowFloats
-      multiply(
-        &shape, input, first.packed, first.bias, map - unitBlock * mapRows * rowFloats, Int64(unit),
-        Int64(needed.lowerBound + kept), Int64(needed.upperBound), first.epilogue)
+      let added = (needed.lowerBound + kept)..<needed.upperBound
+      if !added.isEmpty {
+        let source = reading.source(image, ofBand: added, in: scratch + scratchFloats, &shape, context)
+        multiply(
+          &shape, source, first.packed, first.bias, map - unitBlock * mapRows * rowFloats, Int64(unit),
+          Int64(added.lowerBound), Int64(added.upperBound), first.epilogue)
+      }
       for block in 0..<unitBlocks {
         second.read(map + block * mapRows * rowFloats, held, unitBlock + block, rows, output)
       }

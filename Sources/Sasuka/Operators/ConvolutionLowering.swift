@@ -278,6 +278,36 @@ final class ConvolutionRun {
     return pass.padding == nil ? operands.image(image, context) : padded
   }
 
+  /// Pads what some rows of the output read of an image's blocks or planes to `memory`, and has `shape` read there: where the
+  /// first row of the image's first would be.
+  private func padded(
+    _ source: UnsafePointer<Float>, _ blocks: Range<Int>, for outputRows: Range<Int>,
+    in memory: UnsafeMutablePointer<Float>, _ shape: inout sasuka_convolution
+  ) -> UnsafePointer<Float> {
+    let rows = shape.inputRows(of: outputRows)
+    let padded = memory - blocks.lowerBound * rows.count * rowFloats
+    pad(source, blocks, rows: rows, to: padded)
+    shape.input_height = Int64(rows.count)
+    return UnsafePointer(padded - rows.lowerBound * rowFloats)
+  }
+
+  /// Where a band reads an image for some rows of the output. Planes are padded to `memory` by each band, in its worker's cache:
+  /// what another thread has written takes longer to read than to copy again.
+  func source(
+    _ image: Int, ofBand rows: Range<Int>, in memory: UnsafeMutablePointer<Float>, _ shape: inout sasuka_convolution,
+    _ context: StepContext
+  ) -> UnsafePointer<Float> {
+    guard padsByBand else { return source(image, context) }
+    return padded(operands.image(image, context), 0..<inputBlocks, for: rows, in: memory, &shape)
+  }
+
+  var padsByBand: Bool { pass.readsPlanes && pass.padding != nil }
+
+  /// Floats that a band of so many rows takes for it.
+  func bandFloats(rows: Int) -> Int {
+    padsByBand ? inputBlocks * rowFloats * pass.shape.inputRows(of: 0..<rows).count : 0
+  }
+
   func part(_ number: Int, _ context: StepContext) {
     let image = number / division.parts
     let source = padsByPart ? operands.image(image, context) : source(image, context)
@@ -293,13 +323,8 @@ final class ConvolutionRun {
       multiply = joined.multiply
     }
     if padsByPart {
-      let (blocks, rows) = (blocks(readBy: part.unit), shape.inputRows(of: part.rows))
-      let blockFloats = rows.count * rowFloats
-      // The kernel counts from the image's first block and from its first row.
-      let padded = context.workerScratch.assumingMemoryBound(to: Float.self) - blocks.lowerBound * blockFloats
-      pad(source, blocks, rows: rows, to: padded)
-      shape.input_height = Int64(rows.count)
-      source = UnsafePointer(padded - rows.lowerBound * rowFloats)
+      let memory = context.workerScratch.assumingMemoryBound(to: Float.self)
+      source = padded(source, blocks(readBy: part.unit), for: part.rows, in: memory, &shape)
     }
     multiply(
       &shape, source, operands.packed, operands.bias, operands.output + image &* operands.outputImage,
