@@ -1,15 +1,16 @@
-// Pointwise convolution: 1 x 1 without strides, and Winograd's products at their points. Where vectors are short it has loops of
-// its own: a tile has so few products there that what others need for taps and strides takes a tenth of the time (1x1: 91 % of
-// the peak of AVX2 without, 97 % with them; Winograd's products of 12 channels take 0.7 of the time).
+// Pointwise convolution: 1 x 1 without strides, also of channels that come from two maps by turns, and Winograd's products at
+// their points. Where vectors are short it has loops of its own: a tile has so few products there that what others need for taps
+// and strides takes a tenth of the time (1x1: 91 % of the peak of AVX2 without, 97 % with them; Winograd's products of 12
+// channels take 0.7 of the time).
 import CSystem
 
 @inline(__always) private var hasPointwiseTiles: Bool { lanes == 8 }
 
 extension ConvolutionPass {
-  /// Whether `pointwiseRow` computes rows that are cut like this.
+  /// Whether `pointwiseRow` computes rows that are cut like this. Channels of two maps are a kernel's of two columns.
   func isPointwise(_ unit: ConvolutionUnit, _ heights: TileHeights) -> Bool {
-    hasPointwiseTiles && unit.columns == 2 && heights.size >= 4 && pixel == lanes && kernelHeight == 1
-      && kernelWidth == 1 && firstInput % lanes == 0
+    hasPointwiseTiles && unit.columns == 2 && pixel == lanes && kernelHeight == 1
+      && (kernelWidth == 1 && heights.size >= 4 && firstInput % lanes == 0 || kernelWidth == 2 && heights.size >= 5)
   }
 }
 
@@ -23,10 +24,12 @@ func pointwiseRow(
   var (input, output) = (rowInput + pass.pointee.firstInput / lanes &* pass.pointee.inputBlock, rowOutput)
   var (rows, count) = (heights.size &+ 1, heights.larger)
   while true {
-    switch rows {
-    case 4: pointwiseTiles(Count<4>(), count, pass, &prefetch, input, output)
-    case 5: pointwiseTiles(Count<5>(), count, pass, &prefetch, input, output)
-    case 6: pointwiseTiles(Count<6>(), count, pass, &prefetch, input, output)
+    switch (rows, pass.pointee.kernelWidth) {
+    case (4, 1): pointwiseTiles(Count<4>(), Count<1>(), count, pass, &prefetch, input, output)
+    case (5, 1): pointwiseTiles(Count<5>(), Count<1>(), count, pass, &prefetch, input, output)
+    case (6, 1): pointwiseTiles(Count<6>(), Count<1>(), count, pass, &prefetch, input, output)
+    case (5, _): pointwiseTiles(Count<5>(), Count<2>(), count, pass, &prefetch, input, output)
+    case (6, _): pointwiseTiles(Count<6>(), Count<2>(), count, pass, &prefetch, input, output)
     default: break
     }
     if rows == heights.size { return }
@@ -36,11 +39,12 @@ func pointwiseRow(
   }
 }
 
-/// `count` tiles of `rows` neighbouring pixels each, one behind the other, and both vectors of the unit's channels.
+/// `count` tiles of `rows` neighbouring pixels each, one behind the other, and both vectors of the unit's channels. Where these
+/// are of two maps, a block of one is followed by the other's, and the first channel may lie in the middle of a block.
 @inline(never)
-private func pointwiseTiles<let rows: Int>(
-  _: Count<rows>, _ count: Int, _ pass: UnsafeMutablePointer<ConvolutionPass>, _ prefetch: inout WeightPrefetch,
-  _ firstInput: UnsafePointer<Float>, _ firstOutput: UnsafeMutablePointer<Float>
+private func pointwiseTiles<let rows: Int, let maps: Int>(
+  _: Count<rows>, _: Count<maps>, _ count: Int, _ pass: UnsafeMutablePointer<ConvolutionPass>,
+  _ prefetch: inout WeightPrefetch, _ firstInput: UnsafePointer<Float>, _ firstOutput: UnsafeMutablePointer<Float>
 ) {
   let run = Run(rows: EvenRows(stride: lanes), rowStep: 1, columnStride: lanes, columnStep: 2 &* lanes)
   var (input, output) = (firstInput, firstOutput)
@@ -51,21 +55,31 @@ private func pointwiseTiles<let rows: Int>(
     tile.start(0, pass, held: output, EvenRows(stride: pass.pointee.outputPixel))
     var (pixels, weights, next) = (input, pass.pointee.packed, pass.pointee.next)
     var channels = pass.pointee.endInput &- pass.pointee.firstInput
+    var before = maps == 1 ? 0 : pass.pointee.firstInput & (lanes &- 1)
     while channels > 0 {
-      prefetchPixels(pixels + rows &* lanes, count: rows, pixel: lanes)
-      callFor(&next, lines: pass.pointee.nextLines)
-      if channels >= lanes {
-        accumulateBlock(&tile.sums, pixels, &weights, run)
-      } else {
-        let end = pixels + channels
-        while pixels < end {
-          accumulate(&tile.sums, pixels, weights, run)
-          pixels += 1
-          weights += 2 &* lanes
+      let isWhole = channels >= lanes && before == 0
+      let blockChannels = maps == 1 ? channels : min(lanes &- before, channels)
+      var (place, mapsLeft) = (pixels + before, maps)
+      repeat {
+        prefetchPixels(place + rows &* lanes, count: rows, pixel: lanes)
+        callFor(&next, lines: pass.pointee.nextLines)
+        if isWhole {
+          accumulateBlock(&tile.sums, place, &weights, run)
+        } else {
+          var scalar = place
+          let end = place + blockChannels
+          while scalar < end {
+            accumulate(&tile.sums, scalar, weights, run)
+            scalar += 1
+            weights += 2 &* lanes
+          }
         }
-      }
-      channels &-= lanes
+        place += pass.pointee.kernelColumn
+        mapsLeft = maps == 1 ? 0 : sasuka_one_by_one(mapsLeft &- 1)
+      } while mapsLeft > 0
+      channels &-= lanes &- before
       pixels += pass.pointee.inputBlock
+      before = 0
     }
     tile.finish(pass, output, EvenRows(stride: pass.pointee.outputPixel))
     input += rows &* lanes
@@ -86,7 +100,7 @@ func joinedForward(
   let work = ConvolutionUnit(shape, Int(unit), joinsNext: true)
   let rowPixels = shape.rowsAdjoin ? Int((endRow &- firstRow) &* shape.output_width) : Int(shape.output_width)
   let (threes, fours) = joinedCut(rowPixels)
-  guard fours >= 0, work.firstInput % lanes == 0 else {
+  guard fours >= 0, shape.kernel_width == 2 || work.firstInput % lanes == 0 else {
     convolutionForward(shapePointer, input, packed, bias, output, unit, firstRow, endRow, epilogue)
     convolutionForward(shapePointer, input, packed, bias, output, unit &+ 1, firstRow, endRow, epilogue)
     return
@@ -101,9 +115,11 @@ func joinedForward(
     while row < Int(endRow) {
       let first = from + row &* Int(shape.input_width) &* lanes
       let target = to + row &* Int(shape.output_row_stride)
-      joinedTiles(Count<4>(), fours, pass, first, target)
-      let done = 4 &* fours
-      joinedTiles(Count<3>(), threes, pass, first + done &* lanes, target + done &* pass.pointee.outputPixel)
+      if pass.pointee.kernelWidth == 2 {
+        joinedRow(Count<2>(), threes, fours, pass, first, target)
+      } else {
+        joinedRow(Count<1>(), threes, fours, pass, first, target)
+      }
       row = shape.rowsAdjoin ? Int(endRow) : row &+ 1
     }
   }
@@ -115,12 +131,22 @@ private func joinedCut(_ pixels: Int) -> (threes: Int, fours: Int) {
   return (threes, (pixels &- 3 &* threes) / 4)
 }
 
+@inline(__always)
+private func joinedRow<let maps: Int>(
+  _ mapCount: Count<maps>, _ threes: Int, _ fours: Int, _ pass: UnsafePointer<ConvolutionPass>,
+  _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
+) {
+  joinedTiles(Count<4>(), mapCount, fours, pass, input, output)
+  let done = 4 &* fours
+  joinedTiles(Count<3>(), mapCount, threes, pass, input + done &* lanes, output + done &* pass.pointee.outputPixel)
+}
+
 /// Tiles one behind the other, with all three vectors: for 12 products they load 7 operands, where one vector alone has 13, more
 /// than the core can (144 -> 24 channels of 56 x 56 pixels: 80 % of the peak of AVX2 without).
 @inline(never)
-private func joinedTiles<let rows: Int>(
-  _: Count<rows>, _ count: Int, _ pass: UnsafePointer<ConvolutionPass>, _ firstInput: UnsafePointer<Float>,
-  _ firstOutput: UnsafeMutablePointer<Float>
+private func joinedTiles<let rows: Int, let maps: Int>(
+  _: Count<rows>, _: Count<maps>, _ count: Int, _ pass: UnsafePointer<ConvolutionPass>,
+  _ firstInput: UnsafePointer<Float>, _ firstOutput: UnsafeMutablePointer<Float>
 ) {
   var (input, output) = (firstInput, firstOutput)
   var left = count
@@ -129,19 +155,27 @@ private func joinedTiles<let rows: Int>(
     tile.start(0, pass, held: output, EvenRows(stride: pass.pointee.outputPixel))
     var (pixels, weights, last) = (input, pass.pointee.packed, pass.pointee.next)
     var channels = pass.pointee.endInput &- pass.pointee.firstInput
+    var before = maps == 1 ? 0 : pass.pointee.firstInput & (lanes &- 1)
     while channels > 0 {
-      prefetchPixels(pixels + rows &* lanes, count: rows, pixel: lanes)
-      var scalar = pixels
-      let end = pixels + min(channels, lanes)
-      while scalar < end {
-        let factors: InlineArray<3, Vector> = [loadVector(weights), loadVector(weights + lanes), loadVector(last)]
-        accumulate(&tile.sums, scalar, EvenRows(stride: lanes), factors)
-        scalar += 1
-        weights += 2 &* lanes
-        last += lanes
-      }
-      channels &-= lanes
+      let blockChannels = min(channels, lanes &- before)
+      var (place, mapsLeft) = (pixels + before, maps)
+      repeat {
+        prefetchPixels(place + rows &* lanes, count: rows, pixel: lanes)
+        var scalar = place
+        let end = place + blockChannels
+        while scalar < end {
+          let factors: InlineArray<3, Vector> = [loadVector(weights), loadVector(weights + lanes), loadVector(last)]
+          accumulate(&tile.sums, scalar, EvenRows(stride: lanes), factors)
+          scalar += 1
+          weights += 2 &* lanes
+          last += lanes
+        }
+        place += pass.pointee.kernelColumn
+        mapsLeft = maps == 1 ? 0 : sasuka_one_by_one(mapsLeft &- 1)
+      } while mapsLeft > 0
+      channels &-= lanes &- before
       pixels += pass.pointee.inputBlock
+      before = 0
     }
     tile.finish(pass, output, EvenRows(stride: pass.pointee.outputPixel))
     input += rows &* lanes

@@ -235,7 +235,9 @@ final class ConvolutionRun {
       floatsAtOnce: ConvolutionCosts.of(kernels).inputAtOnce, threads: threads)
     partFloats = padsByPart ? blocksAtOnce * shape.inputRows(of: 0..<division.mostRows).count * rowFloats : 0
     let blocks = Layout.blocks(of: outputShape[1], lanes: lanes)
-    if let joined = kernels.pointee.convolution_joined_forward, pass.isPointwise, blocks > 1, blocks % 2 == 1 {
+    if let joined = kernels.pointee.convolution_joined_forward, pass.isPointwise || pass.takesTurns, blocks > 1,
+      blocks % 2 == 1
+    {
       self.joined = (joined, blocks / 2 - 1)
     }
   }

@@ -42,6 +42,9 @@ struct ConvolutionPass {
     !readsPlanes && shape.groups == 1 && shape.kernel_height == 1 && shape.kernel_width == 1 && padding == nil
   }
 
+  /// Whether they are made of pixels of two images instead, whose channels come by turns.
+  private(set) var takesTurns = false
+
   /// Whether all pixels are, without strides.
   var isPointwise: Bool { isOneByOne && shape.stride_height == 1 && shape.stride_width == 1 }
 
@@ -81,6 +84,7 @@ struct ConvolutionPass {
   ///
   /// - Parameter distance: pixels from one image to the other.
   mutating func takeTurns(from first: Int, distance: Int) {
+    takesTurns = true
     shape.input_channels /= 2
     shape.first_channel = Int64(first)
     shape.kernel_width = 2
