@@ -163,13 +163,9 @@ private func joinedTiles<let rows: Int, let maps: Int>(
         prefetchPixels(place + rows &* lanes, count: rows, pixel: lanes)
         var scalar = place
         let end = place + blockChannels
-        while scalar < end {
-          let factors: InlineArray<3, Vector> = [loadVector(weights), loadVector(weights + lanes), loadVector(last)]
-          accumulate(&tile.sums, scalar, EvenRows(stride: lanes), factors)
-          scalar += 1
-          weights += 2 &* lanes
-          last += lanes
-        }
+        // Four at once: what counts and goes on takes a tenth of the time where another program has the core's other half.
+        while rows == 4 && end - scalar >= 4 { addProducts(Count<4>(), &tile, &scalar, &weights, &last) }
+        while scalar < end { addProducts(Count<1>(), &tile, &scalar, &weights, &last) }
         place += pass.pointee.kernelColumn
         mapsLeft = maps == 1 ? 0 : sasuka_one_by_one(mapsLeft &- 1)
       } while mapsLeft > 0
@@ -182,4 +178,20 @@ private func joinedTiles<let rows: Int, let maps: Int>(
     output += rows &* pass.pointee.outputPixel
     left &-= 1
   }
+}
+
+/// The products of `count` channels of the input with three vectors of the output's. The operands go on behind them.
+@inline(__always)
+private func addProducts<let rows: Int, let count: Int>(
+  _: Count<count>, _ tile: inout ConvolutionTile<rows, 3>, _ scalar: inout UnsafePointer<Float>,
+  _ weights: inout UnsafePointer<Float>, _ last: inout UnsafePointer<Float>
+) {
+  for step in 0..<count {
+    let (pair, third) = (weights + 2 &* step &* lanes, last + step &* lanes)
+    let factors: InlineArray<3, Vector> = [loadVector(pair), loadVector(pair + lanes), loadVector(third)]
+    accumulate(&tile.sums, scalar + step, EvenRows(stride: lanes), factors)
+  }
+  scalar += count
+  weights += 2 &* count &* lanes
+  last += count &* lanes
 }
