@@ -542,6 +542,7 @@ static inline int64_t sasuka_matrix_packed_floats(int64_t columns_of_b, int64_t 
   return sasuka_matrix_units(columns_of_b, v, columns) * depth * v * columns;
 }
 
+/* What fills a table with the kernels of an instruction set. Some of AVX-512's are those of AVX2. */
 void sasuka_kernels_avx512(sasuka_kernel_table *table);
 void sasuka_kernels_avx2(sasuka_kernel_table *table);
 void sasuka_kernels_baseline(sasuka_kernel_table *table);
