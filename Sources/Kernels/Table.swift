@@ -4,13 +4,10 @@ import CSystem
 /// Sets every slot of `table`. Each family of kernels fills its own slots in a function of its own.
 func fillTable(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   fillWide(table)
-  fillOptimizer(table)
-  fillSoftmax(table)
-  fillLosses(table)
+  fillNarrow(table)
 }
 
-/// Sets the width of blocks, and those slots whose kernels depend on it or gain by wide vectors. Those of the others compute the
-/// same bits with vectors of any width.
+/// Sets the width of blocks, and those slots whose kernels depend on it or gain by wide vectors.
 func fillWide(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.vector_width = Int32(Vector.scalarCount)
   fillLayout(table)
@@ -21,4 +18,11 @@ func fillWide(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   fillConvolution(table)
   fillBatchNorm(table)
   fillPooling(table)
+}
+
+/// Sets the others, whose kernels compute the same bits with vectors of any width.
+func fillNarrow(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
+  fillOptimizer(table)
+  fillSoftmax(table)
+  fillLosses(table)
 }

@@ -34,6 +34,6 @@ func permuteInGroup(_ a: Vector, _ places: Indices) -> Vector {
 /// the time of memory, or nothing beside the rest of a step.
 @_cdecl("sasuka_kernels_avx512")
 func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
-  sasuka_kernels_avx2(table)
   fillWide(table)
+  sasuka_narrow_kernels_avx2(table)
 }
