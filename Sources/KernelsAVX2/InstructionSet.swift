@@ -31,9 +31,3 @@ func permuteInGroup(_ a: Vector, _ places: Indices) -> Vector {
 func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   fillTable(table)
 }
-
-/// Sets those slots of another target's `table` that do not depend on the width of its blocks.
-@_cdecl("sasuka_narrow_kernels_avx2")
-func fillNarrowSlots(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
-  fillNarrow(table)
-}

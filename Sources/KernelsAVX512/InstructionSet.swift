@@ -30,10 +30,9 @@ func permuteInGroup(_ a: Vector, _ places: Indices) -> Vector {
   permute(a, places)
 }
 
-/// Fills `table` with this target's kernels, and with those of AVX2 that wider vectors would only be a second copy of: theirs is
-/// the time of memory, or nothing beside the rest of a step.
+/// Fills `table` with this target's kernels: those that gain by wide vectors. The engine takes the others from AVX2, of which
+/// these would only be a second copy.
 @_cdecl("sasuka_kernels_avx512")
 func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   fillWide(table)
-  sasuka_narrow_kernels_avx2(table)
 }

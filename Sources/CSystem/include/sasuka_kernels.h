@@ -542,12 +542,9 @@ static inline int64_t sasuka_matrix_packed_floats(int64_t columns_of_b, int64_t 
   return sasuka_matrix_units(columns_of_b, v, columns) * depth * v * columns;
 }
 
-/* What fills a table with the kernels of an instruction set. */
+/* What fills a table with the kernels of an instruction set. AVX-512's lacks those that the engine takes from AVX2. */
 void sasuka_kernels_avx512(sasuka_kernel_table *table);
 void sasuka_kernels_avx2(sasuka_kernel_table *table);
 void sasuka_kernels_baseline(sasuka_kernel_table *table);
-
-/* What sets those slots of AVX-512's table whose kernels are AVX2's: they do not depend on the width of blocks. */
-void sasuka_narrow_kernels_avx2(sasuka_kernel_table *table);
 
 #endif
