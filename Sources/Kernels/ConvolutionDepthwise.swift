@@ -132,7 +132,7 @@ func addTaps<let taps: Int, let stride: Int>(
   }
 }
 
-/// Seven neighbouring pixels, from row `rows.first` of the taps on, where `input` and `weights` are. Each vector of the input is
+/// Seven neighbouring pixels by `rows` rows of taps, the first of which `input` and `weights` point to. Each vector of the input is
 /// loaded once for all the taps of a row that meet it: reading it anew for each would take longer than the products. At the
 /// borders of the map the first `left` and the last `right` of these vectors lie outside; neither is more than half the taps.
 @inline(__always)

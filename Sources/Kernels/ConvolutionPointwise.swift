@@ -7,7 +7,8 @@ import CSystem
 @inline(__always) private var hasPointwiseTiles: Bool { lanes == 8 }
 
 extension ConvolutionPass {
-  /// Whether `pointwiseRow` computes rows that are cut like this. Channels of two maps are a kernel's of two columns.
+  /// Whether `pointwiseRow` computes rows that are cut like this. Channels of two maps are a kernel's of two columns; for so few
+  /// pixels that tiles have four, they have no tiles of their own.
   func isPointwise(_ unit: ConvolutionUnit, _ heights: TileHeights) -> Bool {
     hasPointwiseTiles && unit.columns == 2 && pixel == lanes && kernelHeight == 1
       && (kernelWidth == 1 && heights.size >= 4 && firstInput % lanes == 0 || kernelWidth == 2 && heights.size >= 5)

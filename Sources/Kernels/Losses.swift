@@ -2,19 +2,19 @@
 import CSystem
 
 func fillLosses(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
-  table.pointee.squared_error_sum = { prediction, target, count in
+  table.pointee.narrow.squared_error_sum = { prediction, target, count in
     sumPairs(prediction!, target!, count) { ($0 - $1) * ($0 - $1) }
   }
-  table.pointee.squared_error_backward = { prediction, target, scale, gradient, count in
+  table.pointee.narrow.squared_error_backward = { prediction, target, scale, gradient, count in
     mapPairs(prediction!, target!, gradient!, count) { scale * ($0 - $1) }
   }
-  table.pointee.binary_cross_entropy_sum = { logits, target, count in
+  table.pointee.narrow.binary_cross_entropy_sum = { logits, target, count in
     sumPairs(logits!, target!, count) { x, t in
       let positive = select(less(x, Vector(repeating: 0)), Vector(repeating: 0), x)
       return positive - x * t + logarithmOfOnePlus(exponentialOfNonPositive(-magnitude(x)))
     }
   }
-  table.pointee.binary_cross_entropy_backward = { logits, target, scale, gradient, count in
+  table.pointee.narrow.binary_cross_entropy_backward = { logits, target, scale, gradient, count in
     mapPairs(logits!, target!, gradient!, count) { scale * (sigmoid($0) - $1) }
   }
 }

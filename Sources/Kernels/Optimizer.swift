@@ -2,7 +2,7 @@
 import CSystem
 
 func fillOptimizer(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
-  table.pointee.update_sgd = { update, weights, gradients, momentum, count in
+  table.pointee.narrow.update_sgd = { update, weights, gradients, momentum, count in
     let u = update!.pointee
     forEachVector(count) { at, lanes in
       let weight = lanes.load(weights! + at)
@@ -16,7 +16,7 @@ func fillOptimizer(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
       lanes.store(weight - u.learning_rate * gradient, weights! + at)
     }
   }
-  table.pointee.update_adam = { update, weights, gradients, mean, square, count in
+  table.pointee.narrow.update_adam = { update, weights, gradients, mean, square, count in
     let u = update!.pointee
     forEachVector(count) { at, lanes in
       var weight = lanes.load(weights! + at)
@@ -35,7 +35,7 @@ func fillOptimizer(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
       lanes.store(weight - u.step_size * (newMean / deviation), weights! + at)
     }
   }
-  table.pointee.update_rmsprop = { update, weights, gradients, square, mean, momentum, count in
+  table.pointee.narrow.update_rmsprop = { update, weights, gradients, square, mean, momentum, count in
     let u = update!.pointee
     forEachVector(count) { at, lanes in
       let weight = lanes.load(weights! + at)
@@ -57,14 +57,14 @@ func fillOptimizer(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
       lanes.store(weight - u.learning_rate * step, weights! + at)
     }
   }
-  table.pointee.scale_and_clamp = { values, count, scale, limit in
+  table.pointee.narrow.scale_and_clamp = { values, count, scale, limit in
     // Not a number stays what it is: both comparisons are false.
     for index in 0..<count {
       let value = values![index] * scale
       values![index] = value > limit ? limit : value < -limit ? -limit : value
     }
   }
-  table.pointee.sum_squares = { values, count in
+  table.pointee.narrow.sum_squares = { values, count in
     var sum = 0.0
     for index in 0..<count { sum += Double(values![index]) * Double(values![index]) }
     return sum

@@ -2,16 +2,16 @@
 import CSystem
 
 func fillSoftmax(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
-  table.pointee.softmax_forward = { shape, isLogarithm, input, output in
+  table.pointee.narrow.softmax_forward = { shape, isLogarithm, input, output in
     softmaxForward(shape!.pointee, isLogarithm != 0, input!, output!)
   }
-  table.pointee.softmax_backward = { shape, isLogarithm, output, upstream, result in
+  table.pointee.narrow.softmax_backward = { shape, isLogarithm, output, upstream, result in
     softmaxBackward(shape!.pointee, isLogarithm != 0, output!, upstream!, result!)
   }
-  table.pointee.cross_entropy_forward = { shape, loss, logits, labels, sums in
+  table.pointee.narrow.cross_entropy_forward = { shape, loss, logits, labels, sums in
     crossEntropyForward(shape!.pointee, loss!.pointee, logits!, labels!, sums!)
   }
-  table.pointee.cross_entropy_backward = { shape, loss, logits, labels, scale, gradient in
+  table.pointee.narrow.cross_entropy_backward = { shape, loss, logits, labels, scale, gradient in
     crossEntropyBackward(shape!.pointee, loss!.pointee, logits!, labels!, scale, gradient!)
   }
 }

@@ -20,7 +20,7 @@ func fillWide(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   fillPooling(table)
 }
 
-/// Sets the others, whose kernels compute the same bits with vectors of any width.
+/// Sets the narrow kernels.
 func fillNarrow(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   fillOptimizer(table)
   fillSoftmax(table)

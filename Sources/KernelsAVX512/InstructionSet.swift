@@ -30,8 +30,7 @@ func permuteInGroup(_ a: Vector, _ places: Indices) -> Vector {
   permute(a, places)
 }
 
-/// Fills `table` with this target's kernels: those that gain by wide vectors. The engine takes the others from AVX2, of which
-/// these would only be a second copy.
+/// Fills `table` with this target's kernels; the narrow ones the engine takes from AVX2.
 @_cdecl("sasuka_kernels_avx512")
 func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   fillWide(table)

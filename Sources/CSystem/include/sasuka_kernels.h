@@ -218,11 +218,57 @@ typedef struct sasuka_resample {
 
 /* Every slot is a C function over pointers and sizes. Sizes are counts of elements unless a name says bytes.
    Activations are blocked: [batch][channel block][height][width][V], V = vector_width. */
+
+/* Slots whose kernels do not depend on the width of blocks: they compute the same bits with vectors of any width, and their time
+   is that of memory, or nothing beside the rest of a step. */
+typedef struct sasuka_narrow_kernels {
+  /** Optimiser steps over `count` elements; weights and state change in place. State that an option does not use may be
+      NULL. */
+  void (*update_sgd)(const sasuka_update *update, float *weights, const float *gradients, float *momentum,
+                     ptrdiff_t count);
+  void (*update_adam)(const sasuka_update *update, float *weights, const float *gradients, float *mean, float *square,
+                      ptrdiff_t count);
+  void (*update_rmsprop)(const sasuka_update *update, float *weights, const float *gradients, float *square, float *mean,
+                         float *momentum, ptrdiff_t count);
+  /** values[i] = min(max(values[i] * scale, -limit), limit). */
+  void (*scale_and_clamp)(float *values, ptrdiff_t count, float scale, float limit);
+  /** Sum of values[i]^2, gathered in float64. */
+  double (*sum_squares)(const float *values, ptrdiff_t count);
+
+  /** Softmax over the classes of each position, or its logarithm. */
+  void (*softmax_forward)(const sasuka_classes *shape, int32_t logarithm, const float *input, float *output);
+  /** Gradient of the input from the forward output and the gradient that arrives at it. */
+  void (*softmax_backward)(const sasuka_classes *shape, int32_t logarithm, const float *output, const float *upstream,
+                           float *result);
+
+  /** sums[0] += the loss of each position times the weight of its label, smoothed; sums[1] += the weights. */
+  void (*cross_entropy_forward)(const sasuka_classes *shape, const sasuka_cross_entropy *loss, const float *logits,
+                                const int32_t *labels, double *sums);
+  /** gradient = scale times the gradient of sums[0]; 0 at ignored positions. */
+  void (*cross_entropy_backward)(const sasuka_classes *shape, const sasuka_cross_entropy *loss, const float *logits,
+                                 const int32_t *labels, float scale, float *gradient);
+
+  /** The sum of (prediction - target)^2 in float64. */
+  double (*squared_error_sum)(const float *prediction, const float *target, ptrdiff_t count);
+  /** gradient = scale * (prediction - target). */
+  void (*squared_error_backward)(const float *prediction, const float *target, float scale, float *gradient,
+                                 ptrdiff_t count);
+  /** The sum of the binary cross entropies of logits and targets in [0, 1], in float64. */
+  double (*binary_cross_entropy_sum)(const float *logits, const float *target, ptrdiff_t count);
+  /** gradient = scale * (sigmoid(logits) - target). */
+  void (*binary_cross_entropy_backward)(const float *logits, const float *target, float scale, float *gradient,
+                                        ptrdiff_t count);
+} sasuka_narrow_kernels;
+
 typedef struct sasuka_kernel_table {
   /** Floats in one vector, and channels in one block of the blocked layout. */
   int32_t vector_width;
   /** Vectors of 16 floats that the core multiplies at once, 1 or 2: set by the engine, for what is fastest depends on it. */
   int32_t wide_products;
+
+  /** Of AVX-512's table the engine fills it, with AVX2's. */
+  sasuka_narrow_kernels narrow;
+
   /* Convolution: see sasuka_convolution. A unit of work never writes what another unit writes. */
 
   /** Output-channel blocks that one unit computes together, at most; see sasuka_convolution_columns. */
@@ -369,18 +415,6 @@ typedef struct sasuka_kernel_table {
 
   /** result[i] = left[i] + right[i]; the arrays may be the same. */
   void (*add)(const float *left, const float *right, float *result, ptrdiff_t count);
-  /** Optimiser steps over `count` elements; weights and state change in place. State that an option does not use may be
-      NULL. */
-  void (*update_sgd)(const sasuka_update *update, float *weights, const float *gradients, float *momentum,
-                     ptrdiff_t count);
-  void (*update_adam)(const sasuka_update *update, float *weights, const float *gradients, float *mean, float *square,
-                      ptrdiff_t count);
-  void (*update_rmsprop)(const sasuka_update *update, float *weights, const float *gradients, float *square, float *mean,
-                         float *momentum, ptrdiff_t count);
-  /** values[i] = min(max(values[i] * scale, -limit), limit). */
-  void (*scale_and_clamp)(float *values, ptrdiff_t count, float scale, float limit);
-  /** Sum of values[i]^2, gathered in float64. */
-  double (*sum_squares)(const float *values, ptrdiff_t count);
 
   /** sums[column] = the sum over `rows` of matrix[row * row_stride + column], column < columns, gathered in float64. */
   void (*sum_rows)(const float *matrix, ptrdiff_t rows, ptrdiff_t row_stride, ptrdiff_t columns, float *sums);
@@ -442,30 +476,6 @@ typedef struct sasuka_kernel_table {
   void (*grid_multiply)(const sasuka_grid *grid, const float *left, const float *right, float *result);
   /** sums[column] += the sum of left over planes and rows, in float64. */
   void (*grid_sums)(const sasuka_grid *grid, const float *left, double *sums);
-
-  /** Softmax over the classes of each position, or its logarithm. */
-  void (*softmax_forward)(const sasuka_classes *shape, int32_t logarithm, const float *input, float *output);
-  /** Gradient of the input from the forward output and the gradient that arrives at it. */
-  void (*softmax_backward)(const sasuka_classes *shape, int32_t logarithm, const float *output, const float *upstream,
-                           float *result);
-
-  /** sums[0] += the loss of each position times the weight of its label, smoothed; sums[1] += the weights. */
-  void (*cross_entropy_forward)(const sasuka_classes *shape, const sasuka_cross_entropy *loss, const float *logits,
-                                const int32_t *labels, double *sums);
-  /** gradient = scale times the gradient of sums[0]; 0 at ignored positions. */
-  void (*cross_entropy_backward)(const sasuka_classes *shape, const sasuka_cross_entropy *loss, const float *logits,
-                                 const int32_t *labels, float scale, float *gradient);
-
-  /** The sum of (prediction - target)^2 in float64. */
-  double (*squared_error_sum)(const float *prediction, const float *target, ptrdiff_t count);
-  /** gradient = scale * (prediction - target). */
-  void (*squared_error_backward)(const float *prediction, const float *target, float scale, float *gradient,
-                                 ptrdiff_t count);
-  /** The sum of the binary cross entropies of logits and targets in [0, 1], in float64. */
-  double (*binary_cross_entropy_sum)(const float *logits, const float *target, ptrdiff_t count);
-  /** gradient = scale * (sigmoid(logits) - target). */
-  void (*binary_cross_entropy_backward)(const float *logits, const float *target, float scale, float *gradient,
-                                        ptrdiff_t count);
 
   /** Output rows [first_row, end_row) of one channel block. */
   void (*resample_forward)(const sasuka_resample *shape, const float *input, float *output, int64_t first_row,
@@ -542,7 +552,7 @@ static inline int64_t sasuka_matrix_packed_floats(int64_t columns_of_b, int64_t 
   return sasuka_matrix_units(columns_of_b, v, columns) * depth * v * columns;
 }
 
-/* What fills a table with the kernels of an instruction set. AVX-512's lacks those that the engine takes from AVX2. */
+/* What fills a table with the kernels of an instruction set; AVX-512's leaves the narrow ones alone. */
 void sasuka_kernels_avx512(sasuka_kernel_table *table);
 void sasuka_kernels_avx2(sasuka_kernel_table *table);
 void sasuka_kernels_baseline(sasuka_kernel_table *table);

@@ -16,7 +16,7 @@ package final class BinaryCrossEntropy: Operator {
   }
 
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    ElementLoss.lowerSum(node, &lowering, lowering.kernels.pointee.binary_cross_entropy_sum!)
+    ElementLoss.lowerSum(node, &lowering, lowering.kernels.pointee.narrow.binary_cross_entropy_sum!)
   }
 }
 
@@ -28,7 +28,7 @@ final class BinaryCrossEntropyGradient: Operator {
   func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] { [inputs[0]] }
 
   func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    let kernel = lowering.kernels.pointee.binary_cross_entropy_backward!
+    let kernel = lowering.kernels.pointee.narrow.binary_cross_entropy_backward!
     ElementLoss.lowerGradient(node, &lowering, factor: 1, kernel)
   }
 }

@@ -33,6 +33,8 @@ struct ConvolutionPass {
   var outputOffset = 0
   /// Whether the image lies in planes, as the host laid it out, not in blocks.
   var readsPlanes = false
+  /// Whether each output pixel is made of one pixel of either of two images, whose channels come by turns.
+  private(set) var takesTurns = false
   let isDepthwise: Bool
   /// Whether the groups have a kernel of their own: of 4 or 8 channels, several to a vector.
   let isGrouped: Bool
@@ -41,9 +43,6 @@ struct ConvolutionPass {
   var isOneByOne: Bool {
     !readsPlanes && shape.groups == 1 && shape.kernel_height == 1 && shape.kernel_width == 1 && padding == nil
   }
-
-  /// Whether they are made of pixels of two images instead, whose channels come by turns.
-  private(set) var takesTurns = false
 
   /// Whether all pixels are, without strides.
   var isPointwise: Bool { isOneByOne && shape.stride_height == 1 && shape.stride_width == 1 }

@@ -72,7 +72,7 @@ final class CrossEntropy: Operator {
     let logits = UnsafePointer(lowering.pointer(node.inputs[0]))
     let labels = lowering.labels(node.inputs[1])
     let output = lowering.pointer(node.outputs[0])
-    let kernel = lowering.kernels.pointee.cross_entropy_forward
+    let kernel = lowering.kernels.pointee.narrow.cross_entropy_forward
     // Two sums to a unit, added up in the units' order afterwards.
     lowering.needScratch(bytes: axis.units * 2 * MemoryLayout<Double>.stride)
     lowering.step(units: axis.units) { unit, context in
@@ -112,7 +112,7 @@ final class CrossEntropyGradient: Operator {
     let labels = lowering.labels(node.inputs[1])
     let upstream = UnsafePointer(lowering.pointer(node.inputs[2]))
     let gradient = lowering.pointer(node.outputs[0])
-    let kernel = lowering.kernels.pointee.cross_entropy_backward
+    let kernel = lowering.kernels.pointee.narrow.cross_entropy_backward
     let (options, positions) = (options, lowering.shape(node.inputs[1]).count)
     lowering.needScratch(bytes: MemoryLayout<Float>.stride)
     lowering.step(units: 1) { _, context in

@@ -16,7 +16,7 @@ package final class MeanSquaredError: Operator {
   }
 
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    ElementLoss.lowerSum(node, &lowering, lowering.kernels.pointee.squared_error_sum!)
+    ElementLoss.lowerSum(node, &lowering, lowering.kernels.pointee.narrow.squared_error_sum!)
   }
 }
 
@@ -28,7 +28,7 @@ final class MeanSquaredErrorGradient: Operator {
   func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] { [inputs[0]] }
 
   func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    let kernel = lowering.kernels.pointee.squared_error_backward!
+    let kernel = lowering.kernels.pointee.narrow.squared_error_backward!
     ElementLoss.lowerGradient(node, &lowering, factor: 2, kernel)
   }
 }

@@ -29,7 +29,7 @@ package final class Softmax: Operator {
     let work = ClassesWork(shape, axis: try shape.axis(axis))
     let from = UnsafePointer(lowering.pointer(node.inputs[0]))
     let to = lowering.pointer(node.outputs[0])
-    let kernel = lowering.kernels.pointee.softmax_forward!
+    let kernel = lowering.kernels.pointee.narrow.softmax_forward!
     let logarithm: Int32 = isLogarithm ? 1 : 0
     lowering.step(units: work.units) { unit, _ in
       var (classes, start) = work.unit(unit)
@@ -58,7 +58,7 @@ final class SoftmaxGradient: Operator {
     let output = UnsafePointer(lowering.pointer(node.inputs[0]))
     let upstream = UnsafePointer(lowering.pointer(node.inputs[1]))
     let result = lowering.pointer(node.outputs[0])
-    let kernel = lowering.kernels.pointee.softmax_backward!
+    let kernel = lowering.kernels.pointee.narrow.softmax_backward!
     let logarithm: Int32 = isLogarithm ? 1 : 0
     lowering.step(units: work.units) { unit, _ in
       var (classes, start) = work.unit(unit)

@@ -37,9 +37,12 @@ package final class KernelTable {
     case .baseline: self.init(.baseline, fill: sasuka_kernels_baseline)
     case .avx2: self.init(.avx2, fill: sasuka_kernels_avx2)
     case .avx512:
+      // Wider vectors would be a second copy that gains nothing.
+      var avx2 = sasuka_kernel_table()
+      sasuka_kernels_avx2(&avx2)
       self.init(.avx512) { slots in
         sasuka_kernels_avx512(slots)
-        takeNarrowKernels(slots)
+        slots.pointee.narrow = avx2.narrow
       }
     }
   }
@@ -57,24 +60,4 @@ package final class KernelTable {
 
   /// Channels in a block of the blocked layout.
   package var lanes: Int { Int(slots.pointee.vector_width) }
-}
-
-/// Sets the slots of optimisers, softmax and losses to AVX2's kernels. They know nothing of blocks, compute the same bits with
-/// vectors of any width, and their time is that of memory, or nothing beside the rest of a step.
-private func takeNarrowKernels(_ slots: UnsafeMutablePointer<sasuka_kernel_table>) {
-  var avx2 = sasuka_kernel_table()
-  sasuka_kernels_avx2(&avx2)
-  slots.pointee.update_sgd = avx2.update_sgd
-  slots.pointee.update_adam = avx2.update_adam
-  slots.pointee.update_rmsprop = avx2.update_rmsprop
-  slots.pointee.scale_and_clamp = avx2.scale_and_clamp
-  slots.pointee.sum_squares = avx2.sum_squares
-  slots.pointee.softmax_forward = avx2.softmax_forward
-  slots.pointee.softmax_backward = avx2.softmax_backward
-  slots.pointee.cross_entropy_forward = avx2.cross_entropy_forward
-  slots.pointee.cross_entropy_backward = avx2.cross_entropy_backward
-  slots.pointee.squared_error_sum = avx2.squared_error_sum
-  slots.pointee.squared_error_backward = avx2.squared_error_backward
-  slots.pointee.binary_cross_entropy_sum = avx2.binary_cross_entropy_sum
-  slots.pointee.binary_cross_entropy_backward = avx2.binary_cross_entropy_backward
 }

@@ -87,7 +87,7 @@ package struct Optimizer: Sendable {
   ///
   /// - Parameter state: `stateCount` arrays, `stride` floats apart.
   func apply(
-    _ update: sasuka_update, kernels: sasuka_kernel_table, weights: UnsafeMutablePointer<Float>,
+    _ update: sasuka_update, kernels: sasuka_narrow_kernels, weights: UnsafeMutablePointer<Float>,
     gradients: UnsafePointer<Float>, state: UnsafeMutablePointer<Float>, stride: Int, count: Int
   ) {
     var update = update

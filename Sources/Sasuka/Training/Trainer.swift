@@ -320,7 +320,7 @@ package final class Trainer {
     let step = steps + 1
     let (pieces, gradients, parameters) = (pieces, gradients, model.parameters)
     let (state, stride) = (state.floats, gradients.floatCount)
-    let kernels = model.kernels.slots.pointee
+    let kernels = model.kernels.slots.pointee.narrow
     pool.run(units: pieces.count) { unit, _ in
       let piece = pieces[unit]
       let offset = gradients.offsets[piece.place] + piece.range.lowerBound
@@ -363,7 +363,7 @@ package final class Trainer {
 
   /// In a fixed order of summation.
   private func gradientNorm(_ isChosen: [Bool]? = nil) -> Double {
-    let kernel = model.kernels.slots.pointee.sum_squares!
+    let kernel = model.kernels.slots.pointee.narrow.sum_squares!
     var sum = 0.0
     for piece in pieces where isChosen?[piece.place] ?? true {
       sum += kernel(
@@ -377,7 +377,7 @@ package final class Trainer {
     // PyTorch's clip_grad_norm_ has this 1e-6 too.
     let scale = options.clipNorm > 0 ? min(options.clipNorm / (gradientNorm() + 1e-6), 1) : 1
     let limit = options.clipValue > 0 ? Float(options.clipValue) : .infinity
-    let kernel = model.kernels.slots.pointee.scale_and_clamp!
+    let kernel = model.kernels.slots.pointee.narrow.scale_and_clamp!
     for piece in pieces {
       let offset = gradients.offsets[piece.place] + piece.range.lowerBound
       kernel(gradients.buffer.floats + offset, piece.range.count, Float(scale), limit)
