@@ -354,9 +354,9 @@ struct ConvolutionCut {
   fileprivate let pixels: Int
   /// Pixels of a row, or of all where they adjoin or tiles go on from one to the next.
   fileprivate let width: Int
-  fileprivate let heights: TileHeights
-  fileprivate let prefetch: WeightPrefetch
-  fileprivate let isPointwise: Bool
+  let heights: TileHeights
+  let prefetch: WeightPrefetch
+  let isPointwise: Bool
 
   init(_ unit: ConvolutionUnit, _ shape: sasuka_convolution, _ pass: ConvolutionPass, rows: Int) {
     pixels = rows &* Int(shape.output_width)

@@ -98,22 +98,43 @@ struct Lines {
   var next: Int
 }
 
-/// A unit's product at points of so many phases: what they have in common is found out once.
+/// A unit's product at points of so many phases: what they have in common is found out once, for all units of as many channels.
 private struct PointProduct {
-  let unit: Int
   let phases: Int
-  let shape: sasuka_convolution
-  let channels: ConvolutionUnit
-  var pass: ConvolutionPass
-  let cut: ConvolutionCut
+  let outputs: Int
+  let columns: Int
+  private let shape: sasuka_convolution
+  private let channels: ConvolutionUnit
+  private var pass: ConvolutionPass
+  private let cut: ConvolutionCut
 
   @inline(never)
   init(_ shape: sasuka_winograd, tiles: Int64, phases: Int, unit: Int, packed: UnsafePointer<Float>) {
-    (self.unit, self.phases) = (unit, phases)
+    self.phases = phases
     self.shape = shape.product(tiles: Int(tiles), phases: phases)
     channels = ConvolutionUnit(self.shape, unit)
+    (outputs, columns) = (channels.outputs, channels.columns)
     pass = ConvolutionPass(self.shape, channels, packed: packed, bias: nil, epilogue: 0)
     cut = ConvolutionCut(channels, self.shape, pass, rows: 1)
+  }
+
+  /// - Parameter next: where the weights begin of the product that comes next.
+  @inline(__always)
+  mutating func compute(
+    _ input: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, next: UnsafePointer<Float>,
+    _ output: UnsafeMutablePointer<Float>
+  ) {
+    (pass.packed, pass.next, pass.nextLines) = (weights, next, 0)
+    let (channels, shape) = (channels, shape)
+    let cut = cut
+    withUnsafeMutablePointer(to: &pass) { pass in
+      if cut.isPointwise {
+        var prefetch = cut.prefetch
+        pointwiseRow(cut.heights, pass, &prefetch, input, output)
+      } else {
+        convolutionRows(channels, shape, pass, cut, input, output, 0)
+      }
+    }
   }
 }
 
@@ -131,7 +152,7 @@ func winogradProduct(
   guard let shape = shapePointer?.pointee, let transformed, let packed, let products else { return }
   let weightsOfPair = withUnsafePointer(to: shape) { Int(sasuka_winograd_weights($0)) }
   let phaseFloats = shape.product(tiles: 1).unitFloats
-  let inputs = Int(shape.input_channels)
+  let (inputs, outputs, width) = (Int(shape.input_channels), Int(shape.output_channels), tileColumns &* lanes)
   let columns = Int(shape.point_columns)
   var product = PointProduct(shape, tiles: tiles, phases: 1, unit: Int(firstUnit), packed: packed)
   var point = 0
@@ -144,17 +165,15 @@ func winogradProduct(
     let to = products + point &* Int(shape.output_point_stride)
     var unit = Int(firstUnit)
     while unit < Int(endUnit) {
-      if unit != product.unit || count != product.phases {
+      // All units but the last are whole.
+      if count != product.phases || min(width, outputs &- unit &* width) != product.outputs {
         product = PointProduct(shape, tiles: tiles, phases: count, unit: unit, packed: packed)
       }
-      let columnFloats = product.channels.columns &* lanes
-      let before = (phases.before &+ column &* phases.count) &* inputs &* columnFloats
+      let before = (phases.before &+ column &* phases.count) &* inputs &* product.columns &* lanes
       let weights = packed + unit &* weightsOfPair &* phaseFloats + before
-      let next = endUnit &- firstUnit > 1 ? weightsOfPair &* phaseFloats : count &* inputs &* columnFloats
-      (product.pass.packed, product.pass.next, product.pass.nextLines) = (weights, weights + next + callsAhead, 0)
+      let next = endUnit &- firstUnit > 1 ? weightsOfPair &* phaseFloats : count &* inputs &* product.columns &* lanes
       let result = to + (unit &- Int(firstUnit)) &* tileColumns &* shape.blockStride
-      let (channels, row, cut) = (product.channels, product.shape, product.cut)
-      withUnsafeMutablePointer(to: &product.pass) { convolutionRows(channels, row, $0, cut, from, result, 0) }
+      product.compute(from, weights, next: weights + next + callsAhead, result)
       unit &+= 1
     }
     point &+= 1
