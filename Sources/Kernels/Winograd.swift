@@ -125,16 +125,14 @@ private struct PointProduct {
     _ output: UnsafeMutablePointer<Float>
   ) {
     (pass.packed, pass.next, pass.nextLines) = (weights, next, 0)
-    let (channels, shape) = (channels, shape)
-    let cut = cut
-    withUnsafeMutablePointer(to: &pass) { pass in
-      if cut.isPointwise {
-        var prefetch = cut.prefetch
-        pointwiseRow(cut.heights, pass, &prefetch, input, output)
-      } else {
-        convolutionRows(channels, shape, pass, cut, input, output, 0)
-      }
+    let (heights, cut) = (cut.heights, cut)
+    if cut.isPointwise {
+      var prefetch = cut.prefetch
+      withUnsafeMutablePointer(to: &pass) { pointwiseRow(heights, $0, &prefetch, input, output) }
+      return
     }
+    let (channels, shape) = (channels, shape)
+    withUnsafeMutablePointer(to: &pass) { convolutionRows(channels, shape, $0, cut, input, output, 0) }
   }
 }
 
@@ -151,31 +149,34 @@ func winogradProduct(
 ) {
   guard let shape = shapePointer?.pointee, let transformed, let packed, let products else { return }
   let weightsOfPair = withUnsafePointer(to: shape) { Int(sasuka_winograd_weights($0)) }
-  let phaseFloats = shape.product(tiles: 1).unitFloats
+  let unitFloats = weightsOfPair &* shape.product(tiles: 1).unitFloats
   let (inputs, outputs, width) = (Int(shape.input_channels), Int(shape.output_channels), tileColumns &* lanes)
-  let columns = Int(shape.point_columns)
+  let (rows, columns) = (Int(shape.point_rows), Int(shape.point_columns))
+  let units = Int(endUnit &- firstUnit)
   var product = PointProduct(shape, tiles: tiles, phases: 1, unit: Int(firstUnit), packed: packed)
-  var point = 0
-  while point < shape.points {
-    let column = point % columns
-    let phases = PhasesOfRow(shape, row: point / columns)
+  var (from, to) = (transformed, products)
+  var (row, column) = (0, 0)
+  while row < rows {
+    let phases = PhasesOfRow(shape, row: row)
+    let (before, input) = (phases.before, from + phases.first &* inputs / lanes &* shape.blockStride)
     let count = column &+ 1 == columns ? phases.lastCount : phases.count
-    let from =
-      transformed + point &* Int(shape.input_point_stride) + phases.first &* inputs / lanes &* shape.blockStride
-    let to = products + point &* Int(shape.output_point_stride)
-    var unit = Int(firstUnit)
+    var (unit, unitWeights, result) = (Int(firstUnit), packed + Int(firstUnit) &* unitFloats, to)
     while unit < Int(endUnit) {
       // All units but the last are whole.
       if count != product.phases || min(width, outputs &- unit &* width) != product.outputs {
         product = PointProduct(shape, tiles: tiles, phases: count, unit: unit, packed: packed)
       }
-      let before = (phases.before &+ column &* phases.count) &* inputs &* product.columns &* lanes
-      let weights = packed + unit &* weightsOfPair &* phaseFloats + before
-      let next = endUnit &- firstUnit > 1 ? weightsOfPair &* phaseFloats : count &* inputs &* product.columns &* lanes
-      let result = to + (unit &- Int(firstUnit)) &* tileColumns &* shape.blockStride
-      product.compute(from, weights, next: weights + next + callsAhead, result)
+      let phaseFloats = inputs &* product.columns &* lanes
+      let weights = unitWeights + (before &+ column &* phases.count) &* phaseFloats
+      let next = units > 1 ? unitFloats : count &* phaseFloats
+      product.compute(input, weights, next: weights + next + callsAhead, result)
+      result += tileColumns &* shape.blockStride
+      unitWeights += unitFloats
       unit &+= 1
     }
-    point &+= 1
+    from += Int(shape.input_point_stride)
+    to += Int(shape.output_point_stride)
+    column &+= 1
+    if column == columns { (row, column) = (row &+ 1, 0) }
   }
 }

@@ -35,6 +35,28 @@ private func firstPair(of points: Int) -> Int { 1 &- points % 2 }
 @inline(__always)
 private func pairs(of points: Int) -> Int { (points &- 1) / 2 }
 
+/// Whether constants of a line are whole vectors in memory, from where products take them. The compiler would make each of a
+/// number, by an instruction of its own: for 28 products of a line of the output 24.
+@inline(__always)
+func hasConstants(points: Int) -> Bool { lanes == 8 && points == 9 }
+
+/// Writes those of lines of nine points of the output: each pair's point to the powers 1 to 6.
+func fillOutputConstants(_ constants: UnsafeMutablePointer<Float>) {
+  for pair in 0..<4 {
+    for exponent in 1..<7 {
+      storeVector(pointPower(of: 2 &* pair, exponent, points: 9), constants + (6 &* pair &+ exponent &- 1) &* lanes)
+    }
+  }
+}
+
+/// A point to some power.
+@inline(__always)
+private func pointPower(of place: Int, _ exponent: Int, points: Int) -> Vector {
+  var power = 1.0
+  for _ in 0..<exponent { power *= winogradPoint(place, of: points) }
+  return Vector(repeating: Float(power))
+}
+
 /// What a line of the input becomes at each point: row `point` of the matrix holds the coefficients of the product of
 /// (x - other point), and the last row those of all points.
 @inline(__always)
@@ -109,13 +131,15 @@ private func everySecond<let points: Int>(
 /// What the line of the output is made of, of which `s` are the products at the points.
 struct OutputSums<let points: Int> {
   private let s: Line<points>
+  private let constants: UnsafePointer<Float>
   /// Of the products at the points of each pair.
   private var sums = zeroed() as Line<5>
   private var differences = zeroed() as Line<5>
 
   @inline(__always)
-  init(_ s: Line<points>) {
+  init(_ s: Line<points>, _ constants: UnsafePointer<Float>) {
     self.s = s
+    self.constants = constants
     let first = firstPair(of: points)
     for pair in 0..<5 where pair < pairs(of: points) {
       let place = first &+ 2 &* pair
@@ -149,8 +173,7 @@ struct OutputSums<let points: Int> {
   /// A point to some power.
   @inline(__always)
   private func power(of place: Int, _ exponent: Int) -> Vector {
-    var power = 1.0
-    for _ in 0..<exponent { power *= winogradPoint(place, of: points) }
-    return Vector(repeating: Float(power))
+    if hasConstants(points: points), exponent > 0 { return loadVector(constants + (3 &* place &+ exponent &- 1) &* lanes) }
+    return pointPower(of: place, exponent, points: points)
   }
 }

@@ -108,12 +108,13 @@ typedef struct sasuka_winograd {
   int64_t tile_stride, input_point_stride, output_point_stride;
 } sasuka_winograd;
 
-/** Columns of pixels that a run of tiles side by side covers, at most, and points along a line, at most. */
-enum { SASUKA_WINOGRAD_COLUMNS = 32, SASUKA_WINOGRAD_POINTS = 12 };
+/** Columns of pixels that a run of tiles side by side covers, at most, points along a line, at most, and constants that a line's
+    transform takes from the scratch, at most. */
+enum { SASUKA_WINOGRAD_COLUMNS = 32, SASUKA_WINOGRAD_POINTS = 12, SASUKA_WINOGRAD_CONSTANTS = 24 };
 
 /** Floats of scratch that the transforms of a run of tiles need. */
 static inline int64_t sasuka_winograd_scratch_floats(int64_t width) {
-  return 2 * SASUKA_WINOGRAD_COLUMNS * SASUKA_WINOGRAD_POINTS * width;
+  return (2 * SASUKA_WINOGRAD_COLUMNS * SASUKA_WINOGRAD_POINTS + SASUKA_WINOGRAD_CONSTANTS) * width;
 }
 
 /** How many weights each pair of an input and an output channel has at all points together. */
