@@ -55,7 +55,7 @@ struct PhasesOfRow {
 
 /// Walks over tiles in order: columns, rows, images; a run of neighbours in a row at a time.
 struct TileWalk {
-  private let shape: sasuka_winograd
+  private let shape: UnsafePointer<sasuka_winograd>
   /// Tiles that are left.
   private var left: Int
   private(set) var image: Int
@@ -63,40 +63,64 @@ struct TileWalk {
   private(set) var row: Int
   private(set) var column: Int
 
-  init(_ shape: sasuka_winograd, first: Int, end: Int) {
+  init(_ shape: UnsafePointer<sasuka_winograd>, first: Int, end: Int) {
     self.shape = shape
     left = end &- first
-    let across = Int(shape.tiles_across)
-    let perImage = across &* Int(shape.tiles_down)
+    let across = Int(shape.pointee.tiles_across)
+    let perImage = across &* Int(shape.pointee.tiles_down)
     image = first / perImage
-    row = first % perImage / across &* shape.tileHeight
-    column = first % across &* shape.tileWidth
+    row = first % perImage / across &* shape.pointee.tileHeight
+    column = first % across &* shape.pointee.tileWidth
   }
 
   /// Tiles of the run: as many as the scratch has columns for. 0 at the end.
   var count: Int {
-    let most = (Int(SASUKA_WINOGRAD_COLUMNS) &- Int(shape.point_columns)) / shape.tileWidth &+ 1
-    return min(min(most, left), Int(shape.tiles_across) &- column / shape.tileWidth)
+    let most = (Int(SASUKA_WINOGRAD_COLUMNS) &- Int(shape.pointee.point_columns)) / shape.pointee.tileWidth &+ 1
+    return min(min(most, left), Int(shape.pointee.tiles_across) &- column / shape.pointee.tileWidth)
   }
 
   mutating func advance() {
     let tiles = count
     left &-= tiles
-    column &+= tiles &* shape.tileWidth
-    if column < Int(shape.output_width) { return }
+    column &+= tiles &* shape.pointee.tileWidth
+    if column < Int(shape.pointee.output_width) { return }
     column = 0
-    row &+= shape.tileHeight
-    if row < Int(shape.output_height) { return }
+    row &+= shape.pointee.tileHeight
+    if row < Int(shape.pointee.output_height) { return }
     row = 0
     image &+= 1
   }
 }
 
-/// Where lines lie, in floats: from one vector of a line to the next, and from one line to the next.
+/// Where lines lie, in floats: from one vector of a line to the next, from one line to the next, and from one group of lines to
+/// the next.
 struct Lines {
   var step: Int
   var next: Int
+  var group = 0
 }
+
+/// `groups` of `count` lines each that are transformed, and what becomes of them.
+struct LineRun {
+  var source: UnsafePointer<Float>
+  var from: Lines
+  var destination: UnsafeMutablePointer<Float>
+  var to: Lines
+  var count: Int
+  var groups = 1
+  /// How many vectors of a transformed line are stored, the first ones.
+  var kept: Int
+
+  mutating func nextGroup() {
+    source += from.group
+    destination += to.group
+    groups &-= 1
+  }
+}
+
+/// Whether what transforms lines of so many points goes on with their groups itself: the most usual ones, for a group is few lines.
+@inline(__always)
+func goesOnWithGroups(points: Int) -> Bool { points == 9 }
 
 /// A unit's product at points of so many phases: what they have in common is found out once, for all units of as many channels.
 private struct PointProduct {

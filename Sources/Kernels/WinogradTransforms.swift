@@ -173,7 +173,9 @@ struct OutputSums<let points: Int> {
   /// A point to some power.
   @inline(__always)
   private func power(of place: Int, _ exponent: Int) -> Vector {
-    if hasConstants(points: points), exponent > 0 { return loadVector(constants + (3 &* place &+ exponent &- 1) &* lanes) }
+    if hasConstants(points: points), exponent > 0 {
+      return loadVector(constants + (3 &* place &+ exponent &- 1) &* lanes)
+    }
     return pointPower(of: place, exponent, points: points)
   }
 }
