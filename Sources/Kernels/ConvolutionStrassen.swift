@@ -108,12 +108,12 @@ private struct StrassenSum {
 
 /// One of the seven products: the weights of half the channels times a tile of pixels.
 private struct StrassenProduct {
-  let pixels: UnsafePointer<Float>
+  var pixels: UnsafePointer<Float>
   /// Floats from one channel block's pixels to the next's.
   let pixelBlock: Int
   let weights: UnsafePointer<Float>
   /// Where the sum goes that ends with this product.
-  let output: UnsafeMutablePointer<Float>
+  var output: UnsafeMutablePointer<Float>
   var sums: UnsafePointer<StrassenSums>?
 }
 
@@ -196,6 +196,21 @@ private func strassenTile<let rows: Int, let columns: Int>(
   }
 }
 
+/// Calls the tile compiled for `rows` pixels.
+@inline(__always)
+private func strassenTile(
+  _ rows: Int, _ pass: UnsafeMutablePointer<StrassenPass>, held: UnsafePointer<Float>,
+  _ products: UnsafePointer<StrassenProduct>, _ last: UnsafePointer<StrassenProduct>, bias: UnsafePointer<Float>
+) {
+  if lanes == 16, rows == 14 {
+    strassenTile(Count<14>(), Count<2>(), pass, held: held, products, last, bias: bias)
+  } else if lanes == 16 {
+    strassenTile(Count<7>(), Count<2>(), pass, held: held, products, last, bias: bias)
+  } else {
+    strassenTile(Count<6>(), Count<2>(), pass, held: held, products, last, bias: bias)
+  }
+}
+
 /// A product by weights that become a sum on the way; so does a tile's row with each of a block's last channels.
 @inline(__always)
 private func accumulate<let rows: Int, let columns: Int>(
@@ -234,14 +249,23 @@ private struct StrassenPair {
   /// Four sums of weights, then tiles: four of results before they are whole, one of zeros, and one of what nobody reads.
   let scratch: UnsafeMutablePointer<Float>
   private var pass: StrassenPass
+  /// The group: its first pixel; its panels, for T1 = B12 - B11, T2 = B22 - T1, T3 = B22 - B12, T4 = B21 - T2; the first pixel of
+  /// the pair's first block of the output; the pixels of each of its two tiles, 0 before the first group.
+  private var input: UnsafePointer<Float>
+  private var panels: UnsafeMutablePointer<Float>
+  private var output: UnsafeMutablePointer<Float>
+  private var rows = 0
+  /// The group's products, in the order in which they are summed.
+  private var products: InlineArray<7, StrassenProduct>
 
   init(
     _ shape: sasuka_convolution, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+    input: UnsafePointer<Float>, panels: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>, epilogue: Int32, groups: Int, isLast: Bool
   ) {
-    self.shape = shape
-    self.packed = packed
-    self.scratch = scratch
+    (self.shape, self.packed, self.scratch) = (shape, packed, scratch)
+    (self.input, self.panels, self.output) = (input, panels, output)
+    products = zeroed()
     let zeros = scratch + 4 &* (shape.halfUnit &+ StrassenPair.sumGap &+ tileFloats)
     self.bias = bias ?? UnsafePointer(zeros)
     secondBias = bias.map { $0 + tileColumns &* lanes } ?? UnsafePointer(zeros)
@@ -263,67 +287,93 @@ private struct StrassenPair {
 
   private func tile(_ number: Int) -> UnsafeMutablePointer<Float> { sum(5) + number &* tileFloats }
 
-  private var zeros: StrassenTerm { StrassenTerm(from: tile(4), step: 0, jump: 0) }
-
-  /// - Parameters:
-  ///   - input: the group's first pixel.
-  ///   - panels: for T1 = B12 - B11, T2 = B22 - T1, T3 = B22 - B12, T4 = B21 - T2 of the group.
-  ///   - output: the pair's first block, the group's first pixel.
-  ///   - rows: pixels of each of the group's two tiles.
-  ///   - sumsWeights: whether S1 = A21 + A22, S2 = S1 - A11, S3 = A11 - A21, S4 = A12 - S2 are to be made too.
-  ///   - sumsInput: whether the panels are to be filled.
-  mutating func compute(
-    _ input: UnsafePointer<Float>, _ panels: UnsafeMutablePointer<Float>, _ output: UnsafeMutablePointer<Float>,
-    rows: Int, sumsWeights: Bool, sumsInput: Bool
-  ) {
-    let (half, block, tileBlock) = (shape.halfUnit, shape.inputBlock, rows &* lanes)
-    if !makesSumsBeside {
-      if sumsWeights { sumWeights() }
-      if sumsInput { sumInput(input, panels, tileBlock) }
+  /// Goes on with the next group, of two tiles of so many pixels. Its products are those before it moved on, if they are as large:
+  /// to find where everything lies takes as long as a fortieth of 128 channels' products.
+  mutating func goOn(rows: Int) {
+    let (pixels, panel) = (2 &* self.rows &* lanes, 2 &* self.rows &* Int(shape.input_channels))
+    input += pixels
+    panels += panel
+    output += pixels
+    guard rows == self.rows else { return begin(rows: rows) }
+    for place in 0..<7 {
+      products[place].pixels += place < 2 || place == 6 ? pixels : panel
+      if place == 1 || place == 4 || place == 6 { products[place].output += pixels }
     }
-    let panel = shape.halfBlocks &* tileBlock
-    let below = input + shape.halfBlocks &* block
-    let weights: StrassenParts = [
-      UnsafePointer(tile(4)), packed, packed + half, packed + 2 &* half, packed + 3 &* half, UnsafePointer(sum(1)),
-      UnsafePointer(sum(2)), UnsafePointer(sum(3)), UnsafePointer(sum(4)),
-    ]
-    let pixels: StrassenParts = [
-      UnsafePointer(tile(4)), input, input + tileBlock, below, below + tileBlock, UnsafePointer(panels),
-      UnsafePointer(panels + panel), UnsafePointer(panels + 2 &* panel), UnsafePointer(panels + 3 &* panel),
-    ]
+  }
+
+  private mutating func begin(rows: Int) {
+    self.rows = rows
+    let (weights, pixels) = (weightParts, inputParts)
     func product(_ weight: Int, _ pixel: Int, _ output: UnsafeMutablePointer<Float>) -> StrassenProduct {
       StrassenProduct(
-        pixels: pixels[pixel], pixelBlock: pixel > 4 ? tileBlock : block, weights: weights[weight], output: output)
+        pixels: pixels[pixel], pixelBlock: pixel > 4 ? rows &* lanes : shape.inputBlock, weights: weights[weight],
+        output: output)
     }
-    let second = output + tileColumns &* Int(shape.output_block_stride)
-    var products: InlineArray<7, StrassenProduct> = [
+    products = [
       // A11 B11, and C11, which is that + A12 B21.
       product(1, 1, tile(0)), product(2, 3, output),
       // The first + S2 T2, + S3 T3, and C21, which is all those + A22 T4.
-      product(6, 6, tile(1)), product(7, 7, tile(2)), product(4, 8, second),
+      product(6, 6, tile(1)), product(7, 7, tile(2)), product(4, 8, secondOutput),
       // The first + S2 T2 + S1 T1, and C12, which is that + S4 B22.
-      product(5, 5, tile(3)), product(8, 4, output + tileBlock),
+      product(5, 5, tile(3)), product(8, 4, output + rows &* lanes),
     ]
-    if makesSumsBeside, sumsWeights || sumsInput {
-      let terms = StrassenTerms(weights: weights, pixels: pixels, jump: block &- tileBlock, unread: tile(5))
-      let (ofWeights, ofInput) = (sumsWeights ? -1 : 0, sumsInput ? -1 : 0)
-      var sums = zeroed() as InlineArray<7, StrassenSums>
+  }
+
+  private var weightParts: StrassenParts {
+    let half = shape.halfUnit
+    return [
+      UnsafePointer(tile(4)), packed, packed + half, packed + 2 &* half, packed + 3 &* half, UnsafePointer(sum(1)),
+      UnsafePointer(sum(2)), UnsafePointer(sum(3)), UnsafePointer(sum(4)),
+    ]
+  }
+
+  private var inputParts: StrassenParts {
+    let (tileBlock, below) = (rows &* lanes, input + shape.halfBlocks &* shape.inputBlock)
+    let panel = shape.halfBlocks &* tileBlock
+    return [
+      UnsafePointer(tile(4)), input, input + tileBlock, below, below + tileBlock, UnsafePointer(panels),
+      UnsafePointer(panels + panel), UnsafePointer(panels + 2 &* panel), UnsafePointer(panels + 3 &* panel),
+    ]
+  }
+
+  private var secondOutput: UnsafeMutablePointer<Float> {
+    output + tileColumns &* Int(shape.output_block_stride)
+  }
+
+  /// - Parameters:
+  ///   - sumsWeights: whether S1 = A21 + A22, S2 = S1 - A11, S3 = A11 - A21, S4 = A12 - S2 are to be made too.
+  ///   - sumsInput: whether the panels are to be filled.
+  mutating func compute(sumsWeights: Bool, sumsInput: Bool) {
+    if makesSumsBeside {
+      multiplyBeside(sumsWeights: sumsWeights, sumsInput: sumsInput)
+    } else {
+      if sumsWeights { sumWeights() }
+      if sumsInput { sumInput() }
+      multiply()
+    }
+    finish()
+  }
+
+  /// The products, and sums beside them.
+  private mutating func multiplyBeside(sumsWeights: Bool, sumsInput: Bool) {
+    let terms = StrassenTerms(
+      weights: weightParts, pixels: inputParts, jump: shape.inputBlock &- rows &* lanes, unread: tile(5))
+    let (ofWeights, ofInput) = (sumsWeights ? -1 : 0, sumsInput ? -1 : 0)
+    var sums = zeroed() as InlineArray<7, StrassenSums>
+    if sumsWeights || sumsInput {
       terms.make(&sums[0], weights: 0, plain: 1, input: ofInput & 0x6142)
       terms.make(&sums[1], weights: 0, plain: 2, input: ofInput & 0x7042)
       terms.make(&sums[2], weights: ofWeights & 0x6341, plain: 6, input: ofInput & 0x8036)
       terms.make(&sums[3], weights: ofWeights & 0x7103, plain: 7, input: ofInput & 0x5021)
       terms.make(&sums[5], weights: ofWeights & 0x5340, plain: 5, input: 0)
       terms.make(&sums[6], weights: ofWeights & 0x8206, plain: 8, input: 0)
-      withUnsafePointer(to: sums) {
-        $0.withMemoryRebound(to: StrassenSums.self, capacity: 7) {
-          for index in 0..<7 { products[index].sums = $0 + index }
-          multiply(&products, rows)
-        }
-      }
-    } else {
-      multiply(&products, rows)
     }
-    finish(second + tileBlock, rows)
+    withUnsafePointer(to: sums) {
+      $0.withMemoryRebound(to: StrassenSums.self, capacity: 7) {
+        for index in 0..<7 { products[index].sums = sumsWeights || sumsInput ? $0 + index : nil }
+        multiply()
+      }
+    }
   }
 
   private func sumWeights() {
@@ -341,7 +391,8 @@ private struct StrassenPair {
     }
   }
 
-  private func sumInput(_ input: UnsafePointer<Float>, _ panels: UnsafeMutablePointer<Float>, _ tileBlock: Int) {
+  private func sumInput() {
+    let tileBlock = rows &* lanes
     let panelFloats = shape.halfBlocks &* tileBlock
     let half = shape.halfBlocks &* shape.inputBlock
     var from = input
@@ -368,38 +419,27 @@ private struct StrassenPair {
     }
   }
 
-  private mutating func multiply(_ products: inout InlineArray<7, StrassenProduct>, _ rows: Int) {
+  private mutating func multiply() {
+    let (first, second) = (bias, secondBias)
+    let (zeros, tiles) = (tile(4), (tile(0), tile(1)))
+    let rows = rows
     pass.rowsAhead = shape.inputBlock &* shape.halfBlocks > 131_072 ? rows : 0
-    withUnsafePointer(to: products) {
-      $0.withMemoryRebound(to: StrassenProduct.self, capacity: 7) {
-        add($0, $0 + 1, to: tile(4), bias, rows)
-        add($0 + 2, $0 + 4, to: tile(0), secondBias, rows)
-        add($0 + 5, $0 + 6, to: tile(1), bias, rows)
-      }
-    }
-  }
-
-  @inline(__always)
-  private mutating func add(
-    _ products: UnsafePointer<StrassenProduct>, _ last: UnsafePointer<StrassenProduct>, to held: UnsafePointer<Float>,
-    _ bias: UnsafePointer<Float>, _ rows: Int
-  ) {
-    withUnsafeMutablePointer(to: &pass) {
-      if lanes == 16, rows == 14 {
-        strassenTile(Count<14>(), Count<2>(), $0, held: held, products, last, bias: bias)
-      } else if lanes == 16 {
-        strassenTile(Count<7>(), Count<2>(), $0, held: held, products, last, bias: bias)
-      } else {
-        strassenTile(Count<6>(), Count<2>(), $0, held: held, products, last, bias: bias)
+    withUnsafeMutablePointer(to: &pass) { pass in
+      withUnsafePointer(to: &products) {
+        $0.withMemoryRebound(to: StrassenProduct.self, capacity: 7) {
+          strassenTile(rows, pass, held: zeros, $0, $0 + 1, bias: first)
+          strassenTile(rows, pass, held: tiles.0, $0 + 2, $0 + 4, bias: second)
+          strassenTile(rows, pass, held: tiles.1, $0 + 5, $0 + 6, bias: first)
+        }
       }
     }
   }
 
   /// C22 = the sum in tile 2 - that in tile 1 + that in tile 3.
-  private func finish(_ output: UnsafeMutablePointer<Float>, _ rows: Int) {
-    var (place, shift) = (output, loadVector(secondBias))
-    // How many is not known at compile time, lest the loop be unrolled.
+  private func finish() {
     let tileBlock = rows &* lanes
+    var (place, shift) = (secondOutput + tileBlock, loadVector(secondBias))
+    // How many is not known at compile time, lest the loop be unrolled.
     let end = shape.columns &* tileBlock
     var offset = 0
     while offset < end {
@@ -426,17 +466,16 @@ func strassenProduct(
   let channels = 2 &* tileColumns &* lanes
   let (first, pixels, group) = (Int(pair) &* channels, Int(endPixel &- firstPixel), 2 &* tilePixels)
   var work = StrassenPair(
-    shape, packed: packed + first &* Int(shape.input_channels), bias: bias.map { $0 + first }, scratch: scratch,
+    shape, packed: packed + first &* Int(shape.input_channels), bias: bias.map { $0 + first },
+    input: input + Int(firstPixel) &* lanes, panels: panels,
+    output: output + first / lanes &* Int(shape.output_block_stride) + Int(firstPixel) &* lanes, scratch: scratch,
     epilogue: epilogue, groups: (pixels &+ group &- 1) / group,
     isLast: first &+ 2 &* channels > Int(shape.output_channels))
-  let from = input + Int(firstPixel) &* lanes
-  let to = output + first / lanes &* Int(shape.output_block_stride) + Int(firstPixel) &* lanes
   var pixel = 0
   while pixel < pixels {
     let count = min(group, pixels &- pixel)
-    work.compute(
-      from + pixel &* lanes, panels + pixel &* Int(shape.input_channels), to + pixel &* lanes, rows: count / 2,
-      sumsWeights: pixel == 0, sumsInput: Int(firstPixel) &+ pixel < Int(unsummed))
+    work.goOn(rows: count / 2)
+    work.compute(sumsWeights: pixel == 0, sumsInput: Int(firstPixel) &+ pixel < Int(unsummed))
     pixel &+= count
   }
 }
