@@ -14,7 +14,7 @@ private func planarTiles<let rows: Int, let columns: Int>(
     columnStep: columns == 2 ? 2 &* lanes : pass.pointee.weightStep)
   let channels = pass.pointee.endInput
   let isUsual =
-    lanes == 8 && columns == 2 && rows > 1 && channels == 3 && pass.pointee.kernelWidth == 3
+    lanes == 8 && columns > 0 && rows > 1 && channels == 3 && pass.pointee.kernelWidth == 3
     && pass.pointee.kernelColumn == 1
   var (input, output) = (firstInput, firstOutput + first &* pass.pointee.outputBlock)
   var left = count
