@@ -194,6 +194,10 @@ final class ConvolutionRun {
   let partFloats: Int
   /// Floats of a padded row of a block or plane.
   private let rowFloats: Int
+  /// Input channels that a unit takes at once, adding to what it has of those before: with so many its weights and what they
+  /// meet stay in the second cache while its tiles pass over them (AVX2, 3x3 by stride 2 of 512 channels to 7 x 7 pixels: 0.90 of
+  /// the time). Pointwise ones read each of them once in a tile, and are as fast from farther away.
+  private let channelsAtOnce: Int
 
   init(
     _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, _ operands: ConvolutionOperands,
@@ -234,6 +238,13 @@ final class ConvolutionRun {
       weights: padsByPart ? .max : weights,
       floatsAtOnce: ConvolutionCosts.of(kernels).inputAtOnce, threads: threads)
     partFloats = padsByPart ? blocksAtOnce * shape.inputRows(of: 0..<division.mostRows).count * rowFloats : 0
+    let taps = Int(shape.kernel_height * shape.kernel_width)
+    let unitFloats =
+      inputBlocks * shape.inputRows(of: 0..<division.mostRows).count * rowFloats
+      + Int(shape.input_channels) * taps * unitChannels
+    let passes = Layout.blocks(of: unitFloats, lanes: ConvolutionCosts.of(kernels).inputAtOnce)
+    let mayPass = !readsPlanes && shape.groups == 1 && taps > 1
+    channelsAtOnce = mayPass ? Layout.blocks(of: inputBlocks, lanes: passes) * lanes : .max
     let blocks = Layout.blocks(of: outputShape[1], lanes: lanes)
     if let joined = kernels.pointee.convolution_joined_forward, pass.isPointwise || pass.takesTurns, blocks > 1,
       blocks % 2 == 1
@@ -328,9 +339,27 @@ final class ConvolutionRun {
       let memory = context.workerScratch.assumingMemoryBound(to: Float.self)
       source = padded(source, blocks(readBy: part.unit), for: part.rows, in: memory, &shape)
     }
-    multiply(
-      &shape, source, operands.packed, operands.bias, operands.output + image &* operands.outputImage,
-      Int64(part.unit), Int64(part.rows.lowerBound), Int64(part.rows.upperBound), operands.epilogue)
+    let output = operands.output + image &* operands.outputImage
+    guard channelsAtOnce < Int(shape.input_channels) else {
+      return multiply(
+        &shape, source, operands.packed, operands.bias, output, Int64(part.unit), Int64(part.rows.lowerBound),
+        Int64(part.rows.upperBound), operands.epilogue)
+    }
+    let (all, first, taps) = (Int(shape.input_channels), shape.first_channel, shape.kernel_height * shape.kernel_width)
+    let vectors = Layout.blocks(of: Int(shape.output_channels), lanes: lanes) * lanes
+    let (before, own) = (part.unit * unitChannels, min(unitChannels, vectors - part.unit * unitChannels))
+    let clamps = Int32(SASUKA_EPILOGUE_RELU) | Int32(SASUKA_EPILOGUE_RELU6)
+    for channel in stride(from: 0, to: all, by: channelsAtOnce) {
+      let count = min(channelsAtOnce, all - channel)
+      let (isFirst, isLast) = (channel == 0, channel + count == all)
+      (shape.input_channels, shape.first_channel) = (Int64(count), first + Int64(channel))
+      // The kernel believes that units before this one have weights for these channels only.
+      let packed = operands.packed + Int(taps) * ((all - count) * before + channel * own)
+      let epilogue = isFirst ? operands.epilogue : operands.epilogue | Int32(SASUKA_EPILOGUE_ADD)
+      multiply(
+        &shape, source, packed, isFirst ? operands.bias : nil, output, Int64(part.unit), Int64(part.rows.lowerBound),
+        Int64(part.rows.upperBound), isLast ? epilogue : epilogue & ~clamps)
+    }
   }
 
   /// Blocks with the input channels of all groups that a unit's output channels belong to.

@@ -170,6 +170,52 @@ import Testing
     }
   }
 
+  /// So many channels that units take them some at a time, with what is added and clamped once, in units of which the last is
+  /// narrower, beside sums in double precision.
+  @Test(arguments: [(600, 24), (520, 40), (1000, 9)])
+  func manyChannelsAreTakenInPasses(_ channels: Int, outputs: Int) throws {
+    let (side, result) = (14, 7)
+    let (pixels, weights, addends) = (
+      NamedUniform("x", -1, 1), NamedUniform("weight", -0.1, 0.1), NamedUniform("y", -1, 1)
+    )
+    let x = (0..<channels * side * side).map { pixels[$0] }
+    let weight = (0..<outputs * channels * 9).map { weights[$0] }
+    let y = (0..<outputs * result * result).map { addends[$0] }
+    let expected = (0..<y.count).map { index in
+      let (output, row, column) = (index / 49, index / 7 % 7, index % 7)
+      var sum = Double(y[index])
+      for channel in 0..<channels {
+        for tap in 0..<9 {
+          let (top, left) = (2 * row + tap / 3 - 1, 2 * column + tap % 3 - 1)
+          guard 0..<side ~= top, 0..<side ~= left else { continue }
+          sum +=
+            Double(weight[(output * channels + channel) * 9 + tap]) * Double(x[(channel * side + top) * side + left])
+        }
+      }
+      return Float(min(max(sum, 0), 6))
+    }
+    var run = OperatorRun(
+      mode: .evaluation,
+      inputs: [HostTensor([1, channels, side, side], x), HostTensor([1, outputs, result, result], y)],
+      fuses: true
+    ) { (graph, values) throws(SasukaError) in
+      let map = try graph.convolution(
+        values[0], name: "conv", outputChannels: outputs, kernel: Extent(3), stride: Extent(2),
+        padding: .explicit(Padding(1)), bias: false)
+      let sum = try graph.add(map, graph.blockedInput(values[1]), name: "sum")
+      return try graph.activation(sum, .relu6, name: "relu6")
+    }
+    run.parameters = ["conv.weight": weight]
+    run.algorithms = .exact
+    for kernels in TestedKernels.available {
+      let found = try run.run(kernels.table, threads: 1)
+      expectClose(found.output, HostTensor([1, outputs, result, result], expected), tolerance: 1e-5, "\(kernels)")
+      for threads in [2, 3] {
+        #expect(try run.run(kernels.table, threads: threads).bits == found.bits, "\(threads) threads on \(kernels)")
+      }
+    }
+  }
+
   /// 1 x 1 by a stride, of outputs enough for a copy of the pixels it leaves and of few, beside those pixels of all.
   @Test(arguments: [(2, 2), (3, 1), (1, 2)], [24, 100, 128])
   func stridesLeavePixelsOut(_ stride: (height: Int, width: Int), outputs: Int) throws {
