@@ -243,8 +243,10 @@ final class ConvolutionRun {
       inputBlocks * shape.inputRows(of: 0..<division.mostRows).count * rowFloats
       + Int(shape.input_channels) * taps * unitChannels
     let passes = Layout.blocks(of: unitFloats, lanes: ConvolutionCosts.of(kernels).inputAtOnce)
-    let mayPass = !readsPlanes && shape.groups == 1 && taps > 1
-    channelsAtOnce = mayPass ? Layout.blocks(of: inputBlocks, lanes: passes) * lanes : .max
+    // Weights lie by blocks of the input: where the first channel is in the middle of one, so would be where passes part.
+    let mayPass =
+      !readsPlanes && !pass.takesTurns && shape.groups == 1 && taps > 1 && Int(shape.first_channel) % lanes == 0
+    channelsAtOnce = mayPass ? Layout.blocks(of: inputBlocks, lanes: passes) * lanes : max(Int(shape.input_channels), 1)
     let blocks = Layout.blocks(of: outputShape[1], lanes: lanes)
     if let joined = kernels.pointee.convolution_joined_forward, pass.isPointwise || pass.takesTurns, blocks > 1,
       blocks % 2 == 1
@@ -340,16 +342,11 @@ final class ConvolutionRun {
       source = padded(source, blocks(readBy: part.unit), for: part.rows, in: memory, &shape)
     }
     let output = operands.output + image &* operands.outputImage
-    guard channelsAtOnce < Int(shape.input_channels) else {
-      return multiply(
-        &shape, source, operands.packed, operands.bias, output, Int64(part.unit), Int64(part.rows.lowerBound),
-        Int64(part.rows.upperBound), operands.epilogue)
-    }
     let (all, first, taps) = (Int(shape.input_channels), shape.first_channel, shape.kernel_height * shape.kernel_width)
     let vectors = Layout.blocks(of: Int(shape.output_channels), lanes: lanes) * lanes
     let (before, own) = (part.unit * unitChannels, min(unitChannels, vectors - part.unit * unitChannels))
     let clamps = Int32(SASUKA_EPILOGUE_RELU) | Int32(SASUKA_EPILOGUE_RELU6)
-    for channel in stride(from: 0, to: all, by: channelsAtOnce) {
+    for channel in stride(from: 0, to: max(all, 1), by: channelsAtOnce) {
       let count = min(channelsAtOnce, all - channel)
       let (isFirst, isLast) = (channel == 0, channel + count == all)
       (shape.input_channels, shape.first_channel) = (Int64(count), first + Int64(channel))
