@@ -207,18 +207,20 @@ def test_a_call_costs_little() -> None:
     session = model.session((1, 4))
 
     def microseconds(call: object, *arguments: object) -> float:
-        best = float("inf")
-        # Half a second: another guest may have the core's other half for as long as a tenth.
-        for _ in range(300):
+        best, end = float("inf"), time.monotonic() + 20
+        # Another guest may have the core's other half for seconds, in which all takes twice as long: what the call itself costs
+        # is seen in some moment of twenty seconds, or it costs too much.
+        while best >= bound and time.monotonic() < end:
             begun = time.thread_time_ns()
             for _ in range(100):
                 call(*arguments)  # type: ignore[operator]
             best = min(best, (time.thread_time_ns() - begun) / 100e3)
         return best
 
-    # 20 are promised beyond the call in C, which a network as small as this makes next to nothing of.
-    assert microseconds(model, x, out) < 20
-    assert microseconds(session, x, out) < 20
+    # Promised beyond the call in C, which a network as small as this makes next to nothing of.
+    bound = 20
+    assert microseconds(model, x, out) < bound
+    assert microseconds(session, x, out) < bound
 
 
 @pytest.mark.parametrize("name", ["graph", "nn", "shapes", "surgery", "zoo"])
