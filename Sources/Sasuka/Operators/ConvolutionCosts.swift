@@ -34,7 +34,7 @@ struct ConvolutionCosts {
   /// product reaches nine tenths and a half of the peak, from the first cache; those of Strassen's, whose weights come from the
   /// second, stay behind it: half of what they save.
   private static let halves = ConvolutionCosts(
-    streaming: 9, exposed: 0.2, exposedStrided: 0.2, inputPoint: 14, outputPoint: 11, stridedTile: 1, largeTile: 1,
+    streaming: 9, exposed: 0.2, exposedStrided: 0.3, inputPoint: 14, outputPoint: 11, stridedTile: 1, largeTile: 1,
     stridedPixel: 1, thinnedOutputs: 96, weightSum: 3.5, inputSum: 1.5, farInputSum: 1.5, wait: 36, group: 75,
     farGroup: 110, first: 2, strassen: 1.05, inputAtOnce: 65_536)
 
