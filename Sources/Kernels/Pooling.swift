@@ -5,7 +5,7 @@ func fillPooling(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.max_pool = { shape, input, output, indices in
     if let indices {
       for row in 0..<Int(shape!.pointee.output_height) {
-        maxPool(shape!.pointee, input!, output!, row, 0..<Int(shape!.pointee.output_width)) { place, pixel in
+        maxPool(shape!.pointee, input!, output!, row) { place, pixel in
           UnsafeMutableRawPointer(indices + pixel * Vector.scalarCount).storeBytes(of: place, as: Indices.self)
         }
       }
@@ -58,13 +58,13 @@ private func firstInside(_ start: Int, _ step: Int) -> Int {
   start >= 0 ? start : start + (step - 1 - start) / step * step
 }
 
-/// Some pixels of an output row. The first of equal maxima wins; a NaN wins over every number, as in PyTorch.
+/// An output row, pixel by pixel. The first of equal maxima wins; a NaN wins over every number, as in PyTorch.
 @inline(__always)
 private func maxPool(
   _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ row: Int,
-  _ columns: Range<Int>, _ keep: (Indices, Int) -> Void
+  _ keep: (Indices, Int) -> Void
 ) {
-  for column in columns {
+  for column in 0..<Int(shape.output_width) {
     var best = Vector(repeating: -.infinity)
     var place = Indices(repeating: firstTap(shape, row, column))
     forEachTap(shape, row, column) { tap in
@@ -85,22 +85,50 @@ private func maxima(
   _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
 ) {
   let haveRuns = lanes > 4 && haveRuns(shape)
+  let (width, height) = (Int(shape.input_width), Int(shape.input_height))
+  // Rows of the input that have been looked at, and the last of them that has more than numbers.
+  var (seen, unusual) = (0, -1)
   for row in 0..<Int(shape.output_height) {
+    let top = row * Int(shape.stride_height) - Int(shape.top)
     if haveRuns {
+      seen = max(seen, top)
+      while seen < min(top + Int(shape.kernel_height), height) {
+        if !areNumbers(input + seen * width * lanes, count: width) { unusual = seen }
+        seen += 1
+      }
+    }
+    if haveRuns, unusual < min(max(top, 0), height - 1) {
       maximaInRuns(shape, input, output, row)
     } else {
-      maximaOfPixels(shape, input, output, row, 0..<Int(shape.output_width))
+      maximaOfPixels(shape, input, output, row)
     }
   }
 }
 
-/// Those of any windows, one pixel after the other.
+/// Whether no vector has what is not a number, or infinities of both signs: their sum tells, which takes less time than
+/// comparisons of each.
+@inline(__always)
+private func areNumbers(_ vectors: UnsafePointer<Float>, count: Int) -> Bool {
+  var sums = zeroed() as InlineArray<4, Vector>
+  var place = vectors
+  let end = vectors + count * lanes
+  while end - place >= 4 * lanes {
+    for index in 0..<4 { sums[index] += loadVector(place + index * lanes) }
+    place += 4 * lanes
+  }
+  while place < end {
+    sums[0] += loadVector(place)
+    place += sasuka_one_by_one(lanes)
+  }
+  return !hasAny(isNaN((sums[0] + sums[1]) + (sums[2] + sums[3])))
+}
+
+/// Those of any windows.
 @inline(never)
 private func maximaOfPixels(
-  _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ row: Int,
-  _ columns: Range<Int>
+  _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ row: Int
 ) {
-  maxPool(shape, input, output, row, columns) { _, _ in }
+  maxPool(shape, input, output, row) { _, _ in }
 }
 
 /// Pixels whose maxima are found together.
@@ -137,47 +165,36 @@ private func maximaInRuns(
     let first = min(column, width - pixelsOfRun)
     let left = first * Int(shape.stride_width) - Int(shape.left)
     let target = output + (row * width + first) * lanes
-    let isDone =
-      switch (shape.kernel_width, shape.stride_width) {
-      case (2, _): maximaOfRun(Count<2>(), Count<2>(), rows, left, last, target)
-      case (_, 1): maximaOfRun(Count<3>(), Count<1>(), rows, left, last, target)
-      case (_, _): maximaOfRun(Count<3>(), Count<2>(), rows, left, last, target)
-      }
-    if !isDone { maximaOfPixels(shape, input, output, row, first..<(first + pixelsOfRun)) }
+    switch (shape.kernel_width, shape.stride_width) {
+    case (2, _): maximaOfRun(Count<2>(), Count<2>(), rows, left, last, target)
+    case (_, 1): maximaOfRun(Count<3>(), Count<1>(), rows, left, last, target)
+    case (_, _): maximaOfRun(Count<3>(), Count<2>(), rows, left, last, target)
+    }
     column += pixelsOfRun
   }
 }
 
 /// The maxima of columns first, which neighbours share: those from `left` on, in place of one outside the nearest of 0 to
-/// `last`. False, and nothing written, where something is not a number or infinities of both signs meet: the sum of all
-/// tells, for additions cost nothing beside maxima as comparisons would.
+/// `last`.
 @inline(__always)
 private func maximaOfRun<let kernel: Int, let stride: Int>(
   _: Count<kernel>, _: Count<stride>, _ rows: InlineArray<3, UnsafePointer<Float>>, _ left: Int, _ last: Int,
   _ output: UnsafeMutablePointer<Float>
-) -> Bool {
+) {
   var best = zeroed() as InlineArray<4, Vector>
-  var sums = zeroed() as InlineArray<3, Vector>
   for column in 0..<(3 &* stride &+ kernel) {
     // Each window's first column lies before the input's end, and its last one behind the beginning.
     let inside = column < kernel &- 1 ? max(0, left &+ column) : left &+ column
     let place = (column > 3 &* stride ? min(inside, last) : inside) &* lanes
     var value = loadVector(rows[0] + place)
-    sums[0] += value
-    for row in 1..<kernel {
-      let other = loadVector(rows[row] + place)
-      sums[row] += other
-      value = larger(value, other)
-    }
+    for row in 1..<kernel { value = larger(value, loadVector(rows[row] + place)) }
     for pixel in 0..<4 {
       let tap = column &- pixel &* stride
       if tap == 0 { best[pixel] = value }
       if tap > 0, tap < kernel { best[pixel] = larger(best[pixel], value) }
     }
   }
-  guard !hasAny(isNaN(sums[0] + sums[1] + sums[2])) else { return false }
   for pixel in 0..<4 { storeVector(best[pixel], output + pixel &* lanes) }
-  return true
 }
 
 /// The larger of two numbers in each lane.
