@@ -49,7 +49,7 @@ package final class AdaptiveWindows: AverageWindows {
 
   private static func ranges(_ size: Int, _ outputs: Int) -> [sasuka_pool_range] {
     (0..<outputs).map { place in
-      let (first, end) = (place * size / outputs, ((place + 1) * size + outputs - 1) / outputs)
+      let (first, end) = (place * size / outputs, ((place + 1) * size).dividedUp(by: outputs))
       return sasuka_pool_range(first: Int32(first), end: Int32(end), divisor: Float(end - first))
     }
   }

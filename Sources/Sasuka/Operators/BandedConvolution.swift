@@ -171,7 +171,7 @@ private final class BandRun {
     let map = first.shape
     blocks = Layout.blocks(of: Int(map.output_channels), lanes: lanes)
     columns = Int(kernels.pointee.convolution_columns)
-    units = (blocks + columns - 1) / columns
+    units = blocks.dividedUp(by: columns)
     rowFloats = Int(map.output_width) * lanes
     let most = (floatsAtOnce / (columns * rowFloats) - second.span) / second.stride + 1
     bandRows = min(max(most, 1), second.rows)
@@ -191,7 +191,7 @@ private final class BandRun {
     shape.output_block_stride = Int64(mapRows * rowFloats)
     let (first, unitBlock) = (first, unit * columns)
     let (count, unitBlocks) = (rows.count, min(columns, blocks - unitBlock))
-    let bands = (count + bandRows - 1) / bandRows
+    let bands = count.dividedUp(by: bandRows)
     let multiply =
       first.pass.readsPlanes ? kernels.pointee.convolution_planar_forward! : kernels.pointee.convolution_forward!
     // Those rows of the map that scratch has.

@@ -105,7 +105,7 @@ final class BatchNormGradient: Operator {
     let biasGradient = lowering.pointer(node.outputs[1])
     let inverse = inverseDeviation(node, lowering)
     let perUnit = 16
-    lowering.step(units: (sets.channelCount + perUnit - 1) / perUnit) { unit, context in
+    lowering.step(units: sets.channelCount.dividedUp(by: perUnit)) { unit, context in
       for parameter in (unit * perUnit)..<min(sets.channelCount, (unit + 1) * perUnit) {
         var (sum, products) = (0.0, 0.0)
         sets.forEachChannel(ofParameter: parameter) { channel, set in

@@ -23,9 +23,9 @@ struct ChannelBlocks {
     self.lanes = lanes
     count = Layout.blocks(of: channelCount, lanes: lanes)
     imagesPerPart = max(1, ChannelBlocks.unitPixels / area)
-    let wanted = (area + ChannelBlocks.unitPixels - 1) / ChannelBlocks.unitPixels
-    pixelsPerStretch = (area + wanted - 1) / wanted
-    stretches = (area + pixelsPerStretch - 1) / pixelsPerStretch
+    let wanted = area.dividedUp(by: ChannelBlocks.unitPixels)
+    pixelsPerStretch = area.dividedUp(by: wanted)
+    stretches = area.dividedUp(by: pixelsPerStretch)
   }
 
   /// Floats from one image to the next.
@@ -38,7 +38,7 @@ struct ChannelBlocks {
   // MARK: Parts
 
   /// Parts of each channel block.
-  var partCount: Int { (images + imagesPerPart - 1) / imagesPerPart * stretches }
+  var partCount: Int { images.dividedUp(by: imagesPerPart) * stretches }
 
   /// Unit `unit` of `count * partCount`: where it begins in the map, in floats, and its extent.
   func part(_ unit: Int) -> (block: Int, offset: Int, images: Int, pixels: Int) {

@@ -35,10 +35,10 @@ package struct ConvolutionDivision: Equatable {
     self.units = units
     self.rows = rows
     let rowsAtOnce = max(ConvolutionDivision.fewestRows, floatsAtOnce / max(rowFloats, 1))
-    let fewest = (rows + rowsAtOnce - 1) / rowsAtOnce
-    let forThreads = min((fewest + threads - 1) / threads * threads, rows)
+    let fewest = rows.dividedUp(by: rowsAtOnce)
+    let forThreads = min(fewest.dividedUp(by: threads) * threads, rows)
     // By how much the largest share exceeds the mean.
-    let byRows = Double((rows + threads - 1) / threads * threads) / Double(rows) - 1
+    let byRows = Double(rows.dividedUp(by: threads) * threads) / Double(rows) - 1
     let byUnits = Double(units) / evenUnits - 1
     let mayDivideEither = max(byRows, byUnits) <= ConvolutionDivision.tolerableExcess
     let dividesUnits = units % threads == 0 && (mayDivideEither ? weights > rows * rowFloats : byUnits < byRows)
@@ -49,7 +49,7 @@ package struct ConvolutionDivision: Equatable {
   package var parts: Int { units * stretches }
 
   /// Rows of the largest part.
-  package var mostRows: Int { (rows + stretches - 1) / stretches }
+  package var mostRows: Int { rows.dividedUp(by: stretches) }
 
   package subscript(part: Int) -> Part {
     let unitsAtOnce = units / groups

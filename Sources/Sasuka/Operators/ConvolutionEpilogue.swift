@@ -94,7 +94,7 @@ extension Lowering {
     let lanes = lanes
     prepare(units: units) { unit, _ in
       let (first, start) = (unit * width, packed + unit * unitFloats)
-      let columns = min(width, (channels - first + lanes - 1) / lanes * lanes)
+      let columns = min(width, (channels - first).dividedUp(by: lanes) * lanes)
       for row in 0..<(unitFloats / width) {
         multiply(start + row * columns, folded.scales + first, start + row * columns, columns)
       }

@@ -194,9 +194,7 @@ final class ConvolutionRun {
   let partFloats: Int
   /// Floats of a padded row of a block or plane.
   private let rowFloats: Int
-  /// Input channels that a unit takes at once, adding to what it has of those before: with so many its weights and what they
-  /// meet stay in the second cache while its tiles pass over them (AVX2, 3x3 by stride 2 of 512 channels to 7 x 7 pixels: 0.90 of
-  /// the time). Pointwise ones read each of them once in a tile, and are as fast from farther away.
+  /// Input channels that a unit takes at once, adding to what it has of those before.
   private let channelsAtOnce: Int
 
   init(
@@ -233,20 +231,15 @@ final class ConvolutionRun {
     let weights = Int(shape.input_channels * shape.kernel_height * shape.kernel_width) * outputShape[1]
     let evenUnits = Double(Layout.blocks(of: outputShape[1], lanes: lanes)) / Double(columns)
     division = ConvolutionDivision(
-      units: Layout.blocks(of: outputShape[1], lanes: unitChannels), evenUnits: evenUnits,
+      units: outputShape[1].dividedUp(by: unitChannels), evenUnits: evenUnits,
       rows: Int(shape.output_height), rowFloats: blocksAtOnce * rowFloats * Int(shape.stride_height),
       weights: padsByPart ? .max : weights,
       floatsAtOnce: ConvolutionCosts.of(kernels).inputAtOnce, threads: threads)
-    partFloats = padsByPart ? blocksAtOnce * shape.inputRows(of: 0..<division.mostRows).count * rowFloats : 0
-    let taps = Int(shape.kernel_height * shape.kernel_width)
-    let unitFloats =
-      inputBlocks * shape.inputRows(of: 0..<division.mostRows).count * rowFloats
-      + Int(shape.input_channels) * taps * unitChannels
-    let passes = Layout.blocks(of: unitFloats, lanes: ConvolutionCosts.of(kernels).inputAtOnce)
-    // Weights lie by blocks of the input: where the first channel is in the middle of one, so would be where passes part.
-    let mayPass =
-      !readsPlanes && !pass.takesTurns && shape.groups == 1 && taps > 1 && Int(shape.first_channel) % lanes == 0
-    channelsAtOnce = mayPass ? Layout.blocks(of: inputBlocks, lanes: passes) * lanes : max(Int(shape.input_channels), 1)
+    let blockFloats = shape.inputRows(of: 0..<division.mostRows).count * rowFloats
+    partFloats = padsByPart ? blocksAtOnce * blockFloats : 0
+    channelsAtOnce = pass.channelsAtOnce(
+      blocks: inputBlocks, blockFloats: blockFloats, unit: unitChannels, lanes: lanes,
+      floatsAtOnce: ConvolutionCosts.of(kernels).inputAtOnce)
     let blocks = Layout.blocks(of: outputShape[1], lanes: lanes)
     if let joined = kernels.pointee.convolution_joined_forward, pass.isPointwise || pass.takesTurns, blocks > 1,
       blocks % 2 == 1
@@ -393,5 +386,22 @@ extension sasuka_padding {
       (target + first).copy(from: source + (plane &* Int(height) &+ sourceRow) &* Int(width) + skipped, count: count)
       (target + first + count).clear(count: paddedWidth &- first &- count)
     }
+  }
+}
+
+extension ConvolutionPass {
+  /// With how many input channels the weights of a unit of output channels and what they meet stay in the second cache while its
+  /// tiles pass over them (AVX2, 3x3 by stride 2 of 512 channels to 7 x 7 pixels: 0.90 of the time). Pointwise ones read each of
+  /// them once in a tile, and are as fast from farther away.
+  ///
+  /// - Parameters:
+  ///   - blocks: channel blocks of the input, of each of which `blockFloats` are read.
+  ///   - floatsAtOnce: what stays in the second cache.
+  fileprivate func channelsAtOnce(blocks: Int, blockFloats: Int, unit: Int, lanes: Int, floatsAtOnce: Int) -> Int {
+    let (inputs, taps) = (Int(shape.input_channels), Int(shape.kernel_height * shape.kernel_width))
+    // Weights lie by blocks of the input: where the first channel is in the middle of one, so would be where passes part.
+    let mayPart = !readsPlanes && !takesTurns && shape.groups == 1 && taps > 1 && Int(shape.first_channel) % lanes == 0
+    let passes = (blocks * blockFloats + inputs * taps * unit).dividedUp(by: floatsAtOnce)
+    return mayPart ? blocks.dividedUp(by: passes) * lanes : max(inputs, 1)
   }
 }

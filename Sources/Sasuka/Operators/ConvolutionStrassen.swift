@@ -25,11 +25,11 @@ struct StrassenGroups {
     allPairs = (units + 1) / 2
   }
 
-  var groups: Int { (grouped + group - 1) / group }
+  var groups: Int { grouped.dividedUp(by: group) }
 
   /// Into how many stretches of about equal length the groups are cut.
   var stretches: Int {
-    let fewest = (StrassenGroups.fewestAtOnce + group - 1) / group
+    let fewest = StrassenGroups.fewestAtOnce.dividedUp(by: group)
     let most = max(fewest, StrassenGroups.floatsAtOnce / (group * inputChannels))
     return max(1, (groups + most / 2) / most)
   }
@@ -92,7 +92,7 @@ private final class StrassenRun {
     let fewest = groups.stretches
     var least = Int.max
     consider(fewest, shares: 1, threads, &least)
-    consider(min(Layout.blocks(of: fewest, lanes: threads) * threads, groups.groups), shares: 1, threads, &least)
+    consider(min(fewest.dividedUp(by: threads) * threads, groups.groups), shares: 1, threads, &least)
     consider(fewest, shares: threads, threads, &least)
   }
 
@@ -107,7 +107,7 @@ private final class StrassenRun {
         let count = groups.pixels(of: part / shares % stretches, of: stretches).count
         (pixels, sums, longest) = (pixels + count, sums + 2, max(longest, count))
       }
-      time = max(time, (pixels + sums) * Layout.blocks(of: 8 * groups.units, lanes: shares) + pixels)
+      time = max(time, (pixels + sums) * (8 * groups.units).dividedUp(by: shares) + pixels)
     }
     guard time < least else { return }
     (least, self.stretches, self.shares) = (time, stretches, shares)

@@ -199,19 +199,19 @@ private final class WinogradRun {
   /// Cuts the batch into equal blocks of about so many tiles, of which each thread gets as many as the others.
   func divide(tilesAtOnce wish: Int, among threads: Int) {
     var count = max(1, (tiles + wish / 2) / wish)
-    if count > threads { count = (count + threads - 1) / threads * threads }
-    tilesAtOnce = (tiles + count - 1) / count
+    if count > threads { count = count.dividedUp(by: threads) * threads }
+    tilesAtOnce = tiles.dividedUp(by: count)
   }
 
   /// Cuts it into as few blocks more as it takes for threads to share the units of all blocks about evenly.
   func shareUnits(among threads: Int) {
     var count = blocks
-    func rounds() -> Int { (count * units + threads - 1) / threads }
+    func rounds() -> Int { (count * units).dividedUp(by: threads) }
     while count < tiles, 5 * count * units < 4 * rounds() * threads { count += 1 }
-    tilesAtOnce = (tiles + count - 1) / count
+    tilesAtOnce = tiles.dividedUp(by: count)
   }
 
-  var blocks: Int { (tiles + tilesAtOnce - 1) / tilesAtOnce }
+  var blocks: Int { tiles.dividedUp(by: tilesAtOnce) }
 
   private func tiles(of block: Int) -> Range<Int> {
     (block * tilesAtOnce)..<min((block + 1) * tilesAtOnce, tiles)
@@ -290,7 +290,7 @@ private final class WinogradRun {
     tilesAtOnce = 0
     for stretch in 0..<stretches {
       let (tiles, bands) = bands(of: rows(of: stretch, of: stretches, for: reader), for: reader, wish)
-      tilesAtOnce = max(tilesAtOnce, (tiles.count + bands - 1) / bands * tilesAcross)
+      tilesAtOnce = max(tilesAtOnce, tiles.count.dividedUp(by: bands) * tilesAcross)
     }
     tilesWished = wish
     mapRows = tilesAtOnce / tilesAcross * tileHeight + reader.span
@@ -311,7 +311,7 @@ private final class WinogradRun {
   private func bands(of rows: Range<Int>, for reader: BandReader, _ wish: Int) -> (tiles: Range<Int>, bands: Int) {
     guard !rows.isEmpty else { return (0..<0, 1) }
     let map = reader.mapRows(for: rows)
-    let tiles = (map.lowerBound / tileHeight)..<((map.upperBound + tileHeight - 1) / tileHeight)
+    let tiles = (map.lowerBound / tileHeight)..<map.upperBound.dividedUp(by: tileHeight)
     return (tiles, max(1, min((tiles.count * tilesAcross + wish / 2) / wish, tiles.count)))
   }
 

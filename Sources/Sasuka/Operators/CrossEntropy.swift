@@ -16,11 +16,11 @@ struct ClassAxis {
     for place in (axis + 1)..<max(shape.rank, axis + 1) { behind *= shape[place] }
     outer = before
     inner = behind
-    perOuter = (inner + ClassAxis.positionsPerUnit - 1) / ClassAxis.positionsPerUnit
+    perOuter = inner.dividedUp(by: ClassAxis.positionsPerUnit)
   }
 
   var units: Int {
-    inner == 1 ? (outer + ClassAxis.positionsPerUnit - 1) / ClassAxis.positionsPerUnit : outer * perOuter
+    inner == 1 ? outer.dividedUp(by: ClassAxis.positionsPerUnit) : outer * perOuter
   }
 
   /// Where a unit's numbers and its positions begin, and their geometry.

@@ -117,7 +117,7 @@ extension Lowering {
       a_row_stride: sizes.isATransposed ? 1 : depth, a_depth_stride: sizes.isATransposed ? Int64(sizes.rows) : 1,
       c_row_stride: columns)
     let kernel = kernels.pointee.matrix_multiply!
-    let chunks = (sizes.rows + Lowering.rowsAtOnce - 1) / Lowering.rowsAtOnce
+    let chunks = sizes.rows.dividedUp(by: Lowering.rowsAtOnce)
     step(units: units * chunks) { number, _ in
       var product = product
       let first = number / units * Lowering.rowsAtOnce
@@ -146,7 +146,7 @@ extension Lowering {
     let stretch = max(1, Lowering.floatsAtOnce / max(sizes.depth, 1) / 8) * 8
     let columns = sizes.columns
     algorithm = "dot"
-    step(units: (columns + stretch - 1) / stretch) { unit, _ in
+    step(units: columns.dividedUp(by: stretch)) { unit, _ in
       var product = product
       let first = unit * stretch
       kernel(&product, a, b, bias, c, Int64(first), Int64(min(first + stretch, columns)))

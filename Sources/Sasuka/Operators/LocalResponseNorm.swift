@@ -141,7 +141,7 @@ private struct PixelColumns {
   init(_ shape: Shape) {
     channels = shape[1]
     area = shape[2] * shape[3]
-    groups = (area + PixelColumns.groupPixels - 1) / PixelColumns.groupPixels
+    groups = area.dividedUp(by: PixelColumns.groupPixels)
     count = shape[0] * groups
   }
 

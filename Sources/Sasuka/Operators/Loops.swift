@@ -87,7 +87,7 @@ struct Loops {
     self.units = units
   }
 
-  private static func pieces(_ axis: Axis, _ size: Int) -> Int { (axis.count + size - 1) / size }
+  private static func pieces(_ axis: Axis, _ size: Int) -> Int { axis.count.dividedUp(by: size) }
 
   func piece(_ unit: Int) -> Piece {
     var grid = sasuka_grid()
@@ -114,7 +114,7 @@ extension Loops.Piece {
   /// Moves to the stretch of an axis that the unit's number asks for and takes that part off the number; returns the
   /// stretch's length.
   fileprivate mutating func cut(_ axis: Loops.Axis, size: Int, _ rest: inout Int) -> Int64 {
-    let stretches = (axis.count + size - 1) / size
+    let stretches = axis.count.dividedUp(by: size)
     let first = rest % stretches * size
     rest /= stretches
     left += first * axis.left

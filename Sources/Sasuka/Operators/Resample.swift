@@ -59,7 +59,7 @@ package final class Resample: Operator {
     let kernel = lowering.kernels.pointee.resample_forward!
     let rows = output[2]
     let rowsAtOnce = min(rows, max(Chunks.size / (output[3] * lowering.lanes), 1))
-    let stretches = (rows + rowsAtOnce - 1) / rowsAtOnce
+    let stretches = rows.dividedUp(by: rowsAtOnce)
     lowering.step(units: work.maps * stretches) { unit, _ in
       var shape = work.shape
       let (map, first) = (unit / stretches, unit % stretches * rowsAtOnce)

@@ -86,7 +86,7 @@ private struct ClassesWork {
     positionStride = classStride == 1 ? classes : 1
     // A multiple of every vector width: an element's result does not depend on the cut, but its speed does.
     atOnce = min(positions, max(Chunks.size / classes / 16, 1) * 16)
-    stretches = (positions + atOnce - 1) / atOnce
+    stretches = positions.dividedUp(by: atOnce)
     units = shape.count / (classes * positions) * stretches
   }
 

@@ -74,7 +74,7 @@ package enum PaddingMode: Equatable, Sendable {
       total = extent - 1
     case .full: total = 2 * (extent - 1)
     case .sameUpper, .sameLower:
-      total = max(((input + stride - 1) / stride - 1) * stride + extent - input, 0)
+      total = max((input.dividedUp(by: stride) - 1) * stride + extent - input, 0)
     }
     let (smaller, larger) = (total / 2, total - total / 2)
     return self == .sameLower ? (larger, smaller) : (smaller, larger)

@@ -6,7 +6,7 @@ package struct Chunks {
   private let total: Int
   package init(of total: Int) { self.total = total }
 
-  package var count: Int { (total + Chunks.size - 1) / Chunks.size }
+  package var count: Int { total.dividedUp(by: Chunks.size) }
   package subscript(unit: Int) -> Range<Int> {
     (unit * Chunks.size)..<min(total, (unit + 1) * Chunks.size)
   }

@@ -19,6 +19,6 @@ package enum Layout: Equatable, Sendable {
 
   /// Number of channel blocks of `lanes` channels that hold `channels` channels.
   package static func blocks(of channels: Int, lanes: Int) -> Int {
-    (channels + lanes - 1) / lanes
+    channels.dividedUp(by: lanes)
   }
 }

@@ -1,0 +1,5 @@
+extension Int {
+  /// The quotient, rounded up, of two numbers that are not negative: how many pieces of a size a whole is cut into.
+  @inline(__always)
+  func dividedUp(by size: Int) -> Int { (self + size - 1) / size }
+}
