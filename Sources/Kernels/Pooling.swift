@@ -90,12 +90,10 @@ private func maxima(
   var (seen, unusual) = (0, -1)
   for row in 0..<Int(shape.output_height) {
     let top = row * Int(shape.stride_height) - Int(shape.top)
-    if haveRuns {
-      seen = max(seen, top)
-      while seen < min(top + Int(shape.kernel_height), height) {
-        if !areNumbers(input + seen * width * lanes, count: width) { unusual = seen }
-        seen += 1
-      }
+    seen = max(seen, top)
+    while haveRuns, seen < min(top + Int(shape.kernel_height), height) {
+      if !areNumbers(input + seen * width * lanes, count: width) { unusual = seen }
+      seen += 1
     }
     if haveRuns, unusual < min(max(top, 0), height - 1) {
       maximaInRuns(shape, input, output, row)

@@ -162,7 +162,7 @@ extension ConvolutionPass {
     if readsPlanes {
       // Two taps would have few products to save, and phases without a tap none.
       return min(down, across) > 1 && height > 2 * down && width > 2 * across
-        && algorithm.filters(rows: sasuka_divide_up(height, down), columns: sasuka_divide_up(width, across))
+        && algorithm.filters(rows: height.dividedUp(by: down), columns: width.dividedUp(by: across))
     }
     if down == 2, across == 2 {
       return height == 3 && width == 3 && Int(shape.input_channels) % lanes == 0

@@ -229,22 +229,20 @@ final class ConvolutionRun {
       blocksAtOnce = min(Layout.blocks(of: groups * Int(shape.input_channels) + lanes - 1, lanes: lanes), inputBlocks)
     }
     let weights = Int(shape.input_channels * shape.kernel_height * shape.kernel_width) * outputShape[1]
-    let evenUnits = Double(Layout.blocks(of: outputShape[1], lanes: lanes)) / Double(columns)
+    let outputBlocks = Layout.blocks(of: outputShape[1], lanes: lanes)
+    let floatsAtOnce = ConvolutionCosts.of(kernels).inputAtOnce
     division = ConvolutionDivision(
-      units: outputShape[1].dividedUp(by: unitChannels), evenUnits: evenUnits,
+      units: outputShape[1].dividedUp(by: unitChannels), evenUnits: Double(outputBlocks) / Double(columns),
       rows: Int(shape.output_height), rowFloats: blocksAtOnce * rowFloats * Int(shape.stride_height),
-      weights: padsByPart ? .max : weights,
-      floatsAtOnce: ConvolutionCosts.of(kernels).inputAtOnce, threads: threads)
+      weights: padsByPart ? .max : weights, floatsAtOnce: floatsAtOnce, threads: threads)
     let blockFloats = shape.inputRows(of: 0..<division.mostRows).count * rowFloats
     partFloats = padsByPart ? blocksAtOnce * blockFloats : 0
     channelsAtOnce = pass.channelsAtOnce(
-      blocks: inputBlocks, blockFloats: blockFloats, unit: unitChannels, lanes: lanes,
-      floatsAtOnce: ConvolutionCosts.of(kernels).inputAtOnce)
-    let blocks = Layout.blocks(of: outputShape[1], lanes: lanes)
-    if let joined = kernels.pointee.convolution_joined_forward, pass.isPointwise || pass.takesTurns, blocks > 1,
-      blocks % 2 == 1
+      blocks: inputBlocks, blockFloats: blockFloats, unit: unitChannels, lanes: lanes, floatsAtOnce: floatsAtOnce)
+    if let joined = kernels.pointee.convolution_joined_forward, pass.isPointwise || pass.takesTurns, outputBlocks > 1,
+      outputBlocks % 2 == 1
     {
-      self.joined = (joined, blocks / 2 - 1)
+      self.joined = (joined, outputBlocks / 2 - 1)
     }
   }
 

@@ -79,8 +79,8 @@ extension ConvolutionPass {
     var pass = self
     pass.readsPlanes = false
     pass.padding = nil
-    let rows = sasuka_divide_up(shape.kernel_height, shape.stride_height)
-    let columns = sasuka_divide_up(shape.kernel_width, shape.stride_width)
+    let rows = shape.kernel_height.dividedUp(by: shape.stride_height)
+    let columns = shape.kernel_width.dividedUp(by: shape.stride_width)
     let channels = shape.input_channels &* shape.stride_height &* shape.stride_width
     pass.shape.input_channels = channels
     (pass.shape.kernel_height, pass.shape.kernel_width) = (rows, columns)

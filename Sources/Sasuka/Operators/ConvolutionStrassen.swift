@@ -20,7 +20,7 @@ struct StrassenGroups {
     group = 2 * Int(sasuka_strassen_pixels(width))
     grouped = pixels - pixels % Int(sasuka_strassen_fewest_pixels(width))
     inputChannels = Int(shape.input_channels)
-    units = Int(sasuka_divide_up(shape.output_channels, 2 * width))
+    units = Int(shape.output_channels.dividedUp(by: 2 * width))
     pairs = Int(shape.output_channels / (4 * width))
     allPairs = (units + 1) / 2
   }

@@ -143,13 +143,13 @@ extension sasuka_winograd {
     let tile = (
       rows: algorithm.tileRows(taps: shape.kernel_height), columns: algorithm.tileColumns(taps: shape.kernel_width)
     )
-    point_rows = tile.rows + sasuka_divide_up(shape.kernel_height, stride) - 1
-    point_columns = tile.columns + sasuka_divide_up(shape.kernel_width, stride) - 1
+    point_rows = tile.rows + shape.kernel_height.dividedUp(by: stride) - 1
+    point_columns = tile.columns + shape.kernel_width.dividedUp(by: stride) - 1
     (input_height, input_width) = (pass.padding?.height ?? shape.input_height, pass.padding?.width ?? shape.input_width)
     (top, left) = (pass.padding?.top ?? 0, pass.padding?.left ?? 0)
     (output_height, output_width) = (shape.output_height, shape.output_width)
-    tiles_down = sasuka_divide_up(output_height, tile.rows)
-    tiles_across = sasuka_divide_up(output_width, tile.columns)
+    tiles_down = output_height.dividedUp(by: tile.rows)
+    tiles_across = output_width.dividedUp(by: tile.columns)
     output_block_stride = shape.output_block_stride
     output_row_stride = shape.output_row_stride
     output_pixel_stride = shape.output_pixel_stride
@@ -280,7 +280,7 @@ private final class WinogradRun {
 
   var tileRows: Int { Int(shape.tiles_down) }
   private var tilesAcross: Int { Int(shape.tiles_across) }
-  private var tileHeight: Int { Int(shape.point_rows - sasuka_divide_up(shape.kernel_height, shape.stride)) + 1 }
+  private var tileHeight: Int { Int(shape.point_rows - shape.kernel_height.dividedUp(by: shape.stride)) + 1 }
   private var rowFloats: Int { Int(shape.output_width) * lanes }
   /// Floats of those rows that exist at the same time, in all channel blocks.
   var mapFloats: Int { outputBlocks * mapRows * rowFloats }

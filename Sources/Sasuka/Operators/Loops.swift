@@ -81,13 +81,11 @@ struct Loops {
     let perColumn = min(columns.count, unitSize)
     let perRow = min(rows.count, max(unitSize / perColumn, 1))
     pieceSize = (min(planes.count, max(unitSize / (perColumn * perRow), 1)), perRow, perColumn)
-    var units = Loops.pieces(planes, pieceSize.planes) * Loops.pieces(rows, pieceSize.rows)
-    units *= Loops.pieces(columns, pieceSize.columns)
+    var units = planes.count.dividedUp(by: pieceSize.planes) * rows.count.dividedUp(by: pieceSize.rows)
+    units *= columns.count.dividedUp(by: pieceSize.columns)
     for axis in outer { units *= axis.count }
     self.units = units
   }
-
-  private static func pieces(_ axis: Axis, _ size: Int) -> Int { axis.count.dividedUp(by: size) }
 
   func piece(_ unit: Int) -> Piece {
     var grid = sasuka_grid()

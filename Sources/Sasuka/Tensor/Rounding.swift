@@ -1,5 +1,5 @@
-extension Int {
+extension FixedWidthInteger {
   /// The quotient, rounded up, of two numbers that are not negative: how many pieces of a size a whole is cut into.
   @inline(__always)
-  func dividedUp(by size: Int) -> Int { (self + size - 1) / size }
+  func dividedUp(by size: Self) -> Self { (self + size - 1) / size }
 }
