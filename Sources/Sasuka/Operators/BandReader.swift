@@ -19,6 +19,11 @@ struct BandReader {
     let lower = min(max(seen.lowerBound - top, 0), height)
     return lower..<max(lower, min(seen.upperBound - top, height))
   }
+
+  /// Rows of the output that see none of the map's from `end` on.
+  func rowsDone(by end: Int) -> Int {
+    end < height ? min(max(end + top - span + stride, 0) / stride, rows) : rows
+  }
 }
 
 extension Range<Int> {
@@ -31,10 +36,10 @@ extension Range<Int> {
 /// Moves those rows to the front that the next band reads again, of all that each block of a map has.
 @inline(never)
 func keepRows(
-  _ kept: Range<Int>, of held: Range<Int>, in map: UnsafeMutablePointer<Float>, blocks: Int, mapRows: Int,
+  _ kept: Range<Int>, of held: Range<Int>, in map: UnsafeMutablePointer<Float>, blocks: Range<Int>, mapRows: Int,
   rowFloats: Int
 ) {
-  for block in 0..<blocks where !kept.isEmpty {
+  for block in blocks where !kept.isEmpty {
     let place = map + block * mapRows * rowFloats
     memmove(
       place, place + (kept.lowerBound - held.lowerBound) * rowFloats,

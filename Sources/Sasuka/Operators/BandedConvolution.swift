@@ -201,7 +201,7 @@ private final class BandRun {
       let needed = second.mapRows(for: rows)
       let kept = max(held.upperBound - needed.lowerBound, 0)
       keepRows(
-        needed.lowerBound..<(needed.lowerBound + kept), of: held, in: scratch, blocks: unitBlocks, mapRows: mapRows,
+        needed.lowerBound..<(needed.lowerBound + kept), of: held, in: scratch, blocks: 0..<unitBlocks, mapRows: mapRows,
         rowFloats: rowFloats)
       held = needed
       // Where row 0 of the map would be.

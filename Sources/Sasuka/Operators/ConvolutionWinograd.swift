@@ -84,13 +84,12 @@ extension Lowering {
   /// The same by bands of rows, from which `reader` makes the output.
   private mutating func convolve(_ run: WinogradRun, images: Int, for reader: BandReader) {
     let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
-    let stretches = min(threads(sharingOneOf: images), run.tileRows)
     let tilesAtOnce = Lowering.tilesAtOnce(points: run.points * run.phases, inBands: true)
-    run.divideRows(tilesAtOnce: tilesAtOnce, stretches: stretches, for: reader)
+    let parts = min(threads(sharingOneOf: images), run.tileRows)
+    run.divide(into: parts, tilesAtOnce: tilesAtOnce, for: reader)
     needWorkerScratch(bytes: (lines + run.scratchFloats + run.mapFloats) * MemoryLayout<Float>.stride)
-    step(units: images * stretches) { number, context in
-      run.compute(
-        number / stretches, stretch: number % stretches, of: stretches, for: reader, context, lines: lines)
+    step(units: images * parts) { number, context in
+      run.compute(number / parts, part: number % parts, for: reader, context, lines: lines)
     }
   }
 
@@ -171,7 +170,10 @@ private final class WinogradRun {
   let phaseFloats: Int
   private(set) var tilesAtOnce = 0
   private(set) var unitsAtOnce = 0
-  private var tilesWished = 0
+  private var stretches = 1
+  private var unitsOfPart = 0
+  /// Of a band: rows of tiles at most, and of the output with those that are kept from the band before.
+  private var rowsAtOnce = 0
   private var mapRows = 0
 
   init(
@@ -242,22 +244,26 @@ private final class WinogradRun {
     lines: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
-    compute(&shape, tiles(of: block), input(phases), transformed, lines, output: operands.output) { _, _ in }
+    compute(&shape, tiles(of: block), 0..<units, input(phases), transformed, lines, output: operands.output) { _, _ in }
   }
 
-  /// Some tiles, from the input to the output; `then` is called when some blocks of that are there.
+  /// Some tiles, from the input to some units of the output; `then` is called when some blocks of those are there.
   private func compute(
-    _ shape: inout sasuka_winograd, _ tiles: Range<Int>, _ input: UnsafePointer<Float>,
+    _ shape: inout sasuka_winograd, _ tiles: Range<Int>, _ units: Range<Int>, _ input: UnsafePointer<Float>,
     _ transformed: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>,
     output: UnsafeMutablePointer<Float>, then: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
   ) {
     kernels.winograd_input!(
       &shape, input, transformed, lines, Int64(tiles.lowerBound), Int64(tiles.upperBound), 0, Int64(inputBlocks))
-    for unit in stride(from: 0, to: units, by: unitsAtOnce) {
+    for unit in stride(from: units.lowerBound, to: units.upperBound, by: unitsAtOnce) {
       let blocks = multiply(
         &shape, tiles, unit, transformed, products: transformed + transformedFloats, lines, output: output)
       then(blocks, output)
     }
+  }
+
+  private func blocks(of units: Range<Int>) -> Range<Int> {
+    (units.lowerBound * columns)..<min(units.upperBound * columns, outputBlocks)
   }
 
   /// Some tiles and as many units as are computed at once, from the transformed input to the output; returns which blocks.
@@ -269,7 +275,7 @@ private final class WinogradRun {
     let endUnit = min(unit + unitsAtOnce, units)
     kernels.winograd_product!(
       &shape, transformed, operands.packed, products, Int64(tiles.count), Int64(unit), Int64(endUnit))
-    let blocks = (unit * columns)..<min(endUnit * columns, outputBlocks)
+    let blocks = blocks(of: unit..<endUnit)
     kernels.winograd_output!(
       &shape, products, operands.bias, output, lines, Int64(tiles.lowerBound), Int64(tiles.upperBound),
       Int64(blocks.lowerBound), Int64(blocks.upperBound), operands.epilogue)
@@ -285,65 +291,63 @@ private final class WinogradRun {
   /// Floats of those rows that exist at the same time, in all channel blocks.
   var mapFloats: Int { outputBlocks * mapRows * rowFloats }
 
-  /// Lays out scratch for bands of about so many tiles.
-  func divideRows(tilesAtOnce wish: Int, stretches: Int, for reader: BandReader) {
-    tilesAtOnce = 0
-    for stretch in 0..<stretches {
-      let (tiles, bands) = bands(of: rows(of: stretch, of: stretches, for: reader), for: reader, wish)
-      tilesAtOnce = max(tilesAtOnce, tiles.count.dividedUp(by: bands) * tilesAcross)
+  /// Divides an image among so many threads, and lays out scratch for bands of about so many tiles.
+  func divide(into parts: Int, tilesAtOnce wish: Int, for reader: BandReader) {
+    // Rows of tiles that stretches compute again, against the input that all groups of units transform: that takes about a
+    // quarter of what as much output takes.
+    let again = reader.span > reader.stride ? parts - 1 : 0
+    var rows = (tileRows + again).dividedUp(by: parts)
+    (stretches, unitsOfPart) = (parts, units)
+    if units % parts == 0, 4 * outputBlocks * (rows * parts - tileRows) > inputBlocks * (parts - 1) * tileRows {
+      (stretches, unitsOfPart, rows) = (1, units / parts, tileRows)
     }
-    tilesWished = wish
-    mapRows = tilesAtOnce / tilesAcross * tileHeight + reader.span
-    allocate(tiles: tilesAtOnce, units: lanes == 16 || tilesAtOnce < 32 ? 1 : units)
+    rowsAtOnce = rows.dividedUp(by: max(1, min((rows * tilesAcross + wish / 2) / wish, rows)))
+    tilesAtOnce = rowsAtOnce * tilesAcross
+    mapRows = rowsAtOnce * tileHeight + reader.span
+    allocate(tiles: tilesAtOnce, units: lanes == 16 || tilesAtOnce < 32 ? 1 : unitsOfPart)
   }
 
-  /// Rows of what is made of the output, of which stretches begin where tiles do if they can.
-  private func rows(of stretch: Int, of stretches: Int, for reader: BandReader) -> Range<Int> {
-    let step = tileHeight % reader.stride == 0 ? tileHeight / reader.stride : 1
-    func begin(_ stretch: Int) -> Int {
-      if stretch == stretches { return reader.rows }
-      return min((reader.rows * stretch / stretches + step / 2) / step * step, reader.rows)
+  /// Rows of what is made of the output, as far as an equal share of the rows of tiles makes them. Where windows overlap, all
+  /// stretches but the first compute a row of tiles again: so the first ones have the larger shares.
+  private func rows(of stretch: Int, for reader: BandReader) -> Range<Int> {
+    func end(_ stretch: Int) -> Int {
+      reader.rowsDone(by: (tileRows * stretch).dividedUp(by: stretches) * tileHeight)
     }
-    return begin(stretch)..<begin(stretch + 1)
+    return end(stretch)..<end(stretch + 1)
   }
 
-  /// The rows of tiles for some rows of what is made of the output, and into how many bands they are cut.
-  private func bands(of rows: Range<Int>, for reader: BandReader, _ wish: Int) -> (tiles: Range<Int>, bands: Int) {
-    guard !rows.isEmpty else { return (0..<0, 1) }
-    let map = reader.mapRows(for: rows)
-    let tiles = (map.lowerBound / tileHeight)..<map.upperBound.dividedUp(by: tileHeight)
-    return (tiles, max(1, min((tiles.count * tilesAcross + wish / 2) / wish, tiles.count)))
-  }
-
-  /// A stretch of what is made of an image's output.
+  /// A stretch of what is made of an image's output, or some units of its channels.
   ///
   /// - Parameter lines: floats at the beginning of the scratch that are the transforms' own.
-  func compute(
-    _ image: Int, stretch: Int, of stretches: Int, for reader: BandReader, _ context: StepContext, lines: Int
-  ) {
+  func compute(_ image: Int, part: Int, for reader: BandReader, _ context: StepContext, lines: Int) {
+    let firstUnit = part * unitsOfPart % self.units
+    let units = firstUnit..<(firstUnit + unitsOfPart)
+    var rows = rows(of: part % stretches, for: reader)
+    if rows.isEmpty { return }
     let scratch = floats(context.workerScratch)
     let transformed = scratch + lines
     var shape = shape
     (shape.output_image_stride, shape.output_block_stride) = (0, Int64(mapRows * rowFloats))
     let map = transformed + scratchFloats
     let output = operands.output + image * operands.outputImage
-    var rows = rows(of: stretch, of: stretches, for: reader)
-    let (tiles, bands) = bands(of: rows, for: reader, tilesWished)
+    let seen = reader.mapRows(for: rows)
+    let tiles = (seen.lowerBound / tileHeight)..<seen.upperBound.dividedUp(by: tileHeight)
+    let bands = tiles.count.dividedUp(by: rowsAtOnce)
     // Those rows that the map has.
     var held = tiles.lowerBound * tileHeight..<tiles.lowerBound * tileHeight
-    for band in 0..<bands where !rows.isEmpty && context.goesOn {
+    for band in 0..<bands where context.goesOn {
       let first = tiles.lowerBound + tiles.count * band / bands
       let end = tiles.lowerBound + tiles.count * (band + 1) / bands
       let next = reader.mapRows(for: rows.lowerBound..<(rows.lowerBound + 1))
       let kept = min(next.lowerBound, held.upperBound)..<held.upperBound
-      keepRows(kept, of: held, in: map, blocks: outputBlocks, mapRows: mapRows, rowFloats: rowFloats)
+      keepRows(kept, of: held, in: map, blocks: blocks(of: units), mapRows: mapRows, rowFloats: rowFloats)
       held = kept.lowerBound..<min(end * tileHeight, Int(shape.output_height))
-      var done = rows.lowerBound
-      while done < rows.upperBound, reader.mapRows(for: done..<(done + 1)).upperBound <= held.upperBound { done += 1 }
+      let done = max(rows.lowerBound, min(reader.rowsDone(by: held.upperBound), rows.upperBound))
       let firstTile = (image * tileRows + first) * tilesAcross
       let tiles = firstTile..<(firstTile + (end - first) * tilesAcross)
       compute(
-        &shape, tiles, input(floats(context.scratch)), transformed, scratch, output: map - held.lowerBound * rowFloats
+        &shape, tiles, units, input(floats(context.scratch)), transformed, scratch,
+        output: map - held.lowerBound * rowFloats
       ) { blocks, place in
         for block in blocks where done > rows.lowerBound {
           reader.read(place + block * mapRows * rowFloats, held, block, rows.lowerBound..<done, output)
