@@ -1,9 +1,10 @@
-"""What should cost nothing: denormal numbers, a second session beside the first, pictures in a batch instead of one by one.
+"""What should cost nothing: denormal numbers, a second session beside the first, pictures in a batch instead of one by one. And
+what costs little: a pause before a call, from which the threads wake.
 
     PYTHONPATH=bindings/python .venv/bin/python Benchmarks/manners.py [NETWORK ...] [--threads 1 2] [--batch 8] [--runs 9]
 
 What is compared runs in turn, and of each the least time counts. With one thread that is the time that the thread computed,
-whatever else runs on the machine; with more it is elapsed time.
+whatever else runs on the machine; with more it is elapsed time. Of calls after a pause it is the median of the elapsed times.
 """
 
 from __future__ import annotations
@@ -69,6 +70,21 @@ def batches(name: str, batch: int, threads: int, runs: int) -> dict[str, float]:
     return {kind: value / batch for kind, value in found.items()}
 
 
+def pauses(name: str, threads: int, runs: int, seconds: float = 0.03) -> dict[str, float]:
+    """Milliseconds of a call behind another, and after a pause: a picture of a camera, not of a file."""
+    model, x = sasuka.create_model(name, seed=1, threads=threads), pictures(name, 1)
+    call = runner(model.session(x.shape), x)
+    times: dict[str, list[float]] = {"at once": [], "after a pause": []}
+    call()
+    for kind in list(times) * (3 * runs):
+        if kind == "after a pause":
+            time.sleep(seconds)
+        begun = time.perf_counter()
+        call()
+        times[kind].append((time.perf_counter() - begun) * 1e3)
+    return {kind: float(np.median(found)) for kind, found in times.items()}
+
+
 def side_by_side(name: str, runs: int) -> dict[str, float]:
     """Time of one session of one thread, alone and while another computes in another thread."""
     model, x = sasuka.create_model(name, seed=1, threads=1), pictures(name, 1)
@@ -109,7 +125,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--only", choices=["denormals", "batches", "sessions"])
+    parser.add_argument("--only", choices=["denormals", "batches", "pauses", "sessions"])
     given = parser.parse_args()
     print("| what | network | threads | ms | ms | ratio |\n|---|---|---|---|---|---|")
     for name in given.networks:
@@ -118,6 +134,8 @@ def main() -> None:
                 row("denormal numbers", name, threads, denormals(name, threads, given.runs))
             if given.only in (None, "batches"):
                 row(f"batch of {given.batch}", name, threads, batches(name, given.batch, threads, given.runs))
+            if given.only in (None, "pauses"):
+                row("a pause", name, threads, pauses(name, threads, given.runs))
         if given.only in (None, "sessions"):
             row("a second session", name, 1, side_by_side(name, given.runs))
 

@@ -2,6 +2,9 @@
 #ifndef SASUKA_SYSTEM_H
 #define SASUKA_SYSTEM_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* for what the scheduler is told below */
+#endif
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -119,6 +122,18 @@ static inline int sasuka_start_thread(pthread_t *thread, void *(*body)(void *), 
   int status = pthread_create(thread, NULL, body, argument);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return status;
+}
+
+/** Has the calling thread, one of so many workers, go on on another of the processors that it may use, if it runs on this one,
+ * that of the thread which woke it, and there is another for each worker. To a virtual machine's scheduler its idle processors
+ * look busy, so that it lets threads wake where they are called from, and both would take turns for some milliseconds. */
+static inline void sasuka_leave_processor(int processor, int workers) {
+  cpu_set_t allowed, others;
+  if (processor < 0 || sched_getcpu() != processor || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  others = allowed;
+  CPU_CLR(processor, &others);
+  if (CPU_COUNT(&others) < workers || sched_setaffinity(0, sizeof others, &others) != 0) return;
+  sched_setaffinity(0, sizeof allowed, &allowed);
 }
 
 /** The instruction sets that the processor and the system offer: 0 baseline, 1 AVX2 with FMA, 2 AVX-512 F, BW, DQ, VL. */

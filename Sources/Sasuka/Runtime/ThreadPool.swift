@@ -111,9 +111,15 @@ private final class Crew {
   private let dismissed = Atomic<Bool>(false)
   private var share: Share?
   private(set) var nanosecondsWaited: UInt64 = 0
+  private let workers: Int32
+  /// Processor of the thread that started the workers or woke them last.
+  private let waker = Atomic<Int32>(sched_getcpu())
+  /// Whether a worker may sleep, or not have begun yet.
+  private var mustWake = true
 
   /// Starts the threads; nil when the system gives none.
   init?(workers: Int) {
+    self.workers = Int32(workers)
     mutex = .allocate(capacity: 1)
     wake = .allocate(capacity: 1)
     pthread_mutex_init(mutex, nil)
@@ -157,9 +163,16 @@ private final class Crew {
     self.share = share
     unfinished.store(threads.count, ordering: .relaxed)
     pthread_mutex_lock(mutex)
+    let wakes = mustWake
+    if wakes {
+      mustWake = false
+      waker.store(sched_getcpu(), ordering: .relaxed)
+    }
     generation.wrappingAdd(1, ordering: .releasing)
     pthread_cond_broadcast(wake)
     pthread_mutex_unlock(mutex)
+    // Workers that wait for this processor are to leave it now, not when this thread's time is up.
+    if wakes { sched_yield() }
     share.run(worker: 0)
     if unfinished.load(ordering: .acquiring) > 0 { waitForOthers() }
     self.share = nil
@@ -187,6 +200,7 @@ private final class Crew {
 
   private func work(as worker: Int) {
     sasuka_flush_denormals()
+    leaveWaker()
     var seen = 0
     while true {
       seen = waitForWork(after: seen)
@@ -204,9 +218,13 @@ private final class Crew {
       sasuka_pause()
     }
     pthread_mutex_lock(mutex)
+    mustWake = true
     while generation.load(ordering: .acquiring) == seen { pthread_cond_wait(wake, mutex) }
     let now = generation.load(ordering: .acquiring)
     pthread_mutex_unlock(mutex)
+    leaveWaker()
     return now
   }
+
+  private func leaveWaker() { sasuka_leave_processor(waker.load(ordering: .relaxed), workers) }
 }

@@ -200,6 +200,26 @@ assert np.isfinite(model.session(x.shape)(x)).all()
     assert (done.returncode, done.stdout, done.stderr) == (0, "error\n" * 3, "")
 
 
+def test_workers_keep_the_processors_that_the_host_allows() -> None:
+    """Those that wake where their caller runs go elsewhere, but only for once and where they may."""
+    before = os.sched_getaffinity(0)
+    try:
+        for allowed in (before, {min(before)}):
+            os.sched_setaffinity(0, allowed)
+            own = set(os.listdir("/proc/self/task"))
+            with sasuka.create_model("squeezenet1_1", seed=1, threads=2) as model, model.session((1, 3, 64, 64)) as session:
+                x = np.zeros((1, 3, 64, 64), dtype=np.float32)
+                logits = session(x)
+                for _ in range(10):
+                    time.sleep(0.01)
+                    assert np.array_equal(session(x), logits)
+                workers = set(os.listdir("/proc/self/task")) - own
+                assert workers
+                assert all(os.sched_getaffinity(int(worker)) == allowed for worker in workers)
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def test_a_call_costs_little() -> None:
     graph = sasuka.Graph((4,))
     model = graph.model(graph.linear(graph.input, "fc", 1), threads=1)
