@@ -71,18 +71,20 @@ def batches(name: str, batch: int, threads: int, runs: int) -> dict[str, float]:
 
 
 def pauses(name: str, threads: int, runs: int, seconds: float = 0.03) -> dict[str, float]:
-    """Milliseconds of a call behind another, and after a pause: a picture of a camera, not of a file."""
+    """Milliseconds of calls one behind the other, and of calls with pauses between them: of a film's pictures, and a camera's."""
     model, x = sasuka.create_model(name, seed=1, threads=threads), pictures(name, 1)
     call = runner(model.session(x.shape), x)
-    times: dict[str, list[float]] = {"at once": [], "after a pause": []}
     call()
-    for kind in list(times) * (3 * runs):
-        if kind == "after a pause":
-            time.sleep(seconds)
-        begun = time.perf_counter()
-        call()
-        times[kind].append((time.perf_counter() - begun) * 1e3)
-    return {kind: float(np.median(found)) for kind, found in times.items()}
+    found = {}
+    for kind, pause in (("at once", 0.0), ("after a pause", seconds)):
+        times = []
+        for _ in range(3 * runs):
+            time.sleep(pause)
+            begun = time.perf_counter()
+            call()
+            times.append((time.perf_counter() - begun) * 1e3)
+        found[kind] = float(np.median(times))
+    return found
 
 
 def side_by_side(name: str, runs: int) -> dict[str, float]:
