@@ -198,7 +198,8 @@ extension Banded {
       ])
   }
 
-  /// Windows that overlap, that leave rows out, that see nothing but the border; tiles of all sizes, planes, and batches.
+  /// Windows that overlap, that leave rows out, that see nothing but the border; tiles of all sizes, planes, and batches; channels
+  /// that two and five threads share evenly.
   static let pooledBlocks = [
     Pooled(),
     Pooled(batch: 2, window: Extent(3), padding: Padding(1)),
@@ -218,6 +219,7 @@ extension Banded {
       channels: 12, outputs: 40, height: 124, width: 124, kernel: Extent(height: 1, width: 7),
       convolution: ConvolutionAttributes(padding: .explicit(Padding(top: 0, bottom: 0, left: 3, right: 3)))),
     Pooled(channels: 9, outputs: 21, height: 100, width: 100, kernel: Extent(1), convolution: ConvolutionAttributes()),
+    Pooled(outputs: 320, height: 56, width: 56, window: Extent(3), ceil: true),
   ]
 
   private static let choices: [AlgorithmChoice] = [
