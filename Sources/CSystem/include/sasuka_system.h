@@ -2,9 +2,6 @@
 #ifndef SASUKA_SYSTEM_H
 #define SASUKA_SYSTEM_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* for what the scheduler is told below */
-#endif
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include <xmmintrin.h>
@@ -124,16 +122,36 @@ static inline int sasuka_start_thread(pthread_t *thread, void *(*body)(void *), 
   return status;
 }
 
+/* Calls of the system itself: the C library declares its own only where _GNU_SOURCE changes what other modules see. */
+
+/** The processor that the calling thread runs on, or -1. */
+static inline int sasuka_processor(void) {
+  unsigned processor = 0;
+  return syscall(SYS_getcpu, &processor, NULL, NULL) == 0 ? (int)processor : -1;
+}
+
+#define SASUKA_PROCESSOR_WORDS 16
+
+/** The processors that the calling thread may use, as bits, and how many they are: 0 where there may be more than have bits. */
+static inline int sasuka_allowed_processors(uint64_t *words) {
+  int count = 0;
+  memset(words, 0, SASUKA_PROCESSOR_WORDS * sizeof *words);
+  if (syscall(SYS_sched_getaffinity, 0, SASUKA_PROCESSOR_WORDS * sizeof *words, words) < 0) return 0;
+  for (int word = 0; word < SASUKA_PROCESSOR_WORDS; word++) count += __builtin_popcountll(words[word]);
+  return count;
+}
+
 /** Has the calling thread, one of so many workers, go on on another of the processors that it may use, if it runs on this one,
  * that of the thread which woke it, and there is another for each worker. To a virtual machine's scheduler its idle processors
  * look busy, so that it lets threads wake where they are called from, and both would take turns for some milliseconds. */
 static inline void sasuka_leave_processor(int processor, int workers) {
-  cpu_set_t allowed, others;
-  if (processor < 0 || sched_getcpu() != processor || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-  others = allowed;
-  CPU_CLR(processor, &others);
-  if (CPU_COUNT(&others) < workers || sched_setaffinity(0, sizeof others, &others) != 0) return;
-  sched_setaffinity(0, sizeof allowed, &allowed);
+  uint64_t words[SASUKA_PROCESSOR_WORDS], own;
+  if (processor < 0 || sasuka_processor() != processor || sasuka_allowed_processors(words) <= workers) return;
+  own = (uint64_t)1 << (processor & 63);
+  words[processor >> 6] ^= own;
+  if (syscall(SYS_sched_setaffinity, 0, sizeof words, words) != 0) return;
+  words[processor >> 6] ^= own;
+  syscall(SYS_sched_setaffinity, 0, sizeof words, words);
 }
 
 /** The instruction sets that the processor and the system offer: 0 baseline, 1 AVX2 with FMA, 2 AVX-512 F, BW, DQ, VL. */

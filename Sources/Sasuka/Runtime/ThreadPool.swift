@@ -113,7 +113,7 @@ private final class Crew {
   private(set) var nanosecondsWaited: UInt64 = 0
   private let workers: Int32
   /// Processor of the thread that started the workers or woke them last.
-  private let waker = Atomic<Int32>(sched_getcpu())
+  private let waker = Atomic<Int32>(sasuka_processor())
   /// Whether a worker may sleep, or not have begun yet.
   private var mustWake = true
 
@@ -166,7 +166,7 @@ private final class Crew {
     let wakes = mustWake
     if wakes {
       mustWake = false
-      waker.store(sched_getcpu(), ordering: .relaxed)
+      waker.store(sasuka_processor(), ordering: .relaxed)
     }
     generation.wrappingAdd(1, ordering: .releasing)
     pthread_cond_broadcast(wake)
