@@ -83,10 +83,10 @@ struct TileWalk {
     let tiles = count
     left &-= tiles
     column &+= tiles &* shape.pointee.tileWidth
-    if column < Int(shape.pointee.output_width) { return }
+    if column < Int(shape.pointee.tiles_across) &* shape.pointee.tileWidth { return }
     column = 0
     row &+= shape.pointee.tileHeight
-    if row < Int(shape.pointee.output_height) { return }
+    if row < Int(shape.pointee.tiles_down) &* shape.pointee.tileHeight { return }
     row = 0
     image &+= 1
   }

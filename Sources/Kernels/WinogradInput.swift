@@ -75,8 +75,8 @@ private struct InputRun {
   }
 
   /// Floats from one pixel of the phase to the next, along a row and along a column.
-  private var inputPixel: Int { Int(shape.pointee.stride) &* lanes }
-  private var inputRow: Int { Int(shape.pointee.input_width) &* inputPixel }
+  private var inputPixel: Int { Int(shape.pointee.stride &* shape.pointee.input_pixel_stride) }
+  private var inputRow: Int { Int(shape.pointee.stride &* shape.pointee.input_row_stride) }
   private var isWhole: Bool { rows.count == Int(shape.pointee.point_rows) && columns.count == width }
 
   /// - Parameters:
@@ -108,9 +108,10 @@ private struct InputRun {
       (run.destination, run.to.step) = (half + columns.lowerBound &* lanes, width &* lanes)
       run.count = columns.count
       transformInput(points: pointRows, &run)
-      (run.source, run.from.step) = (UnsafePointer(half), width &* lanes)
+      (run.source, run.from) = (UnsafePointer(half), Lines(step: width &* lanes, next: lanes))
     }
-    run.from = Lines(step: lanes, next: shape.pointee.tileWidth &* lanes, group: run.from.step)
+    let pixel = run.from.next
+    run.from = Lines(step: pixel, next: shape.pointee.tileWidth &* pixel, group: run.from.step)
     run.destination = destination
     run.to = Lines(step: pointStride, next: lanes, group: pointColumns &* pointStride)
     (run.count, run.groups, run.kept) = (tiles, pointRows &- phase.row, pointColumns &- phase.column)
@@ -151,17 +152,17 @@ func winogradInput(
   _ endTile: Int64, _ firstBlock: Int64, _ endBlock: Int64
 ) {
   guard let shape = shapePointer, let input, let transformed, let scratch else { return }
-  let (height, width) = (Int(shape.pointee.input_height), Int(shape.pointee.input_width))
+  let (row, pixel) = (Int(shape.pointee.input_row_stride), Int(shape.pointee.input_pixel_stride))
   var block = Int(firstBlock)
   while block < Int(endBlock) {
-    let map = input + block &* height &* width &* lanes
+    let map = input + block &* Int(shape.pointee.input_block_stride)
     var phase = 0
     while phase < shape.pointee.phases {
       var to = transformed + (phase &* Int(shape.pointee.input_channels) / lanes &+ block) &* shape.pointee.blockStride
       var walk = TileWalk(shape, first: Int(firstTile), end: Int(endTile))
       while walk.count > 0 {
         let run = InputRun(shape, walk, shape.pointee.phase(phase))
-        let from = map + walk.image &* Int(shape.pointee.input_image_stride) + (run.top &* width &+ run.left) &* lanes
+        let from = map + walk.image &* Int(shape.pointee.input_image_stride) + (run.top &* row &+ run.left &* pixel)
         run.transform(from, to, scratch: scratch)
         to += run.tiles &* lanes
         walk.advance()

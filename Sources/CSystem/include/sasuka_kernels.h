@@ -102,8 +102,9 @@ typedef struct sasuka_winograd {
   int64_t top, left;
   int64_t output_height, output_width;
   int64_t tiles_down, tiles_across;
-  /** In floats; the output's are those of sasuka_convolution. */
+  /** In floats; the output's are those of sasuka_convolution, and so are the input's. */
   int64_t input_image_stride, output_image_stride;
+  int64_t input_block_stride, input_row_stride, input_pixel_stride;
   int64_t output_block_stride, output_row_stride, output_pixel_stride;
   int64_t tile_stride, input_point_stride, output_point_stride;
 } sasuka_winograd;

@@ -6,6 +6,9 @@ package struct ChannelSource: Equatable, Sendable {
   /// Place among the maps that are gathered from.
   package let map: Int
   package let channel: Int
+
+  /// A channel of zeros.
+  static let none = ChannelSource(map: -1, channel: 0)
 }
 
 /// A map put together from channels of others: what chains of concatenations, shuffles and slices come to.
@@ -22,10 +25,7 @@ package final class ChannelGather: Operator {
   }
 
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    let sources = sources
-    var maps: [ChannelMap] = []
-    for input in node.inputs { maps.append(lowering.channelMap(input)) }
-    try lowering.gatherChannels(node.outputs[0], from: maps) { channel in sources[channel] }
+    try lowering.gatherChannels(node, sources)
   }
 }
 
@@ -37,24 +37,32 @@ struct ChannelMap {
 }
 
 extension Lowering {
-  func channelMap(_ value: Value) -> ChannelMap {
-    let shape = shape(value)
-    let image = layout(value).storageCount(of: shape.replacing(axis: 0, with: 1))
-    return ChannelMap(floats: UnsafePointer(pointer(value)), imageStride: image)
+  /// Lowers an operation that does no more than gather channels as it says, if its map is blocked.
+  ///
+  /// - Returns: whether it is.
+  mutating func gatherChannels(_ node: Node) throws(SasukaError) -> Bool {
+    guard layout(node.outputs[0]) != .plain, let sources = node.operation.channelSources(node, graph) else {
+      return false
+    }
+    try gatherChannels(node, sources)
+    return true
   }
 
-  /// Writes every channel of a blocked map from a channel of some other; channels without a source and padding lanes
-  /// become 0. A unit is one block of one image.
-  mutating func gatherChannels(
-    _ destination: Value, from maps: [ChannelMap], source: (_ channel: Int) -> ChannelSource?
-  ) throws(SasukaError) {
+  /// Writes every channel of a node's blocked map from a channel of one of its inputs; padding lanes become 0. A unit is one
+  /// block of one image.
+  mutating func gatherChannels(_ node: Node, _ sources: [ChannelSource]) throws(SasukaError) {
+    let destination = node.outputs[0]
     let shape = shape(destination)
+    var maps: [ChannelMap] = []
+    for input in node.inputs {
+      maps.append(ChannelMap(floats: UnsafePointer(pointer(input)), imageStride: imageFloats(input)))
+    }
     let (lanes, area) = (self.lanes, shape[2] * shape[3])
     let blocks = Layout.blocks(of: shape[1], lanes: lanes)
     var table = GatherTable(lanes: lanes, blockFloats: area * lanes)
     for block in 0..<blocks {
       for lane in 0..<min(lanes, shape[1] - block * lanes) {
-        if let channel = source(block * lanes + lane) { table.take(channel, into: lane) }
+        table.take(sources[block * lanes + lane], into: lane)
       }
       table.endBlock()
     }
@@ -108,6 +116,7 @@ private struct GatherTable {
   }
 
   mutating func take(_ channel: ChannelSource, into lane: Int) {
+    if channel == .none { return }
     let part = GatherPart(map: channel.map, offset: channel.channel / lanes * blockFloats)
     let begin = ends.last ?? 0
     var place = begin

@@ -26,20 +26,14 @@ package final class ChannelShuffle: Operator {
 
   package func channelSources(_ node: Node, _ graph: Graph) -> [ChannelSource]? {
     let channels = graph.shape(node.outputs[0])[1]
-    return (0..<channels).map { source(of: $0, channels / groups) }
-  }
-
-  private func source(of channel: Int, _ groupSize: Int) -> ChannelSource {
-    ChannelSource(map: 0, channel: channel % groups * groupSize + channel / groups)
+    return (0..<channels).map { ChannelSource(map: 0, channel: $0 % groups * (channels / groups) + $0 / groups) }
   }
 
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
+    if try lowering.gatherChannels(node) { return }
     let (input, output) = (node.inputs[0], node.outputs[0])
     let shape = lowering.shape(input)
     let (groups, groupSize) = (groups, shape[1] / groups)
-    guard lowering.layout(output) == .plain else {
-      return try lowering.gatherChannels(output, from: [lowering.channelMap(input)]) { source(of: $0, groupSize) }
-    }
     let area = shape.count / (shape[0] * shape[1])
     let loops = Loops([
       Loops.Axis(count: shape[0], left: shape[1] * area, result: shape[1] * area),

@@ -62,7 +62,8 @@ package final class Concatenate: Operator {
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let output = node.outputs[0]
     let axis = try lowering.shape(output).axis(axis)
-    if axis == 1, lowering.layout(output) != .plain { return try joinChannels(node, &lowering) }
+    if lowering.lieInPlace(node, operation: self) { return }
+    if try lowering.gatherChannels(node) { return }
     let to = lowering.axes(output)
     var start = 0
     for input in node.inputs {
@@ -74,19 +75,8 @@ package final class Concatenate: Operator {
     }
   }
 
-  private func joinChannels(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    if lowering.lieInPlace(node, operation: self) { return }
-    var maps: [ChannelMap] = []
-    for input in node.inputs { maps.append(lowering.channelMap(input)) }
-    let sources = sources(node, lowering.graph)
-    try lowering.gatherChannels(node.outputs[0], from: maps) { sources[$0] }
-  }
-
   package func channelSources(_ node: Node, _ graph: Graph) -> [ChannelSource]? {
-    (try? graph.shape(node.outputs[0]).axis(axis)) == 1 ? sources(node, graph) : nil
-  }
-
-  private func sources(_ node: Node, _ graph: Graph) -> [ChannelSource] {
+    guard (try? graph.shape(node.outputs[0]).axis(axis)) == 1 else { return nil }
     var sources: [ChannelSource] = []
     for (place, input) in node.inputs.enumerated() {
       for channel in 0..<graph.shape(input)[1] { sources.append(ChannelSource(map: place, channel: channel)) }

@@ -143,8 +143,7 @@ extension ConvolutionPass {
   }
 
   private var allowsFaster: Bool {
-    !isDepthwise && shape.groups == 1 && shape.dilation_height == 1 && shape.dilation_width == 1
-      && (padding?.step_height ?? 1) == 1 && (padding?.step_width ?? 1) == 1
+    !isDepthwise && shape.groups == 1 && (padding?.step_height ?? 1) == 1 && (padding?.step_width ?? 1) == 1
   }
 
   /// Whether all kinds of products fill tiles: both units of a pair, both halves of the channels, both tiles of a group.
@@ -159,13 +158,14 @@ extension ConvolutionPass {
   private func allowsWinograd(_ algorithm: ConvolutionAlgorithm, lanes: Int) -> Bool {
     let (height, width) = (shape.kernel_height, shape.kernel_width)
     let (down, across) = (shape.stride_height, shape.stride_width)
+    let isDilated = maps.count > 1
     if readsPlanes {
       // Two taps would have few products to save, and phases without a tap none.
-      return min(down, across) > 1 && height > 2 * down && width > 2 * across
+      return !isDilated && min(down, across) > 1 && height > 2 * down && width > 2 * across
         && algorithm.filters(rows: height.dividedUp(by: down), columns: width.dividedUp(by: across))
     }
     if down == 2, across == 2 {
-      return height == 3 && width == 3 && Int(shape.input_channels) % lanes == 0
+      return !isDilated && height == 3 && width == 3 && Int(shape.input_channels) % lanes == 0
         && (algorithm == .winograd2 || algorithm == .winograd3 || algorithm == .winograd4)
     }
     return down == 1 && across == 1 && algorithm.filters(rows: height, columns: width)

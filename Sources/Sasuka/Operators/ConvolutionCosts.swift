@@ -69,8 +69,8 @@ extension ConvolutionPass {
     let isStrided = shape.stride_width == 2
     var (places, weights, transforms) = (Double(shape.output_height * shape.output_width), Double(taps), 0.0)
     if algorithm != .direct {
-      var tiled = sasuka_winograd(self, algorithm)
-      places = Double(tiled.tiles_down * tiled.tiles_across)
+      var tiled = sasuka_winograd(self, algorithm, lanes: lanes)
+      places = Double(tiled.tiles_down * tiled.tiles_across * Int64(maps.count))
       weights = Double(sasuka_winograd_weights(&tiled))
       let points = Double(tiled.point_rows * tiled.point_columns)
       let inputPoints = weights * Double(Layout.blocks(of: inputs, lanes: lanes))

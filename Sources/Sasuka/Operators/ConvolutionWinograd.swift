@@ -21,7 +21,7 @@ extension Lowering {
     folded: FoldedNormalization?, bias: UnsafePointer<Float>?, epilogue: Int32, output: Value,
     for reader: BandReader? = nil
   ) throws(SasukaError) {
-    let shape = sasuka_winograd(pass.readsPlanes ? pass.overPhases : pass, algorithm)
+    let shape = sasuka_winograd(pass.readsPlanes ? pass.overPhases : pass, algorithm, lanes: lanes)
     let images = self.shape(input)[0]
     let units = Layout.blocks(of: Int(shape.output_channels), lanes: lanes * Int(kernels.pointee.convolution_columns))
     let packed = try pack(shape, pass, algorithm, units: units, weight: weight, folded: folded)
@@ -40,7 +40,7 @@ extension Lowering {
       }
       self.algorithm = algorithm.name
       let run = WinogradRun(
-        shape, kernels: kernels, images: count, units: units, operands, imagePhases: phases?.floats ?? 0)
+        shape, kernels: kernels, images: count, units: units, operands, imagePhases: phases?.floats ?? 0, pass.maps)
       if let reader {
         convolve(run, images: count, for: reader)
       } else {
@@ -130,37 +130,13 @@ private func floats(_ memory: UnsafeMutableRawPointer) -> UnsafeMutablePointer<F
   memory.assumingMemoryBound(to: Float.self)
 }
 
-extension sasuka_winograd {
-  /// The sizes of a pass cut into tiles; image strides and the scratch's are left at 0.
-  init(_ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm) {
-    self.init()
-    let shape = pass.shape
-    (input_channels, output_channels) = (shape.input_channels, shape.output_channels)
-    (kernel_height, kernel_width) = (shape.kernel_height, shape.kernel_width)
-    stride = shape.stride_width
-    // A stride of 2 takes a kernel of 3 taps apart into one of 2 and one of 1.
-    let tile = (
-      rows: algorithm.tileRows(taps: shape.kernel_height), columns: algorithm.tileColumns(taps: shape.kernel_width)
-    )
-    point_rows = tile.rows + shape.kernel_height.dividedUp(by: stride) - 1
-    point_columns = tile.columns + shape.kernel_width.dividedUp(by: stride) - 1
-    (input_height, input_width) = (pass.padding?.height ?? shape.input_height, pass.padding?.width ?? shape.input_width)
-    (top, left) = (pass.padding?.top ?? 0, pass.padding?.left ?? 0)
-    (output_height, output_width) = (shape.output_height, shape.output_width)
-    tiles_down = output_height.dividedUp(by: tile.rows)
-    tiles_across = output_width.dividedUp(by: tile.columns)
-    output_block_stride = shape.output_block_stride
-    output_row_stride = shape.output_row_stride
-    output_pixel_stride = shape.output_pixel_stride
-  }
-}
-
 /// The pointers and sizes of a convolution by Winograd over a batch. Not a struct, of which each step would have a copy: a
 /// kilobyte of code.
 private final class WinogradRun {
   private var shape: sasuka_winograd
   private let kernels: sasuka_kernel_table
   private let operands: ConvolutionOperands
+  private let maps: DilatedMaps
   let inputBlocks, outputBlocks: Int
   /// Output-channel blocks of a unit, and units over the output channels.
   let columns, units: Int
@@ -178,9 +154,10 @@ private final class WinogradRun {
 
   init(
     _ shape: sasuka_winograd, kernels: UnsafeMutablePointer<sasuka_kernel_table>, images: Int, units: Int,
-    _ operands: ConvolutionOperands, imagePhases: Int
+    _ operands: ConvolutionOperands, imagePhases: Int, _ maps: DilatedMaps
   ) {
     self.shape = shape
+    self.maps = maps
     phaseFloats = images * imagePhases
     self.shape.input_image_stride = Int64(imagePhases == 0 ? operands.inputImage : imagePhases)
     self.shape.output_image_stride = Int64(operands.outputImage)
@@ -191,7 +168,7 @@ private final class WinogradRun {
     columns = Int(kernels.pointee.convolution_columns)
     inputBlocks = Layout.blocks(of: Int(shape.input_channels), lanes: lanes)
     outputBlocks = Layout.blocks(of: Int(shape.output_channels), lanes: lanes)
-    tiles = images * Int(shape.tiles_down * shape.tiles_across)
+    tiles = images * maps.count * Int(shape.tiles_down * shape.tiles_across)
   }
 
   var points: Int { Int(shape.point_rows * shape.point_columns) }
@@ -253,8 +230,7 @@ private final class WinogradRun {
     _ transformed: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>,
     output: UnsafeMutablePointer<Float>, then: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
   ) {
-    kernels.winograd_input!(
-      &shape, input, transformed, lines, Int64(tiles.lowerBound), Int64(tiles.upperBound), 0, Int64(inputBlocks))
+    transformInput(&shape, tiles, 0..<inputBlocks, input, transformed, lines)
     for unit in stride(from: units.lowerBound, to: units.upperBound, by: unitsAtOnce) {
       let blocks = multiply(
         &shape, tiles, unit, transformed, products: transformed + transformedFloats, lines, output: output)
@@ -276,10 +252,24 @@ private final class WinogradRun {
     kernels.winograd_product!(
       &shape, transformed, operands.packed, products, Int64(tiles.count), Int64(unit), Int64(endUnit))
     let blocks = blocks(of: unit..<endUnit)
-    kernels.winograd_output!(
-      &shape, products, operands.bias, output, lines, Int64(tiles.lowerBound), Int64(tiles.upperBound),
-      Int64(blocks.lowerBound), Int64(blocks.upperBound), operands.epilogue)
+    maps.forEach(of: tiles, &shape) { [lanes] shape, tiles, before, _, place in
+      kernels.winograd_output!(
+        &shape, products + before * lanes, operands.bias, output + place, lines, Int64(tiles.lowerBound),
+        Int64(tiles.upperBound), Int64(blocks.lowerBound), Int64(blocks.upperBound), operands.epilogue)
+    }
     return blocks
+  }
+
+  /// Some tiles of some channel blocks of the input.
+  private func transformInput(
+    _ shape: inout sasuka_winograd, _ tiles: Range<Int>, _ blocks: Range<Int>, _ input: UnsafePointer<Float>,
+    _ transformed: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>
+  ) {
+    maps.forEach(of: tiles, &shape) { [lanes] shape, tiles, before, place, _ in
+      kernels.winograd_input!(
+        &shape, input + place, transformed + before * lanes, lines, Int64(tiles.lowerBound), Int64(tiles.upperBound),
+        Int64(blocks.lowerBound), Int64(blocks.upperBound))
+    }
   }
 
   // By bands of rows of tiles: some rows of the output at a time, from which something else makes what goes to memory.
@@ -364,11 +354,10 @@ private final class WinogradRun {
     _ number: Int, scratch: UnsafeMutablePointer<Float>, lines: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
-    let (block, channels) = (number / inputBlocks, Int64(number % inputBlocks))
-    let tiles = tiles(of: block)
-    kernels.winograd_input!(
-      &shape, input(scratch), scratch + phaseFloats + block * transformedFloats, lines, Int64(tiles.lowerBound),
-      Int64(tiles.upperBound), channels, channels + 1)
+    let (block, channels) = (number / inputBlocks, number % inputBlocks)
+    transformInput(
+      &shape, tiles(of: block), channels..<(channels + 1), input(scratch),
+      scratch + phaseFloats + block * transformedFloats, lines)
   }
 
   /// One unit of the output of one block of tiles; in the order in which weights lie, for the next are called for.

@@ -49,16 +49,13 @@ package final class Slice: Operator {
 
   package func channelSources(_ node: Node, _ graph: Graph) -> [ChannelSource]? {
     guard let range = try? range(in: graph.shape(node.inputs[0])), range.axis == 1 else { return nil }
-    return (0..<range.count).map { range.source(of: $0) }
+    return (0..<range.count).map { ChannelSource(map: 0, channel: range.first + $0 * range.step) }
   }
 
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let (input, output) = (node.inputs[0], node.outputs[0])
     let range = try range(in: lowering.shape(input))
-    if range.axis == 1, lowering.layout(output) != .plain {
-      try lowering.gatherChannels(output, from: [lowering.channelMap(input)]) { range.source(of: $0) }
-      return
-    }
+    if try lowering.gatherChannels(node) { return }
     let source = UnsafePointer(lowering.pointer(input)) + range.first * lowering.axes(input).steps[range.axis]
     let loops = range.loops(part: lowering.axes(output), whole: lowering.axes(input), toWhole: false)
     lowering.copy(loops, from: source, to: lowering.pointer(output))
@@ -83,12 +80,11 @@ final class SliceGradient: Operator {
     let (part, whole) = (node.inputs[0], node.outputs[0])
     let range = range
     if range.axis == 1, lowering.layout(whole) != .plain {
-      try lowering.gatherChannels(whole, from: [lowering.channelMap(part)]) { channel in
-        let place = channel - range.first
-        guard place >= 0, place % range.step == 0, place / range.step < range.count else { return nil }
-        return ChannelSource(map: 0, channel: place / range.step)
+      var sources = [ChannelSource](repeating: .none, count: inputShape[1])
+      for channel in 0..<range.count {
+        sources[range.first + channel * range.step] = ChannelSource(map: 0, channel: channel)
       }
-      return
+      return try lowering.gatherChannels(node, sources)
     }
     if lowering.shape(part) != inputShape { lowering.clear(whole) }
     let destination = lowering.pointer(whole) + range.first * lowering.axes(whole).steps[range.axis]
@@ -104,10 +100,8 @@ private struct SliceRange {
   let step: Int
   let count: Int
 
-  /// Where a channel comes from in a slice along the channels.
-  func source(of channel: Int) -> ChannelSource { ChannelSource(map: 0, channel: first + channel * step) }
-
   /// Loops over the elements of the slice, from the whole tensor to the part or back.
+  @inline(never)
   func loops(part: MemoryAxes, whole: MemoryAxes, toWhole: Bool) -> Loops {
     var nest: [Loops.Axis] = []
     for place in part.counts.indices {

@@ -243,7 +243,8 @@ private struct WinogradDriver {
       input_width: Int64(shape.width), top: Int64(shape.top), left: Int64(shape.left),
       output_height: Int64(shape.outputHeight), output_width: Int64(shape.outputWidth), tiles_down: Int64(down),
       tiles_across: Int64(across), input_image_stride: Int64(image.count),
-      output_image_stride: Int64(outputBlocks * pixels * v), output_block_stride: Int64(pixels * v),
+      output_image_stride: Int64(outputBlocks * pixels * v), input_block_stride: Int64(shape.height * shape.width * v),
+      input_row_stride: Int64(shape.width * v), input_pixel_stride: Int64(v), output_block_stride: Int64(pixels * v),
       output_row_stride: Int64(shape.outputWidth * v), output_pixel_stride: Int64(v), tile_stride: Int64(block),
       input_point_stride: Int64((step * step * inputBlocks * block + 1) * v),
       output_point_stride: Int64((2 * block + 1) * v))

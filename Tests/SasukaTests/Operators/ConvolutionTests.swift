@@ -72,13 +72,45 @@ import Testing
     _ batch: Int, _ kernel: Extent, _ stride: Int, _ padding: Padding, _ channels: Int, _ outputs: Int, _ height: Int,
     _ width: Int
   ) throws {
+    try expectFused(batch, kernel, stride, Extent(1), padding, channels, outputs, height, width)
+  }
+
+  /// The same in maps of pixels that lie a dilation apart: of as many pixels and of one fewer, cropped, of one pixel each, of more
+  /// tiles than a run has, of none in some; and where one direction has one tap.
+  @Test(arguments: [
+    (2, Extent(3), Extent(2), Padding(2), 20, 70, 13, 9), (5, Extent(3), Extent(3), Padding(1), 33, 16, 30, 31),
+    (1, Extent(3), Extent(6), Padding(6), 24, 40, 17, 20), (1, Extent(3), Extent(9), Padding(9), 16, 24, 8, 7),
+    (3, Extent(5), Extent(height: 2, width: 3), Padding(top: 9, bottom: 1, left: 0, right: 14), 17, 30, 11, 15),
+    (1, Extent(3), Extent(2), Padding(2), 8, 16, 15, 147),
+    (2, Extent(height: 1, width: 7), Extent(2), Padding(top: 1, bottom: 0, left: 6, right: 6), 40, 50, 9, 27),
+    (
+      1, Extent(height: 3, width: 1), Extent(height: 4, width: 5), Padding(top: 4, bottom: 3, left: 0, right: 2), 16,
+      24, 18, 8
+    ),
+    (1, Extent(4), Extent(height: 3, width: 1), Padding(top: 2, bottom: 1, left: 1, right: 2), 33, 40, 19, 17),
+  ])
+  func fasterIsDilated(
+    _ batch: Int, _ kernel: Extent, _ dilation: Extent, _ padding: Padding, _ channels: Int, _ outputs: Int,
+    _ height: Int, _ width: Int
+  ) throws {
+    let faster = try expectFused(batch, kernel, 1, dilation, padding, channels, outputs, height, width)
+    #expect(faster > 0, "nothing but the direct algorithm")
+  }
+
+  /// - Returns: how often another algorithm than the direct one has been there: its bits are others.
+  @discardableResult
+  private func expectFused(
+    _ batch: Int, _ kernel: Extent, _ stride: Int, _ dilation: Extent, _ padding: Padding, _ channels: Int,
+    _ outputs: Int, _ height: Int, _ width: Int
+  ) throws -> Int {
+    var faster = 0
     func numbers(_ name: String, _ shape: [Int], _ low: Float = -1, _ high: Float = 1) -> HostTensor {
       let fill = NamedUniform(name, Double(low), Double(high))
       return HostTensor(shape, (0..<shape.reduce(1, *)).map { fill[$0] })
     }
     let extent = Extent(
-      height: (height + padding.top + padding.bottom - kernel.height) / stride + 1,
-      width: (width + padding.left + padding.right - kernel.width) / stride + 1)
+      height: (height + padding.top + padding.bottom - dilation.height * (kernel.height - 1) - 1) / stride + 1,
+      width: (width + padding.left + padding.right - dilation.width * (kernel.width - 1) - 1) / stride + 1)
     let result = [batch, outputs, extent.height, extent.width]
     for mode in [Mode.evaluation, .training] {
       var run = OperatorRun(
@@ -86,7 +118,7 @@ import Testing
       ) { (graph, values) throws(SasukaError) in
         let map = try graph.convolution(
           values[0], name: "conv", outputChannels: outputs, kernel: kernel, stride: Extent(stride),
-          padding: .explicit(padding))
+          padding: .explicit(padding), dilation: dilation)
         let normalized = mode == .evaluation ? try graph.batchNorm(map, name: "bn") : map
         let sum = try graph.add(normalized, graph.blockedInput(values[1]), name: "sum")
         // In training the kink would turn a rounding into another gradient.
@@ -115,9 +147,11 @@ import Testing
           for threads in [2, 5, 32] {
             #expect(try run.run(kernels.table, threads: threads).bits == found.bits, "\(threads) threads, \(what)")
           }
+          if found.bits != exact.bits { faster += 1 }
         }
       }
     }
+    return faster
   }
 
   /// Groups, each padded by the parts that read it or all before, beside the same convolution whose other weights are 0:

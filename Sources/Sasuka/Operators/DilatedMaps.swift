@@ -1,0 +1,113 @@
+import CSystem
+
+/// The maps of which a dilated convolution of stride 1 is as many without dilation: pixels of the output that lie the dilation
+/// apart are made of such pixels of the input, and of no others (Holschneider et al. 1989, A Real-Time Algorithm for Signal
+/// Analysis with the Help of the Wavelet Transform). Where there is no dilation, the images themselves.
+struct DilatedMaps {
+  /// One direction of all maps together.
+  fileprivate struct Axis {
+    /// Pixels from one of a map to its next.
+    let dilation: Int64
+    /// Zeros before the input; negative where its beginning is cropped.
+    let before: Int64
+    let input, output: Int64
+
+    /// Maps side by side.
+    var count: Int { Int(max(min(dilation, output), 1)) }
+  }
+
+  fileprivate let rows, columns: Axis
+
+  /// Maps of an image.
+  var count: Int { rows.count &* columns.count }
+
+  /// Calls `body` for tiles of one map after the other: with the map's sizes, its tiles, how many tiles came before them, and
+  /// where the map begins in the input and in the output. Tiles count on from map to map.
+  ///
+  /// - Parameter shape: the tiles and steps of a map; of which of them it has the sizes does not matter.
+  func forEach(
+    of tiles: Range<Int>, _ shape: inout sasuka_winograd,
+    _ body: (inout sasuka_winograd, _ tiles: Range<Int>, _ before: Int, _ input: Int, _ output: Int) -> Void
+  ) {
+    if count == 1 { return body(&shape, tiles, 0, 0, 0) }
+    let perMap = Int(shape.tiles_down &* shape.tiles_across)
+    var first = tiles.lowerBound
+    while first < tiles.upperBound {
+      let map = first / perMap
+      let end = min((map &+ 1) &* perMap, tiles.upperBound)
+      let (image, number) = (Int64(map / count), map % count)
+      var input = image &* shape.input_image_stride
+      var output = image &* shape.output_image_stride
+      (shape.top, shape.input_height, shape.output_height) = rows.map(
+        number / columns.count, steps: (shape.input_row_stride, shape.output_row_stride), &input, &output)
+      (shape.left, shape.input_width, shape.output_width) = columns.map(
+        number % columns.count, steps: (shape.input_pixel_stride, shape.output_pixel_stride), &input, &output)
+      let own = (first &- map &* perMap)..<(end &- map &* perMap)
+      body(&shape, own, first &- tiles.lowerBound, Int(input), Int(output))
+      first = end
+    }
+  }
+}
+
+extension DilatedMaps.Axis {
+  /// Zeros before one map's input, and its pixels in the input and in the output; where these begin is added.
+  ///
+  /// - Parameter steps: floats from one pixel of a map to the next.
+  @inline(never)
+  fileprivate func map(
+    _ number: Int, steps: (input: Int64, output: Int64), _ inputPlace: inout Int64, _ outputPlace: inout Int64
+  ) -> (before: Int64, input: Int64, output: Int64) {
+    let phase = Int64(number)
+    let start = phase &- before
+    // The first of its pixels that the input has.
+    let first = (start % dilation &+ dilation) % dilation
+    inputPlace &+= steps.input / dilation &* first
+    outputPlace &+= steps.output / dilation &* phase
+    return (
+      (first &- start) / dilation, max(input &- first, 0).dividedUp(by: dilation),
+      (output &- phase).dividedUp(by: dilation)
+    )
+  }
+}
+
+extension ConvolutionPass {
+  /// Its maps, where it has no stride. One tap has no distance to others.
+  var maps: DilatedMaps {
+    DilatedMaps(
+      rows: DilatedMaps.Axis(
+        dilation: shape.kernel_height > 1 ? shape.dilation_height : 1, before: padding?.top ?? 0,
+        input: padding?.height ?? shape.input_height, output: shape.output_height),
+      columns: DilatedMaps.Axis(
+        dilation: shape.kernel_width > 1 ? shape.dilation_width : 1, before: padding?.left ?? 0,
+        input: padding?.width ?? shape.input_width, output: shape.output_width))
+  }
+}
+
+extension sasuka_winograd {
+  /// Tiles, and steps over the input and the output, of one of a pass's maps; the sizes are those of all together, and image
+  /// strides and the scratch's are left at 0.
+  init(_ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm, lanes: Int) {
+    self.init()
+    let (shape, rows, columns) = (pass.shape, pass.maps.rows, pass.maps.columns)
+    (input_channels, output_channels) = (shape.input_channels, shape.output_channels)
+    (kernel_height, kernel_width) = (shape.kernel_height, shape.kernel_width)
+    stride = shape.stride_width
+    // A stride of 2 takes a kernel of 3 taps apart into one of 2 and one of 1.
+    let tile = (
+      rows: algorithm.tileRows(taps: shape.kernel_height), columns: algorithm.tileColumns(taps: shape.kernel_width)
+    )
+    point_rows = tile.rows + shape.kernel_height.dividedUp(by: stride) - 1
+    point_columns = tile.columns + shape.kernel_width.dividedUp(by: stride) - 1
+    (top, input_height, output_height) = (rows.before, rows.input, rows.output)
+    (left, input_width, output_width) = (columns.before, columns.input, columns.output)
+    tiles_down = rows.output.dividedUp(by: rows.dilation).dividedUp(by: tile.rows)
+    tiles_across = columns.output.dividedUp(by: columns.dilation).dividedUp(by: tile.columns)
+    let pixel = Int64(lanes)
+    input_block_stride = rows.input * columns.input * pixel
+    input_row_stride = rows.dilation * columns.input * pixel
+    input_pixel_stride = columns.dilation * pixel
+    output_block_stride = shape.output_block_stride
+    output_row_stride = rows.dilation * shape.output_row_stride
+    output_pixel_stride = columns.dilation * shape.output_pixel_stride
+  }
+}
