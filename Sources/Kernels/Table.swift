@@ -22,6 +22,7 @@ func fillWide(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
 
 /// Sets the narrow kernels.
 func fillNarrow(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
+  fillConversion(table)
   fillOptimizer(table)
   fillSoftmax(table)
   fillLosses(table)

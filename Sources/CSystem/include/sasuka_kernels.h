@@ -224,6 +224,12 @@ typedef struct sasuka_resample {
 /* Slots whose kernels do not depend on the width of blocks: they compute the same bits with vectors of any width, and their time
    is that of memory, or nothing beside the rest of a step. */
 typedef struct sasuka_narrow_kernels {
+  /** Gathers `channels` rows of `area` floats into one channel block [area][width], of a multiple of 4 channels; lanes without
+      a channel become 0. */
+  void (*layout_block)(const float *plain, float *blocked, ptrdiff_t channels, ptrdiff_t area, ptrdiff_t width);
+  /** The inverse: scatters one channel block [area][width] into `channels` rows of `area` floats. */
+  void (*layout_unblock)(const float *blocked, float *plain, ptrdiff_t channels, ptrdiff_t area, ptrdiff_t width);
+
   /** Optimiser steps over `count` elements; weights and state change in place. State that an option does not use may be
       NULL. */
   void (*update_sgd)(const sasuka_update *update, float *weights, const float *gradients, float *momentum,
@@ -408,12 +414,6 @@ typedef struct sasuka_kernel_table {
       where reading B is the work and a packed copy would double it. */
   void (*matrix_dot)(const sasuka_matrix_product *product, const float *a, const float *b, const float *bias, float *c,
                      int64_t first_column, int64_t end_column);
-
-  /** Gathers `channels` (at most V) rows of `area` floats into one channel block [area][V]; lanes without a channel
-      become 0. */
-  void (*layout_block)(const float *plain, float *blocked, ptrdiff_t channels, ptrdiff_t area);
-  /** The inverse: scatters one channel block [area][V] into `channels` rows of `area` floats. */
-  void (*layout_unblock)(const float *blocked, float *plain, ptrdiff_t channels, ptrdiff_t area);
 
   /** result[i] = left[i] + right[i]; the arrays may be the same. */
   void (*add)(const float *left, const float *right, float *result, ptrdiff_t count);

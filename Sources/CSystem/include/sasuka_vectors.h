@@ -62,6 +62,14 @@ SASUKA_VECTORS(4)
 SASUKA_VECTORS(8)
 SASUKA_VECTORS(16)
 
+/** a0 b0 a1 b1, and a2 b2 a3 b3. */
+SASUKA_VECTOR_FUNCTION sasuka_float4 sasuka_low_pairs4(sasuka_float4 a, sasuka_float4 b) {
+  return __builtin_shufflevector(a, b, 0, 4, 1, 5);
+}
+SASUKA_VECTOR_FUNCTION sasuka_float4 sasuka_high_pairs4(sasuka_float4 a, sasuka_float4 b) {
+  return __builtin_shufflevector(a, b, 2, 6, 3, 7);
+}
+
 #ifdef __AVX__
 /** a * b + c as one instruction in its place in the program: the compiler may not move it. It is written out, for if only its
     result had a place, the compiler would put a factor where the sum was, and copy (three times as long). */

@@ -12,7 +12,8 @@ package struct Plan {
   /// Places of the parameters that those nodes change: statistics and counters.
   let updated: [Int]
 
-  /// Whether the network's input may stay where the host has it, as all that reads it are convolutions of planes.
+  /// Whether the network's input may stay where the host has it, as all that reads it are convolutions of planes and copies to
+  /// blocks.
   let lendsInput: Bool
 
   /// Where a tensor lies in the arena, in floats; -1 where it does not lie there.
@@ -143,6 +144,7 @@ package struct Plan {
     return layouts[input.index] == .plain && !graph.outputs.contains(input)
       && graph.nodes.allSatisfy {
         !$0.inputs.contains(input) || $0.operation is Convolution || $0.operation is BandedConvolution
+          || $0.operation is ConvertLayout
       }
   }
 }

@@ -18,26 +18,29 @@ package final class ConvertLayout: Operator {
     let lanes = lowering.lanes
     let blocks = Layout.blocks(of: shape[1], lanes: lanes)
     let (channels, area) = (shape[1], shape[2] * shape[3])
-    let from = UnsafePointer(lowering.pointer(node.inputs[0]))
+    let own = lowering.isLent(node.inputs[0]) ? nil : UnsafePointer(lowering.pointer(node.inputs[0]))
     let to = lowering.pointer(node.outputs[0])
-    let kernel = toBlocked ? lowering.kernels.pointee.layout_block : lowering.kernels.pointee.layout_unblock
+    let kernels = lowering.kernels.pointee.narrow
+    let kernel = toBlocked ? kernels.layout_block : kernels.layout_unblock
     let toBlocked = toBlocked
     if area == 1 {
       // One pixel's channels lie one after the other in both layouts.
       let (width, stride) = (blocks * lanes, toBlocked ? channels : blocks * lanes)
-      lowering.step(units: shape[0]) { image, _ in
+      lowering.step(units: shape[0]) { image, context in
+        let from = own ?? context.input
         let target = to + image * (toBlocked ? width : channels)
         target.copy(from: from + image * stride, count: channels)
         if toBlocked { (target + channels).clear(count: width - channels) }
       }
       return
     }
-    lowering.step(units: shape[0] * blocks) { unit, _ in
+    lowering.step(units: shape[0] * blocks) { unit, context in
+      let from = own ?? context.input
       let (image, block) = (unit / blocks, unit % blocks)
       let plain = (image * channels + block * lanes) * area
       let blocked = unit * area * lanes
       let count = min(lanes, channels - block * lanes)
-      kernel!(from + (toBlocked ? plain : blocked), to + (toBlocked ? blocked : plain), count, area)
+      kernel!(from + (toBlocked ? plain : blocked), to + (toBlocked ? blocked : plain), count, area, lanes)
     }
   }
 }
