@@ -9,9 +9,10 @@ package enum ConvolutionAlgorithm: Int, CaseIterable, Sendable {
   /// Winograd's minimal filtering of tiles of 2 x 2 pixels: 4/9 of the products of a 3 x 3 convolution, 25/36 of one of
   /// stride 2. A kernel of one row or column has tiles of one row or column too.
   case winograd2 = 2
-  /// Of tiles of 3 x 3 pixels: 49/81 of the products of a 3 x 3 convolution of stride 2.
+  /// Of tiles of 3 x 3 pixels: 49/81 of the products of a 3 x 3 convolution of stride 2, 4/9 of a 2 x 2, which is a phase of a
+  /// transposed one of 4 x 4 and stride 2.
   case winograd3 = 3
-  /// Of tiles of 4 x 4 pixels: 1/4 of the products of a 3 x 3 convolution, 9/16 of one of stride 2.
+  /// Of tiles of 4 x 4 pixels: 1/4 of the products of a 3 x 3 convolution, 9/16 of one of stride 2, 25/64 of a 2 x 2.
   case winograd4 = 4
   /// Of tiles of 5 x 5 pixels: 81/625 of the products of a 5 x 5 convolution. A side of 3 or 4 taps has 7 or 6 pixels.
   case winograd5 = 5
@@ -52,6 +53,7 @@ package enum ConvolutionAlgorithm: Int, CaseIterable, Sendable {
     func filters(_ taps: Int64, _ tile: Int64) -> Bool {
       switch taps {
       case 1: true
+      case 2: 2...4 ~= tile
       case 3: tile == 2 || tile == 4 || tile >= 6
       case 4: tile == 6
       case 5: tile == 5
@@ -143,7 +145,7 @@ extension ConvolutionPass {
   }
 
   private var allowsFaster: Bool {
-    !isDepthwise && shape.groups == 1 && (padding?.step_height ?? 1) == 1 && (padding?.step_width ?? 1) == 1
+    !isDepthwise && shape.groups == 1 && !takesTurns && (padding?.step_height ?? 1) == 1 && (padding?.step_width ?? 1) == 1
   }
 
   /// Whether all kinds of products fill tiles: both units of a pair, both halves of the channels, both tiles of a group.
