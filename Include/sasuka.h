@@ -392,7 +392,8 @@ typedef struct sasuka_model_options {
   int64_t in_channels;
   /** From which the first weights are drawn; default 0. */
   uint64_t seed;
-  /** Threads of forward, sessions and trainers of this model; 0 (the default): one for each processor. */
+  /** Threads of forward, sessions and trainers of this model; 0 (the default): one for each processor that the thread which makes
+      them may use. */
   int32_t threads, reserved;
   /** The host's own threads, used instead of the library's; NULL for none. */
   sasuka_parallel_for parallel_for;

@@ -141,6 +141,13 @@ static inline int sasuka_allowed_processors(uint64_t *words) {
   return count;
 }
 
+/** How many processors the calling thread may use, as `taskset`, containers and hosts allow it. */
+static inline int sasuka_allowed_processor_count(void) {
+  uint64_t words[SASUKA_PROCESSOR_WORDS];
+  int count = sasuka_allowed_processors(words);
+  return count > 0 ? count : (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 /** Has the calling thread, one of so many workers, go on on another of the processors that it may use, if it runs on this one,
  * that of the thread which woke it, and there is another for each worker. To a virtual machine's scheduler its idle processors
  * look busy, so that it lets threads wake where they are called from, and both would take turns for some milliseconds. */

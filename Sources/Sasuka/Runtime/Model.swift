@@ -118,7 +118,7 @@ package final class Model {
   /// Threads that a run takes where its caller asks for `wish`; 0 is no wish.
   package func threadCount(_ wish: Int) -> Int {
     if wish > 0 { return wish }
-    return options.threads > 0 ? options.threads : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    return options.threads > 0 ? options.threads : max(1, Int(sasuka_allowed_processor_count()))
   }
 
   package func makePool(threads wish: Int = 0) -> ThreadPool {

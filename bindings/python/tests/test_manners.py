@@ -220,6 +220,17 @@ def test_workers_keep_the_processors_that_the_host_allows() -> None:
         os.sched_setaffinity(0, before)
 
 
+def test_there_are_as_many_threads_as_processors_that_may_be_used() -> None:
+    before = os.sched_getaffinity(0)
+    try:
+        for allowed in (before, {max(before)}):
+            os.sched_setaffinity(0, allowed)
+            with sasuka.create_model("squeezenet1_1") as model, model.session((1, 3, 64, 64)) as session:
+                assert session.tuning.splitlines()[0].endswith(f", threads {len(allowed)}")
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def test_a_call_costs_little() -> None:
     graph = sasuka.Graph((4,))
     model = graph.model(graph.linear(graph.input, "fc", 1), threads=1)
