@@ -70,6 +70,9 @@ struct ConvolutionPass {
   var packed: UnsafePointer<Float>
   /// From one input channel's weights to the next's.
   let weightStep: Int
+  /// Floats of an input channel's weights that are left out, before and behind those of the rows of the kernel.
+  let weightsBefore: Int
+  let weightsBehind: Int
   let bias: InlineArray<3, Vector>
   let epilogue: Epilogue
   /// The weights that come next: where those begin that a tile calls for, and for how many lines with each of its runs.
@@ -86,9 +89,9 @@ struct ConvolutionPass {
   ) {
     firstInput = unit.firstInput
     // Without taps nothing is read.
-    endInput = shape.kernel_height &* shape.kernel_width == 0 ? firstInput : unit.endInput
-    kernelHeight = Int(shape.kernel_height)
+    kernelHeight = Int(shape.kernel_height &- shape.skipped_top &- shape.skipped_bottom)
     kernelWidth = Int(shape.kernel_width)
+    endInput = kernelHeight &* kernelWidth == 0 ? firstInput : unit.endInput
     inputBlock = Int(shape.input_height &* shape.input_width) &* pixelFloats
     kernelColumn = Int(shape.dilation_width) &* pixelFloats
     kernelRowEnd = Int(shape.dilation_height &* shape.input_width) &* pixelFloats &- kernelWidth &* kernelColumn
@@ -101,6 +104,8 @@ struct ConvolutionPass {
     self.packed = packed
     next = packed
     weightStep = unit.columns &* lanes
+    weightsBefore = Int(shape.skipped_top) &* kernelWidth &* weightStep
+    weightsBehind = Int(shape.skipped_bottom) &* kernelWidth &* weightStep
     self.epilogue = Epilogue(epilogue)
     var vectors = zeroed() as InlineArray<3, Vector>
     if let bias {
@@ -204,6 +209,7 @@ struct ConvolutionTile<let rows: Int, let columns: Int>: BitwiseCopyable {
       let before = channel & (lanes &- 1)
       let count = min(lanes &- before, endInput &- channel)
       var pixels = block + before
+      weights += pass.pointee.weightsBefore &* count
       // Counted where the compiler cannot see it: it would repeat the loops' bodies, 7 KB in all.
       var kernelRows = pass.pointee.kernelHeight
       repeat {
@@ -236,6 +242,7 @@ struct ConvolutionTile<let rows: Int, let columns: Int>: BitwiseCopyable {
         pixels += pass.pointee.kernelRowEnd
         kernelRows = sasuka_one_by_one(kernelRows &- 1)
       } while kernelRows > 0
+      weights += pass.pointee.weightsBehind &* count
       channel &+= count
       block += pass.pointee.inputBlock
     }
@@ -434,6 +441,7 @@ func convolutionForward(
   var pass = ConvolutionPass(shape, work, packed: own, bias: bias, epilogue: epilogue)
   pass.next = own + floats
   let cut = ConvolutionCut(work, shape, pass, rows: Int(endRow &- firstRow))
+  let from = input + Int(shape.skipped_top &* shape.dilation_height &* shape.input_width) &* lanes
   let to = output + work.firstOutput / lanes &* Int(shape.output_block_stride)
-  withUnsafeMutablePointer(to: &pass) { convolutionRows(work, shape, $0, cut, input, to, Int(firstRow)) }
+  withUnsafeMutablePointer(to: &pass) { convolutionRows(work, shape, $0, cut, from, to, Int(firstRow)) }
 }

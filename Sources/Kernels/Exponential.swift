@@ -45,7 +45,8 @@ private func exponential(_ x: Vector) -> Vector {
   r = multiplyAdd(n, Vector(repeating: -1.428_606_8e-6), r)
   // By powers, not coefficient by coefficient: each would wait for the one before, and few vectors are under way at a time.
   let square = r * r
-  let high = multiplyAdd(square, Vector(repeating: 0.001_381_453_89), polynomial(r, [0.041_668_390_8, 0.008_368_745_14]))
+  let last = Vector(repeating: 0.001_381_453_89)
+  let high = multiplyAdd(square, last, polynomial(r, [0.041_668_390_8, 0.008_368_745_14]))
   let low = polynomial(r, [0.499_999_934, 0.166_665_204])
   let power = multiplyAdd(square, multiplyAdd(square, high, low), 1 + r)
   return vector(bits(power) &+ (bits(shifted) &<< Bits(repeating: 23)))

@@ -57,6 +57,9 @@ typedef struct sasuka_convolution {
   /** Input channels before the first that is read, which may lie within a block. For convolution_pack and convolution_forward
       in one group; 0 for all others. */
   int64_t first_channel;
+  /** How many of the kernel's first and last rows are left out, as all rows of the output that are asked for would read zeros by
+      them. For convolution_forward; 0 for all others. */
+  int64_t skipped_top, skipped_bottom;
 } sasuka_convolution;
 
 /** Where the weights lie that `convolution_pack` reads, in floats: the weight of group g, output channel o and input channel i

@@ -19,8 +19,9 @@ package final class Tuning: Sendable {
   /// What some layers are computed by: a line for each, its sizes and its algorithm.
   static func text(_ layers: [TunableLayer], _ kernels: KernelTable, threads: Int) -> String {
     var text = title(kernels, threads: threads) + "\n"
-    var known: Set<String> = []
-    for layer in layers where known.insert(layer.sizes).inserted {
+    var known: [String: Int] = [:]
+    for layer in layers where known[layer.sizes] == nil {
+      known[layer.sizes] = layer.node
       let line: Message = "\(layer.sizes)\(layer.algorithm.name)\n"
       text += line.text
     }

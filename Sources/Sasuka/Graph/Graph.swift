@@ -92,7 +92,8 @@ package struct Graph {
   /// Of which architecture it was built, "" for a network of one's own.
   package var architecture = ""
   private var placesByName: [String: Int] = [:]
-  private var nodeNames: Set<String> = []
+  /// The last node of each name. A dictionary again, for a set of names would be three kilobytes of code that nobody else needs.
+  private var nodesByName: [String: Int] = [:]
 
   package init() {}
 
@@ -199,15 +200,15 @@ package struct Graph {
       _ = try Shape(checking: shape.dimensions, of: "output of \(operation.kind) \"\(name)\"")
       outputs.append(addTensor(TensorInfo(name: name, shape: shape, role: .activation, element: .float32)))
     }
+    nodesByName[name] = nodes.count
     nodes.append(Node(name: name, operation: operation, inputs: inputs, outputs: outputs))
-    nodeNames.insert(name)
     return outputs
   }
 
   /// A name for a node whose caller gave none: the kind and a number, as in `relu3`.
   package func uniqueName(_ kind: String) -> String {
     var number = nodes.count
-    while nodeNames.contains("\(kind)\(number)") { number += 1 }
+    while nodesByName["\(kind)\(number)"] != nil { number += 1 }
     return "\(kind)\(number)"
   }
 

@@ -145,7 +145,8 @@ extension ConvolutionPass {
   }
 
   private var allowsFaster: Bool {
-    !isDepthwise && shape.groups == 1 && !takesTurns && (padding?.step_height ?? 1) == 1 && (padding?.step_width ?? 1) == 1
+    !isDepthwise && shape.groups == 1 && !takesTurns && (padding?.step_height ?? 1) == 1
+      && (padding?.step_width ?? 1) == 1
   }
 
   /// Whether all kinds of products fill tiles: both units of a pair, both halves of the channels, both tiles of a group.

@@ -76,6 +76,7 @@ extension ConvolutionPass {
       let inputPoints = weights * Double(Layout.blocks(of: inputs, lanes: lanes))
       transforms = places * (inputPoints * costs.inputPoint + points * outputBlocks * costs.outputPoint)
     }
+    if algorithm == .direct, shape.groups == 1 { places *= shareOfTaps }
     let arithmetic = Double(images) * places * weights * weightVectors
     let streaming = weights * weightVectors * costs.streaming
     let packing = packsEachRun ? weights * weightVectors * 20 : 0

@@ -196,6 +196,8 @@ final class ConvolutionRun {
   private let rowFloats: Int
   /// Input channels that a unit takes at once, adding to what it has of those before.
   private let channelsAtOnce: Int
+  /// Whether rows of the kernel are left out where they would meet nothing but the border.
+  private let skipsTaps: Bool
 
   init(
     _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, _ operands: ConvolutionOperands,
@@ -205,6 +207,7 @@ final class ConvolutionRun {
     self.operands = operands
     padBlocks = kernels.pointee.pad!
     let readsPlanes = pass.readsPlanes
+    skipsTaps = !readsPlanes && !pass.isGrouped && pass.shareOfTaps < 1
     lanes = Int(kernels.pointee.vector_width)
     var shape = pass.shape
     let columns: Int64
@@ -344,10 +347,23 @@ final class ConvolutionRun {
       // The kernel believes that units before this one have weights for these channels only.
       let packed = operands.packed + Int(taps) * ((all - count) * before + channel * own)
       let epilogue = isFirst ? operands.epilogue : operands.epilogue | Int32(SASUKA_EPILOGUE_ADD)
-      multiply(
-        &shape, source, packed, isFirst ? operands.bias : nil, output, Int64(part.unit), Int64(part.rows.lowerBound),
-        Int64(part.rows.upperBound), isLast ? epilogue : epilogue & ~clamps)
+      var row = part.rows.lowerBound
+      while row < part.rows.upperBound {
+        let end = skipsTaps ? skipTaps(row..<part.rows.upperBound, &shape) : part.rows.upperBound
+        multiply(
+          &shape, source, packed, isFirst ? operands.bias : nil, output, Int64(part.unit), Int64(row), Int64(end),
+          isLast ? epilogue : epilogue & ~clamps)
+        row = end
+      }
     }
+  }
+
+  /// Leaves out the rows of the kernel that the first of some rows has no use for, and returns where the rows end that have none
+  /// either.
+  private func skipTaps(_ rows: Range<Int>, _ shape: inout sasuka_convolution) -> Int {
+    let taps = pass.taps(of: rows.lowerBound)
+    (shape.skipped_top, shape.skipped_bottom) = (Int64(taps.lowerBound), shape.kernel_height - Int64(taps.upperBound))
+    return rows.first { pass.taps(of: $0) != taps } ?? rows.upperBound
   }
 
   /// Blocks with the input channels of all groups that a unit's output channels belong to.
@@ -388,6 +404,22 @@ extension sasuka_padding {
 }
 
 extension ConvolutionPass {
+  /// The rows of the kernel that meet the input where they make a row of the output.
+  func taps(of row: Int) -> Range<Int> {
+    let (taps, step) = (Int(shape.kernel_height), Int(shape.dilation_height))
+    guard let padding else { return 0..<taps }
+    let start = row * Int(shape.stride_height) - Int(padding.top)
+    let first = min(max(-start, 0).dividedUp(by: step), taps)
+    return first..<max(first, min(max(Int(padding.height) - start, 0).dividedUp(by: step), taps))
+  }
+
+  /// The share of those in all; 1 where there is too little to leave out for other tiles.
+  var shareOfTaps: Double {
+    let rows = 0..<Int(shape.output_height)
+    let share = Double(rows.reduce(0) { $0 + taps(of: $1).count }) / Double(rows.count * Int(shape.kernel_height))
+    return share < 0.8 ? share : 1
+  }
+
   /// With how many input channels the weights of a unit of output channels and what they meet stay in the second cache while its
   /// tiles pass over them (AVX2, 3x3 by stride 2 of 512 channels to 7 x 7 pixels: 0.90 of the time). Pointwise ones read each of
   /// them once in a tile, and are as fast from farther away.

@@ -207,7 +207,7 @@ struct ConvolutionDriver {
       input_height: Int64(c.height + c.top + c.bottom), input_width: Int64(c.width + c.left + c.right),
       output_height: Int64(c.outputHeight), output_width: Int64(c.outputWidth),
       output_block_stride: Int64(c.outputHeight * c.outputWidth * v), output_row_stride: Int64(c.outputWidth * v),
-      output_pixel_stride: Int64(v), top: 0, left: 0, first_channel: 0)
+      output_pixel_stride: Int64(v), top: 0, left: 0, first_channel: 0, skipped_top: 0, skipped_bottom: 0)
   }
 
   func border(_ c: ConvolutionCase) -> sasuka_padding {

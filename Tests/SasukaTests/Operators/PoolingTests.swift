@@ -39,6 +39,38 @@ import Testing
     try expect(run, golden, tolerance: 36 * 0x1p-24, gradientTolerance: 36 * 0x1p-24)
   }
 
+  /// Windows whose maxima are found along rows and then along columns, beside those whose places are found too, in training:
+  /// borders, dilation, strides, windows cut off by the ceiling, numbers that are none.
+  @Test(arguments: [
+    (Extent(5), Extent(1), 2, Extent(1), false), (Extent(13), Extent(1), 6, Extent(1), false),
+    (Extent(height: 6, width: 4), Extent(height: 2, width: 3), 2, Extent(1), true),
+    (Extent(height: 4, width: 7), Extent(1), 3, Extent(height: 3, width: 2), false),
+    (Extent(9), Extent(height: 3, width: 1), 4, Extent(1), true),
+  ])
+  func largeWindowsAreTakenApart(
+    _ kernel: Extent, _ stride: Extent, _ padding: Int, _ dilation: Extent, _ ceil: Bool
+  ) throws {
+    let fill = NamedUniform("x", -1, 1)
+    var numbers = (0..<2 * 19 * 17 * 23).map { fill[$0] }
+    for place in Swift.stride(from: 5, to: numbers.count, by: 301) { numbers[place] = .nan }
+    for place in Swift.stride(from: 9, to: numbers.count, by: 13) { numbers[place] = -.infinity }
+    for place in Swift.stride(from: 70, to: numbers.count, by: 97) { numbers[place] = .infinity }
+    var run = OperatorRun(inputs: [HostTensor([2, 19, 17, 23], numbers)]) { (graph, values) throws(SasukaError) in
+      try graph.maxPool(
+        values[0], name: "pool", kernel: kernel, stride: stride, padding: .explicit(Padding(padding)),
+        dilation: dilation, ceil: ceil)
+    }
+    for kernels in TestedKernels.available {
+      run.mode = .training
+      let expected = try run.run(kernels.table, threads: 1).output.floats.map { $0.isNaN ? 7 : $0 }
+      run.mode = .evaluation
+      for threads in [1, 3] {
+        let found = try run.run(kernels.table, threads: threads).output.floats.map { $0.isNaN ? 7 : $0 }
+        #expect(found == expected, "\(threads) threads on \(kernels)")
+      }
+    }
+  }
+
   @Test func aNaNWinsEveryWindowThatSeesIt() throws {
     let input = HostTensor([1, 1, 1, 5], [1, .nan, 3, 4, 5])
     let run = OperatorRun(inputs: [input], upstream: HostTensor([1, 1, 1, 4], [1, 2, 4, 8])) {
