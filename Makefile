@@ -24,7 +24,7 @@ LINK_FLAGS := -shared -nostartfiles -fuse-ld=lld -Wl,-O2,-soname,libsasuka.so \
 
 HEADER_FLAGS := -Wall -Wextra -Wpedantic -Werror -fsyntax-only -IInclude
 
-.PHONY: all library demo examples bench bench-layers test test-swift test-hosts test-python wheel typecheck notebooks docs header gates install clean format lint
+.PHONY: all library demo examples bench bench-layers bench-kinds test test-swift test-hosts test-python wheel typecheck notebooks docs header gates install clean format lint
 
 all: library
 
@@ -118,6 +118,10 @@ THREADS ?= 1
 bench: library
 	@python=$$(Benchmarks/setup-peers.sh) && $$python Benchmarks/compare.py $(NETWORKS) --batch $(BATCH) --threads $(THREADS) \
 	  $(if $(PEERS),--peers $(PEERS)) $(BENCH_OPTIONS)
+
+# Layers that the networks of `bench` lack, and small networks, beside other engines. KINDS: parts of their names; all if none.
+bench-kinds: library
+	@python=$$(Benchmarks/setup-peers.sh) && $$python Benchmarks/kinds.py $(KINDS) --batch $(BATCH) --threads $(THREADS)
 
 # Where the time of one network goes, layer by layer.
 NETWORK ?= resnet50

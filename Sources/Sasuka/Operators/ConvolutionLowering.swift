@@ -25,6 +25,12 @@ extension Lowering {
           output: output)
         continue
       }
+      if algorithm == .direct, folded == nil,
+        convolveAsDot(
+          pass, input: input, weight: weight, bias: bias, epilogue: epilogue.flags, output: output)
+      {
+        continue
+      }
       let packed = try pack(pass, weight: weight, folded: folded, channels: channels)
       var operands = operands(
         of: pass, input: input, packed: packed, bias: bias, epilogue: epilogue.flags, output: output)

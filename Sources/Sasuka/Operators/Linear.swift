@@ -96,7 +96,11 @@ extension Lowering {
   ) throws(SasukaError) {
     let (width, groupWidth) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
     if sizes.isBTransposed, !sizes.isATransposed, sizes.rows <= Lowering.mostRowsForDot {
-      return dot(sizes, pointer(left), pointer(right), bias: bias, pointer(output))
+      let (columns, depth) = (Int64(sizes.columns), Int64(sizes.depth))
+      let product = sasuka_matrix_product(
+        rows: Int64(sizes.rows), columns: columns, depth: depth, a_row_stride: depth, a_depth_stride: 1,
+        c_row_stride: columns)
+      return dot(product, pointer(left), pointer(right), bias: bias, pointer(output), epilogue: 0)
     }
     let (columns, depth) = (Int64(sizes.columns), Int64(sizes.depth))
     let floats = Int(sasuka_matrix_packed_floats(columns, depth, width, groupWidth))
@@ -130,26 +134,35 @@ extension Lowering {
 extension Lowering {
   /// Rows up to which the second factor is read as it lies: a fully connected layer at batch 1 is a stream from memory, and
   /// its packed weights would be most of the memory of a VGG16.
-  private static let mostRowsForDot = 4
+  static let mostRowsForDot = 4
   /// Floats of the second factor in a unit of work: 256 KiB.
   private static let floatsAtOnce = 65_536
 
-  private mutating func dot(
-    _ sizes: MatrixProduct.Sizes, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
-    _ c: UnsafeMutablePointer<Float>
+  /// Multiplies by the second factor as it lies.
+  ///
+  /// - Parameters:
+  ///   - a: the first factor; nil is the beginning of the scratch.
+  ///   - epilogue: how the results are clamped.
+  mutating func dot(
+    _ product: sasuka_matrix_product, _ a: UnsafePointer<Float>?, _ b: UnsafePointer<Float>,
+    bias: UnsafePointer<Float>?, _ c: UnsafeMutablePointer<Float>, epilogue: Int32
   ) {
-    let product = sasuka_matrix_product(
-      rows: Int64(sizes.rows), columns: Int64(sizes.columns), depth: Int64(sizes.depth),
-      a_row_stride: Int64(sizes.depth), a_depth_stride: 1, c_row_stride: Int64(sizes.columns))
-    let kernel = kernels.pointee.matrix_dot!
+    let (kernel, clamp) = (kernels.pointee.matrix_dot!, kernels.pointee.activation_forward!)
     // A multiple of the kernel's columns, whatever the thread count.
-    let stretch = max(1, Lowering.floatsAtOnce / max(sizes.depth, 1) / 8) * 8
-    let columns = sizes.columns
+    let stretch = max(1, Lowering.floatsAtOnce / max(Int(product.depth), 1) / 8) * 8
+    let columns = Int(product.columns)
     algorithm = "dot"
-    step(units: columns.dividedUp(by: stretch)) { unit, _ in
+    step(units: columns.dividedUp(by: stretch)) { unit, context in
       var product = product
-      let first = unit * stretch
-      kernel(&product, a, b, bias, c, Int64(first), Int64(min(first + stretch, columns)))
+      let (first, end) = (unit * stretch, min((unit + 1) * stretch, columns))
+      let a = a ?? UnsafePointer(context.scratch.assumingMemoryBound(to: Float.self))
+      kernel(&product, a, b, bias, c, Int64(first), Int64(end))
+      if epilogue == 0 { return }
+      let function = epilogue == Int32(SASUKA_EPILOGUE_RELU) ? SASUKA_FUNCTION_RELU : SASUKA_FUNCTION_RELU6
+      for row in 0..<Int(product.rows) {
+        let place = c + row * Int(product.c_row_stride) + first
+        clamp(Int32(function), 0, place, place, end - first)
+      }
     }
   }
 }

@@ -250,6 +250,46 @@ import Testing
     }
   }
 
+  /// Kernels as large as the image, whose weights are read as they lie where images are few and outputs fill blocks, beside sums
+  /// in double precision, clamped in all ways.
+  @Test(arguments: [(1, 48), (3, 32), (4, 16), (5, 32), (2, 20)])
+  func wholeImagesAreMultipliedByWeightsAsTheyLie(_ batch: Int, outputs: Int) throws {
+    let (channels, kernel) = (61, Extent(height: 7, width: 5))
+    let (area, size) = (kernel.height * kernel.width, channels * kernel.height * kernel.width)
+    let (pixels, weights, offsets) = (
+      NamedUniform("x", -1, 1), NamedUniform("weight", -1, 1), NamedUniform("bias", -1, 1)
+    )
+    let x = (0..<batch * size).map { pixels[$0] }
+    let weight = (0..<outputs * size).map { weights[$0] }
+    let bias = (0..<outputs).map { offsets[$0] }
+    let sums = (0..<batch * outputs).map { index in
+      let (image, output) = (index / outputs * size, index % outputs)
+      return (0..<size).reduce(Double(bias[output])) {
+        $0 + Double(x[image + $1]) * Double(weight[output * size + $1])
+      }
+    }
+    #expect(size > 2048 && area > 1)
+    let clamps: [(Activation.Function?, most: Double)] = [(nil, .infinity), (.relu, .infinity), (.relu6, 6)]
+    for (clamp, most) in clamps {
+      var run = OperatorRun(
+        mode: .evaluation, inputs: [HostTensor([batch, channels, kernel.height, kernel.width], x)], fuses: true
+      ) { (graph, values) throws(SasukaError) in
+        let map = try graph.convolution(values[0], name: "conv", outputChannels: outputs, kernel: kernel)
+        guard let clamp else { return map }
+        return try graph.activation(map, clamp, name: "clamp")
+      }
+      run.parameters = ["conv.weight": weight, "conv.bias": bias]
+      let expected = sums.map { Float(clamp == nil ? $0 : min(max($0, 0), most)) }
+      for kernels in TestedKernels.available {
+        let found = try run.run(kernels.table, threads: 1)
+        expectClose(found.output, HostTensor([batch, outputs, 1, 1], expected), tolerance: 1e-5, "\(kernels)")
+        for threads in [2, 3] {
+          #expect(try run.run(kernels.table, threads: threads).bits == found.bits, "\(threads) threads on \(kernels)")
+        }
+      }
+    }
+  }
+
   /// 1 x 1 by a stride, of outputs enough for a copy of the pixels it leaves and of few, beside those pixels of all.
   @Test(arguments: [(2, 2), (3, 1), (1, 2)], [24, 100, 128])
   func stridesLeavePixelsOut(_ stride: (height: Int, width: Int), outputs: Int) throws {
