@@ -161,7 +161,7 @@ extension ConvolutionPass {
   private func allowsWinograd(_ algorithm: ConvolutionAlgorithm, lanes: Int) -> Bool {
     let (height, width) = (shape.kernel_height, shape.kernel_width)
     let (down, across) = (shape.stride_height, shape.stride_width)
-    let isDilated = maps.count > 1
+    let isDilated = maps.areDilated
     if readsPlanes {
       // Two taps would have few products to save, and phases without a tap none.
       return !isDilated && min(down, across) > 1 && height > 2 * down && width > 2 * across

@@ -18,6 +18,8 @@ struct DilatedMaps {
 
   fileprivate let rows, columns: Axis
 
+  var areDilated: Bool { rows.dilation > 1 || columns.dilation > 1 }
+
   /// Maps of an image.
   var count: Int { rows.count &* columns.count }
 
@@ -29,7 +31,7 @@ struct DilatedMaps {
     of tiles: Range<Int>, _ shape: inout sasuka_winograd,
     _ body: (inout sasuka_winograd, _ tiles: Range<Int>, _ before: Int, _ input: Int, _ output: Int) -> Void
   ) {
-    if count == 1 { return body(&shape, tiles, 0, 0, 0) }
+    if !areDilated { return body(&shape, tiles, 0, 0, 0) }
     let perMap = Int(shape.tiles_down &* shape.tiles_across)
     var first = tiles.lowerBound
     while first < tiles.upperBound {

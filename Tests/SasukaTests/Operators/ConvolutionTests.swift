@@ -88,6 +88,7 @@ import Testing
       24, 18, 8
     ),
     (1, Extent(4), Extent(height: 3, width: 1), Padding(top: 2, bottom: 1, left: 1, right: 2), 33, 40, 19, 17),
+    (2, Extent(3), Extent(2), Padding(), 16, 24, 5, 5),
   ])
   func fasterIsDilated(
     _ batch: Int, _ kernel: Extent, _ dilation: Extent, _ padding: Padding, _ channels: Int, _ outputs: Int,
@@ -95,6 +96,12 @@ import Testing
   ) throws {
     let faster = try expectFused(batch, kernel, 1, dilation, padding, channels, outputs, height, width)
     #expect(faster > 0, "nothing but the direct algorithm")
+  }
+
+  /// A stride leaves no maps to be computed by, not even where the output is one pixel and they would be one.
+  @Test(arguments: [7, 8, 14])
+  func aStrideIsDilated(side: Int) throws {
+    try expectFused(2, Extent(3), 2, Extent(3), Padding(), 16, 24, side, side)
   }
 
   /// - Returns: how often another algorithm than the direct one has been there: its bits are others.
