@@ -11,15 +11,18 @@ package final class BandedConvolution: Operator {
   private let second: ChannelWindow
   private let floatsAtOnce: Int
 
-  /// Nil where one of them adds something to its sums, or a depthwise one is behind one that reads blocks with a stride or a
-  /// border.
+  /// Nil where one of them adds something to its sums, maxima are behind a dilated one, whose rows are not made in their order, or
+  /// a depthwise one is behind one that reads blocks with a stride or a border.
   ///
   /// - Parameter floatsAtOnce: of the map, as many as stay in the second cache beside what is read and written.
   package init?(_ first: Convolution, _ second: ChannelWindow, floatsAtOnce: Int = 65_536) {
     guard first.attributes.groups == 1, !first.epilogue.adds else { return nil }
-    if case .depthwise(let convolution) = second {
+    switch second {
+    case .depthwise(let convolution):
       let isPlain = first.attributes.stride == Extent(1) && first.attributes.hasNoBorder
       guard first.readsPlanes || isPlain, !convolution.epilogue.adds else { return nil }
+    case .maxima:
+      guard first.attributes.dilation == Extent(1) else { return nil }
     }
     layoutRule = first.layoutRule
     (self.first, self.second, self.floatsAtOnce) = (first, second, floatsAtOnce)

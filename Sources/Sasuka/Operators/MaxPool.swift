@@ -82,6 +82,8 @@ package final class MaxPool: Operator, Equatable, Sendable {
   package let layoutRule = LayoutRule.blocked
   package let attributes: PoolAttributes
   private let keepsIndices: Bool
+  /// Floats of one block's maxima of rows, at most: more would leave the caches before they are read, and each thread has its own.
+  private static let mostFloatsBetween = 262_144
 
   package init(_ attributes: PoolAttributes, keepsIndices: Bool = false) {
     self.attributes = attributes
@@ -124,14 +126,17 @@ package final class MaxPool: Operator, Equatable, Sendable {
     let (inputFloats, outputFloats) = (input[2] * input[3] * lanes, output[2] * output[3] * lanes)
     let kernel = lowering.kernels.pointee.max_pool
     let units = input[0] * Layout.blocks(of: input[1], lanes: lanes)
-    if !keepsIndices, pooling.kernel_height >= 2 * (pooling.stride_height + 1), pooling.kernel_width > 3 {
+    let between = input[2] * output[3] * lanes
+    if !keepsIndices, pooling.kernel_height >= 2 * (pooling.stride_height + 1), pooling.kernel_width > 3,
+      between <= MaxPool.mostFloatsBetween
+    {
       // Along the rows first, then the greatest of those: of 13 x 13 pixels, 26 are compared instead of 169.
       var (across, down) = (pooling, pooling)
       (across.kernel_height, across.stride_height, across.top) = (1, 1, 0)
       across.output_height = pooling.input_height
       (down.kernel_width, down.stride_width, down.left) = (1, 1, 0)
       down.input_width = pooling.output_width
-      lowering.needWorkerScratch(bytes: input[2] * output[3] * lanes * MemoryLayout<Float>.stride)
+      lowering.needWorkerScratch(bytes: between * MemoryLayout<Float>.stride)
       lowering.step(units: units) { [across, down] unit, context in
         var (across, down) = (across, down)
         let rows = context.workerScratch.assumingMemoryBound(to: Float.self)

@@ -167,7 +167,7 @@ extension Banded {
     func build(_ graph: inout Graph, _ input: Value) throws(SasukaError) -> [Value] {
       let x = try graph.convolution(
         input, name: "conv", outputChannels: outputs, kernel: kernel, stride: convolution.stride,
-        padding: convolution.padding)
+        padding: convolution.padding, dilation: convolution.dilation)
       let map = try graph.activation(x, .relu, name: "relu")
       let pooled = try graph.maxPool(
         map, name: "pool", kernel: window, stride: stride, padding: .explicit(padding), dilation: dilation, ceil: ceil)
@@ -184,6 +184,7 @@ extension Banded {
       #expect(lines.count > 1 && !lines.contains { $0.contains("banded") }, "\(what): \(lines)")
     }
     try expectApart("a small map") { $0.height = BandPass.fewestFloatsBehindTaps / 44 / 124 }
+    try expectApart("dilation") { $0.convolution.dilation = Extent(height: 2, width: 1) }
     try expectApart("a wide map") { ($0.height, $0.width) = (60, 257) }
     try expectApart("a map that is a result") { $0.keepsMap = true }
     try expectApart("many channels without taps") {
