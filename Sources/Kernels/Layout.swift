@@ -38,53 +38,78 @@ private func transposed(_ square: Square) -> Square {
   ]
 }
 
+/// Transposes a square of a matrix: of what is copied `rows` rows exist, of what is written as many as of `columns`; other numbers
+/// are zeros.
 @inline(__always)
-private func load(_ numbers: UnsafePointer<Float>, _ count: Int) -> SIMD4<Float> {
-  if count == 4 { return UnsafeRawPointer(numbers).loadUnaligned(as: SIMD4<Float>.self) }
-  var row = SIMD4<Float>()
-  for lane in 0..<4 where lane < count { row[lane] = numbers[lane] }
-  return row
+private func transpose(
+  _ matrix: UnsafePointer<Float>, step: Int, rows: Int, columns: Int, to target: UnsafeMutablePointer<Float>,
+  targetStep: Int
+) {
+  var square = zeroed() as Square
+  for line in 0..<4 where line < rows {
+    square[line] = UnsafeRawPointer(matrix + line &* step).loadUnaligned(as: SIMD4<Float>.self)
+  }
+  square = transposed(square)
+  for line in 0..<4 where line < columns {
+    UnsafeMutableRawPointer(target + line &* targetStep).storeBytes(of: square[line], as: SIMD4<Float>.self)
+  }
 }
 
-@inline(__always)
-private func store(_ row: SIMD4<Float>, _ numbers: UnsafeMutablePointer<Float>, _ count: Int) {
-  if count == 4 { return UnsafeMutableRawPointer(numbers).storeBytes(of: row, as: SIMD4<Float>.self) }
-  for lane in 0..<4 where lane < count { numbers[lane] = row[lane] }
+/// The same of a square at the end of the matrix, number by number where `columns` of rows of `step` are left, or of the target's.
+@inline(never)
+private func transposeLast(
+  _ matrix: UnsafePointer<Float>, step: Int, rows: Int, columns: Int, to target: UnsafeMutablePointer<Float>,
+  targetStep: Int, targetColumns: Int, isWhole: Bool
+) {
+  if isWhole {
+    return transpose(matrix, step: step, rows: rows, columns: columns, to: target, targetStep: targetStep)
+  }
+  var place = 0
+  while place < 16 {
+    let (column, row) = (place &>> 2, place & 3)
+    if column < columns, row < targetColumns {
+      target[column &* targetStep &+ row] = row < rows ? matrix[row &* step &+ column] : 0
+    }
+    place = sasuka_one_by_one(place &+ 1)
+  }
+}
+
+/// Copies a matrix of `rows` rows and `columns` columns to its transposed, with zeros in columns from `rows` to `targetColumns`.
+///
+/// - Parameters:
+///   - step: floats from one row to the next.
+///   - targetStep: floats from one row of the transposed to the next.
+@inline(never)
+private func transpose(
+  _ matrix: UnsafePointer<Float>, rows: Int, columns: Int, step: Int, to target: UnsafeMutablePointer<Float>,
+  targetColumns: Int, targetStep: Int
+) {
+  var column = 0
+  while column < columns {
+    var row = 0
+    while row < targetColumns {
+      let (from, to) = (matrix + (row &* step &+ column), target + (column &* targetStep &+ row))
+      if column &+ 4 <= columns, row &+ 4 <= rows {
+        transpose(from, step: step, rows: 4, columns: 4, to: to, targetStep: targetStep)
+      } else {
+        // What lies behind the last column of a row may be read.
+        transposeLast(
+          from, step: step, rows: rows &- row, columns: columns &- column, to: to, targetStep: targetStep,
+          targetColumns: targetColumns &- row, isWhole: column &+ 4 <= step && row &+ 4 <= targetColumns)
+      }
+      row &+= 4
+    }
+    column &+= 4
+  }
 }
 
 func fillConversion(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.narrow.layout_block = { plain, blocked, channels, area, width in
-    var pixel = 0
-    while pixel < area {
-      let count = min(4, area &- pixel)
-      var channel = 0
-      while channel < width {
-        var square = zeroed() as Square
-        let from = plain! + (channel &* area &+ pixel)
-        for row in 0..<4 where channel &+ row < channels { square[row] = load(from + row &* area, count) }
-        square = transposed(square)
-        let to = blocked! + (pixel &* width &+ channel)
-        for row in 0..<4 where row < count { store(square[row], to + row &* width, 4) }
-        channel &+= 4
-      }
-      pixel &+= 4
-    }
+    transpose(
+      plain!, rows: channels, columns: area, step: area, to: blocked!, targetColumns: width, targetStep: width)
   }
   table.pointee.narrow.layout_unblock = { blocked, plain, channels, area, width in
-    var pixel = 0
-    while pixel < area {
-      let count = min(4, area &- pixel)
-      var channel = 0
-      while channel < channels {
-        var square = zeroed() as Square
-        let from = blocked! + (pixel &* width &+ channel)
-        for row in 0..<4 where row < count { square[row] = load(from + row &* width, 4) }
-        square = transposed(square)
-        let to = plain! + (channel &* area &+ pixel)
-        for row in 0..<4 where channel &+ row < channels { store(square[row], to + row &* area, count) }
-        channel &+= 4
-      }
-      pixel &+= 4
-    }
+    transpose(
+      blocked!, rows: area, columns: channels, step: width, to: plain!, targetColumns: area, targetStep: area)
   }
 }

@@ -95,7 +95,7 @@ typedef struct sasuka_weight_strides {
     (odd, odd); what is odd in a direction has no value at the last point, infinity, in that direction: the taps of an odd
     phase are one fewer, so that the finite points are enough. */
 typedef struct sasuka_winograd {
-  /** Real ones, no padding. */
+  /** Real ones, no padding. Where there are groups, the input's are those of one; the output's are of all. */
   int64_t input_channels, output_channels;
   int64_t kernel_height, kernel_width;
   /** 1 or 2, in both directions. */

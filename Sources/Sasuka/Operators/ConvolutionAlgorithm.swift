@@ -145,7 +145,7 @@ extension ConvolutionPass {
   }
 
   private var allowsFaster: Bool {
-    !isDepthwise && shape.groups == 1 && !takesTurns && (padding?.step_height ?? 1) == 1
+    !isDepthwise && !takesTurns && (padding?.step_height ?? 1) == 1
       && (padding?.step_width ?? 1) == 1
   }
 
@@ -162,6 +162,11 @@ extension ConvolutionPass {
     let (height, width) = (shape.kernel_height, shape.kernel_width)
     let (down, across) = (shape.stride_height, shape.stride_width)
     let isDilated = maps.areDilated
+    if shape.groups > 1 {
+      let joined = Int64(groupsAtOnce(lanes: lanes))
+      return !readsPlanes && down == 1 && across == 1 && algorithm.filters(rows: height, columns: width)
+        && shape.groups % joined == 0 && joined * shape.input_channels % Int64(lanes) == 0
+    }
     if readsPlanes {
       // Two taps would have few products to save, and phases without a tap none.
       return !isDilated && min(down, across) > 1 && height > 2 * down && width > 2 * across

@@ -62,8 +62,10 @@ extension ConvolutionPass {
       return overPhases.cost(algorithm, images: images, lanes: lanes, costs, packsEachRun: packsEachRun)
         + Double(images * copies)
     }
-    let (inputs, outputs) = (Int(shape.input_channels), Int(shape.output_channels))
-    let outputBlocks = Double(Layout.blocks(of: outputs, lanes: lanes))
+    let groups = Int(shape.groups)
+    let outputBlocks = Double(Layout.blocks(of: groups * Int(shape.output_channels), lanes: lanes))
+    // Those that an output channel meets, of other groups too where they share its vector.
+    let inputs = Int(shape.input_channels) * (isGrouped && algorithm == .direct ? 1 : groupsAtOnce(lanes: lanes))
     let weightVectors = Double(inputs) * outputBlocks
     let taps = shape.kernel_height * shape.kernel_width
     let isStrided = shape.stride_width == 2
@@ -73,16 +75,21 @@ extension ConvolutionPass {
       places = Double(tiled.tiles_down * tiled.tiles_across * Int64(maps.count))
       weights = Double(sasuka_winograd_weights(&tiled))
       let points = Double(tiled.point_rows * tiled.point_columns)
-      let inputPoints = weights * Double(Layout.blocks(of: inputs, lanes: lanes))
+      let inputPoints = weights * Double(Layout.blocks(of: groups * Int(shape.input_channels), lanes: lanes))
       transforms = places * (inputPoints * costs.inputPoint + points * outputBlocks * costs.outputPoint)
+      // Groups have few products, so that it matters what the transforms take: for each point as long as a line has points.
+      if groups > 1 { transforms *= Double(tiled.point_rows + tiled.point_columns) / 12 }
     }
     if algorithm == .direct, shape.groups == 1 { places *= shareOfTaps }
     let arithmetic = Double(images) * places * weights * weightVectors
     let streaming = weights * weightVectors * costs.streaming
     let packing = packsEachRun ? weights * weightVectors * 20 : 0
-    let exposed = taps == 1 ? 0 : isStrided ? costs.exposedStrided : costs.exposed
+    var exposed = taps == 1 ? 0 : isStrided ? costs.exposedStrided : costs.exposed
+    if groups > 1, algorithm != .direct { exposed *= 3 }
     let time = max(arithmetic, streaming) + exposed * streaming + Double(images) * transforms + packing
-    if algorithm == .direct { return isStrided && taps == 1 ? costs.stridedPixel * time : time }
+    if algorithm == .direct {
+      return isStrided && taps == 1 ? costs.stridedPixel * time : isGrouped ? 1.4 * time : time
+    }
     if isStrided { return costs.stridedTile * time }
     guard algorithm.isLarge else { return time }
     // In a small layer large tiles are not worth their rounding.

@@ -47,6 +47,12 @@ struct ConvolutionPass {
   /// Whether all pixels are, without strides.
   var isPointwise: Bool { isOneByOne && shape.stride_height == 1 && shape.stride_width == 1 }
 
+  /// How many groups Winograd's products take for one: as many as have whole units of output channels.
+  func groupsAtOnce(lanes: Int) -> Int {
+    let width = 2 * lanes
+    return shape.groups == 1 ? 1 : width / greatestCommonDivisor(Int(shape.output_channels), width)
+  }
+
   /// What tells its packed weights from those of other passes over the same weights.
   func packing(for algorithm: ConvolutionAlgorithm) -> [Int] {
     [

@@ -22,6 +22,7 @@ extension Lowering {
     for reader: BandReader? = nil
   ) throws(SasukaError) {
     let shape = sasuka_winograd(pass.readsPlanes ? pass.overPhases : pass, algorithm, lanes: lanes)
+    let groups = Int(pass.shape.groups) / pass.groupsAtOnce(lanes: lanes)
     let images = self.shape(input)[0]
     let units = Layout.blocks(of: Int(shape.output_channels), lanes: lanes * Int(kernels.pointee.convolution_columns))
     let packed = try pack(shape, pass, algorithm, units: units, weight: weight, folded: folded)
@@ -40,7 +41,8 @@ extension Lowering {
       }
       self.algorithm = algorithm.name
       let run = WinogradRun(
-        shape, kernels: kernels, images: count, units: units, operands, imagePhases: phases?.floats ?? 0, pass.maps)
+        shape, kernels: kernels, images: count, units: units, groups: groups, operands,
+        imagePhases: phases?.floats ?? 0, pass.maps)
       if let reader {
         convolve(run, images: count, for: reader)
       } else {
@@ -56,10 +58,8 @@ extension Lowering {
     let wish = Lowering.tilesAtOnce(points: run.points * run.phases, inBands: false)
     run.divide(tilesAtOnce: wish, among: threads)
     let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
-    if run.blocks >= threads {
-      // Tall tiles read each weight seldom, and few tiles read it but once: best is to read all of them in order. Others go
-      // point by point, each of whose inputs stay in the cache: 20 % faster with 256 channels on AVX2.
-      run.allocate(tiles: run.tilesAtOnce, units: lanes == 16 || run.tilesAtOnce < 32 ? 1 : run.units)
+    if run.blocks >= threads || run.groups > 1 {
+      run.allocate(units: run.units)
       needWorkerScratch(bytes: (lines + run.scratchFloats) * MemoryLayout<Float>.stride)
       step(units: run.blocks) { block, context in
         let scratch = floats(context.workerScratch)
@@ -69,7 +69,7 @@ extension Lowering {
     }
     // Too few blocks for the threads: each takes some units of their output channels, when their input is transformed.
     run.shareUnits(among: threads)
-    run.allocate(tiles: run.tilesAtOnce, units: 1)
+    run.allocate(units: 1)
     needScratch(bytes: (run.phaseFloats + run.blocks * run.transformedFloats) * MemoryLayout<Float>.stride)
     needWorkerScratch(bytes: (lines + run.productFloats) * MemoryLayout<Float>.stride)
     step(units: run.blocks * run.inputBlocks) { number, context in
@@ -114,15 +114,61 @@ extension Lowering {
         phases.copyRow(row, from: source, to: floats(context.scratch))
       }
     }
-    let scratchFloats = 16 * (shape.kernel_height + 1) * shape.kernel_width * columns * width
-    needWorkerScratch(bytes: Int(scratchFloats) * MemoryLayout<Float>.stride)
-    prepare(units: units) { [shape] unit, context in
+    let scratchFloats = Int(16 * (shape.kernel_height + 1) * shape.kernel_width * columns * width)
+    let groups = JoinedGroups(pass.shape, strides, count: pass.groupsAtOnce(lanes: lanes))
+    needWorkerScratch(bytes: (scratchFloats + groups.floats) * MemoryLayout<Float>.stride)
+    // A group's units share a copy of its weights.
+    let unitsAtOnce = groups.floats == 0 ? 1 : groups.outputs / Int(columns * width)
+    prepare(units: units / unitsAtOnce) { [shape] number, context in
       var (shape, strides) = (shape, strides)
-      let weights = isTakenApart ? UnsafePointer(floats(context.scratch)) : source
-      kernel(
-        &shape, &strides, weights, scales, packed, floats(context.workerScratch), Int64(unit), Int64(unit) + 1)
+      var weights = isTakenApart ? UnsafePointer(floats(context.scratch)) : source
+      let scratch = floats(context.workerScratch)
+      if groups.floats > 0 { weights = groups.copy(number, of: weights, to: scratch + scratchFloats, &strides) }
+      let unit = Int64(number * unitsAtOnce)
+      kernel(&shape, &strides, weights, scales, packed, scratch, unit, unit + Int64(unitsAtOnce))
     }
     return UnsafePointer(packed)
+  }
+}
+
+/// Groups that are computed as one: between channels of different groups are zeros.
+private struct JoinedGroups {
+  private let shape: sasuka_convolution
+  private let strides: sasuka_weight_strides
+  private let count: Int
+
+  init(_ shape: sasuka_convolution, _ strides: sasuka_weight_strides, count: Int) {
+    (self.shape, self.strides, self.count) = (shape, strides, count)
+  }
+
+  /// Output channels of those that are one.
+  var outputs: Int { count * Int(shape.output_channels) }
+  /// Weights of a channel within its group, and with the zeros.
+  private var groupFloats: Int { Int(shape.input_channels * shape.kernel_height * shape.kernel_width) }
+  private var outputFloats: Int { count * groupFloats }
+  /// Floats of all their weights; 0 where there are no groups.
+  var floats: Int { shape.groups == 1 ? 0 : outputs * outputFloats }
+
+  /// Copies the weights of those of a number, and returns where those of the first would begin if all lay so.
+  func copy(
+    _ number: Int, of weights: UnsafePointer<Float>, to copy: UnsafeMutablePointer<Float>,
+    _ strides: inout sasuka_weight_strides
+  ) -> UnsafePointer<Float> {
+    copy.clear(count: floats)
+    let (taps, width) = (Int(shape.kernel_height * shape.kernel_width), Int(shape.kernel_width))
+    for output in 0..<outputs {
+      let (group, channel) = output.quotientAndRemainder(dividingBy: Int(shape.output_channels))
+      let from = weights + ((number * count + group) * Int(strides.group) + channel * Int(strides.output))
+      let to = copy + (output * outputFloats + group * groupFloats)
+      for weight in 0..<groupFloats {
+        let (input, tap) = (weight / taps, weight % taps)
+        to[weight] =
+          from[input * Int(strides.input) + tap / width * Int(strides.row) + tap % width * Int(strides.column)]
+      }
+    }
+    strides = sasuka_weight_strides(
+      group: 0, output: Int64(outputFloats), input: Int64(taps), row: Int64(width), column: 1)
+    return UnsafePointer(copy) - number * floats
   }
 }
 
@@ -137,9 +183,12 @@ private final class WinogradRun {
   private let kernels: sasuka_kernel_table
   private let operands: ConvolutionOperands
   private let maps: DilatedMaps
+  /// Channel blocks of a group's input, and of the output.
   let inputBlocks, outputBlocks: Int
-  /// Output-channel blocks of a unit, and units over the output channels.
+  /// Output-channel blocks of a unit, and units of a group.
   let columns, units: Int
+  /// Each of them is computed by itself, a few tiles after the others, from the blocks of its input to its units.
+  let groups: Int
   /// Tiles of the batch.
   let tiles: Int
   /// Floats of the images' phases at the beginning of the shared scratch; 0 where the input is read as it lies.
@@ -154,7 +203,7 @@ private final class WinogradRun {
 
   init(
     _ shape: sasuka_winograd, kernels: UnsafeMutablePointer<sasuka_kernel_table>, images: Int, units: Int,
-    _ operands: ConvolutionOperands, imagePhases: Int, _ maps: DilatedMaps
+    groups: Int, _ operands: ConvolutionOperands, imagePhases: Int, _ maps: DilatedMaps
   ) {
     self.shape = shape
     self.maps = maps
@@ -163,7 +212,8 @@ private final class WinogradRun {
     self.shape.output_image_stride = Int64(operands.outputImage)
     self.kernels = kernels.pointee
     self.operands = operands
-    self.units = units
+    self.groups = groups
+    self.units = units / groups
     let lanes = Int(kernels.pointee.vector_width)
     columns = Int(kernels.pointee.convolution_columns)
     inputBlocks = Layout.blocks(of: Int(shape.input_channels), lanes: lanes)
@@ -178,8 +228,8 @@ private final class WinogradRun {
   /// Cuts the batch into equal blocks of about so many tiles, of which each thread gets as many as the others.
   func divide(tilesAtOnce wish: Int, among threads: Int) {
     var count = max(1, (tiles + wish / 2) / wish)
-    if count > threads { count = count.dividedUp(by: threads) * threads }
-    tilesAtOnce = tiles.dividedUp(by: count)
+    if groups % threads != 0, count > threads || groups > 1 { count = count.dividedUp(by: threads) * threads }
+    tilesAtOnce = tiles.dividedUp(by: min(count, tiles))
   }
 
   /// Cuts it into as few blocks more as it takes for threads to share the units of all blocks about evenly.
@@ -190,19 +240,25 @@ private final class WinogradRun {
     tilesAtOnce = tiles.dividedUp(by: count)
   }
 
-  var blocks: Int { tiles.dividedUp(by: tilesAtOnce) }
+  private var tileBlocks: Int { tiles.dividedUp(by: tilesAtOnce) }
+
+  /// Blocks of tiles in one group after the other.
+  var blocks: Int { groups * tileBlocks }
 
   private func tiles(of block: Int) -> Range<Int> {
-    (block * tilesAtOnce)..<min((block + 1) * tilesAtOnce, tiles)
+    let first = block % tileBlocks * tilesAtOnce
+    return first..<min(first + tilesAtOnce, tiles)
   }
 
-  /// Lays out scratch for so many tiles and units of output channels.
-  func allocate(tiles: Int, units: Int) {
-    unitsAtOnce = units
-    shape.tile_stride = Int64(tiles)
+  /// Lays out scratch for a block of tiles, and decides how many of so many units of output channels are computed at once.
+  func allocate(units: Int) {
+    // Tall tiles read each weight seldom, and few tiles read it but once: best is to read all of them in order. Others go
+    // point by point, each of whose inputs stay in the cache: 20 % faster with 256 channels on AVX2.
+    unitsAtOnce = lanes == 16 || tilesAtOnce < 32 ? 1 : units
+    shape.tile_stride = Int64(tilesAtOnce)
     // A vector more, lest all points fall into one set of the cache.
-    shape.input_point_stride = Int64((phases * inputBlocks * tiles + 1) * lanes)
-    shape.output_point_stride = Int64((units * columns * tiles + 1) * lanes)
+    shape.input_point_stride = Int64((phases * inputBlocks * tilesAtOnce + 1) * lanes)
+    shape.output_point_stride = Int64((unitsAtOnce * columns * tilesAtOnce + 1) * lanes)
   }
 
   /// Floats of a block's transformed input, and of its products.
@@ -221,7 +277,11 @@ private final class WinogradRun {
     lines: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
-    compute(&shape, tiles(of: block), 0..<units, input(phases), transformed, lines, output: operands.output) { _, _ in }
+    let firstUnit = block / tileBlocks * units
+    compute(
+      &shape, tiles(of: block), firstUnit..<(firstUnit + units), input(phases), transformed, lines,
+      output: operands.output
+    ) { _, _ in }
   }
 
   /// Some tiles, from the input to some units of the output; `then` is called when some blocks of those are there.
@@ -230,11 +290,14 @@ private final class WinogradRun {
     _ transformed: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>,
     output: UnsafeMutablePointer<Float>, then: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
   ) {
-    transformInput(&shape, tiles, 0..<inputBlocks, input, transformed, lines)
+    let firstBlock = units.lowerBound / self.units * inputBlocks
+    transformInput(
+      &shape, tiles, firstBlock..<(firstBlock + inputBlocks), input,
+      transformed - firstBlock * tilesAtOnce * lanes, lines)
     for unit in stride(from: units.lowerBound, to: units.upperBound, by: unitsAtOnce) {
-      let blocks = multiply(
-        &shape, tiles, unit, transformed, products: transformed + transformedFloats, lines, output: output)
-      then(blocks, output)
+      let some = unit..<min(unit + unitsAtOnce, units.upperBound)
+      multiply(&shape, tiles, some, transformed, products: transformed + transformedFloats, lines, output: output)
+      then(blocks(of: some), output)
     }
   }
 
@@ -242,22 +305,20 @@ private final class WinogradRun {
     (units.lowerBound * columns)..<min(units.upperBound * columns, outputBlocks)
   }
 
-  /// Some tiles and as many units as are computed at once, from the transformed input to the output; returns which blocks.
-  @discardableResult
+  /// Some tiles and as many units as are computed at once, from the transformed input to the output.
   private func multiply(
-    _ shape: inout sasuka_winograd, _ tiles: Range<Int>, _ unit: Int, _ transformed: UnsafePointer<Float>,
+    _ shape: inout sasuka_winograd, _ tiles: Range<Int>, _ units: Range<Int>, _ transformed: UnsafePointer<Float>,
     products: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>
-  ) -> Range<Int> {
-    let endUnit = min(unit + unitsAtOnce, units)
+  ) {
     kernels.winograd_product!(
-      &shape, transformed, operands.packed, products, Int64(tiles.count), Int64(unit), Int64(endUnit))
-    let blocks = blocks(of: unit..<endUnit)
+      &shape, transformed, operands.packed, products, Int64(tiles.count), Int64(units.lowerBound),
+      Int64(units.upperBound))
+    let blocks = blocks(of: units)
     maps.forEach(of: tiles, &shape) { [lanes] shape, tiles, before, _, place in
       kernels.winograd_output!(
         &shape, products + before * lanes, operands.bias, output + place, lines, Int64(tiles.lowerBound),
         Int64(tiles.upperBound), Int64(blocks.lowerBound), Int64(blocks.upperBound), operands.epilogue)
     }
-    return blocks
   }
 
   /// Some tiles of some channel blocks of the input.
@@ -294,7 +355,7 @@ private final class WinogradRun {
     rowsAtOnce = rows.dividedUp(by: max(1, min((rows * tilesAcross + wish / 2) / wish, rows)))
     tilesAtOnce = rowsAtOnce * tilesAcross
     mapRows = rowsAtOnce * tileHeight + reader.span
-    allocate(tiles: tilesAtOnce, units: lanes == 16 || tilesAtOnce < 32 ? 1 : unitsOfPart)
+    allocate(units: unitsOfPart)
   }
 
   /// Rows of what is made of the output, as far as an equal share of the rows of tiles makes them. Where windows overlap, all
@@ -368,7 +429,8 @@ private final class WinogradRun {
     var shape = shape
     let (unit, block) = (number / blocks, number % blocks)
     multiply(
-      &shape, tiles(of: block), unit, scratch + phaseFloats + block * transformedFloats, products: products, lines,
+      &shape, tiles(of: block), unit..<(unit + 1), scratch + phaseFloats + block * transformedFloats,
+      products: products, lines,
       output: operands.output)
   }
 }

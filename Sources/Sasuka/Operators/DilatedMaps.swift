@@ -91,7 +91,8 @@ extension sasuka_winograd {
   init(_ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm, lanes: Int) {
     self.init()
     let (shape, rows, columns) = (pass.shape, pass.maps.rows, pass.maps.columns)
-    (input_channels, output_channels) = (shape.input_channels, shape.output_channels)
+    input_channels = Int64(pass.groupsAtOnce(lanes: lanes)) * shape.input_channels
+    output_channels = shape.groups * shape.output_channels
     (kernel_height, kernel_width) = (shape.kernel_height, shape.kernel_width)
     stride = shape.stride_width
     // A stride of 2 takes a kernel of 3 taps apart into one of 2 and one of 1.

@@ -98,6 +98,25 @@ import Testing
     #expect(faster > 0, "nothing but the direct algorithm")
   }
 
+  /// The same in groups: of a unit of output channels and of more, of several to a unit, of units that have not the channels of
+  /// whole groups, of other numbers of input than of output channels; where groups are dilated too.
+  @Test(arguments: [
+    (2, Extent(3), 1, (2, 32, 32), 13, 9), (5, Extent(3), 1, (4, 16, 16), 30, 31), (1, Extent(3), 1, (8, 8, 8), 14, 14),
+    (3, Extent(3), 1, (32, 4, 4), 9, 30), (2, Extent(3), 1, (4, 24, 24), 8, 11), (1, Extent(5), 1, (4, 8, 16), 13, 15),
+    (1, Extent(height: 1, width: 7), 1, (4, 16, 8), 9, 17), (2, Extent(3), 1, (16, 1, 2), 12, 12),
+    (1, Extent(3), 2, (2, 16, 80), 13, 9), (1, Extent(3), 1, (2, 64, 64), 7, 7),
+  ])
+  func fasterIsGrouped(
+    _ batch: Int, _ kernel: Extent, _ dilation: Int, _ groups: (count: Int, inputs: Int, outputs: Int), _ height: Int,
+    _ width: Int
+  ) throws {
+    let padding = Padding(top: kernel.height - 1, bottom: 0, left: 1, right: kernel.width - 1)
+    let faster = try expectFused(
+      batch, kernel, 1, Extent(dilation), padding, groups.count * groups.inputs, groups.count * groups.outputs, height,
+      width, groups: groups.count)
+    #expect(faster > 0, "nothing but the direct algorithm")
+  }
+
   /// A stride leaves no maps to be computed by, not even where the output is one pixel and they would be one.
   @Test(arguments: [7, 8, 14])
   func aStrideIsDilated(side: Int) throws {
@@ -108,7 +127,7 @@ import Testing
   @discardableResult
   private func expectFused(
     _ batch: Int, _ kernel: Extent, _ stride: Int, _ dilation: Extent, _ padding: Padding, _ channels: Int,
-    _ outputs: Int, _ height: Int, _ width: Int
+    _ outputs: Int, _ height: Int, _ width: Int, groups: Int = 1
   ) throws -> Int {
     var faster = 0
     func numbers(_ name: String, _ shape: [Int], _ low: Float = -1, _ high: Float = 1) -> HostTensor {
@@ -125,7 +144,7 @@ import Testing
       ) { (graph, values) throws(SasukaError) in
         let map = try graph.convolution(
           values[0], name: "conv", outputChannels: outputs, kernel: kernel, stride: Extent(stride),
-          padding: .explicit(padding), dilation: dilation)
+          padding: .explicit(padding), dilation: dilation, groups: groups)
         let normalized = mode == .evaluation ? try graph.batchNorm(map, name: "bn") : map
         let sum = try graph.add(normalized, graph.blockedInput(values[1]), name: "sum")
         // In training the kink would turn a rounding into another gradient.
@@ -133,7 +152,7 @@ import Testing
       }
       if mode == .training { run.upstream = numbers("gradient", result) }
       run.parameters = [
-        "conv.weight": numbers("weight", [outputs, channels, kernel.height, kernel.width]).floats,
+        "conv.weight": numbers("weight", [outputs, channels / groups, kernel.height, kernel.width]).floats,
         "conv.bias": numbers("bias", [outputs]).floats,
         "bn.weight": numbers("scale", [outputs], 0.5, 2).floats, "bn.bias": numbers("shift", [outputs]).floats,
         "bn.running_mean": numbers("mean", [outputs]).floats,
