@@ -393,7 +393,7 @@ typedef struct sasuka_model_options {
   /** From which the first weights are drawn; default 0. */
   uint64_t seed;
   /** Threads of forward, sessions and trainers of this model; 0 (the default): one for each processor that the thread which makes
-      them may use. */
+      them may use, or fewer for forward and sessions of a network so small that waking them would take longer. */
   int32_t threads, reserved;
   /** The host's own threads, used instead of the library's; NULL for none. */
   sasuka_parallel_for parallel_for;

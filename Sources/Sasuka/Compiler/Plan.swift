@@ -19,6 +19,29 @@ package struct Plan {
   /// Where a tensor lies in the arena, in floats; -1 where it does not lie there.
   package func offset(of value: Value) -> Int { offsets[value.index] }
 
+  /// Multiply-adds of a node, and the bytes of its inputs, parameters and outputs.
+  @inline(never)
+  func work(of node: Int) -> (multiplyAdds: Int, bytes: Int) {
+    let node = graph.nodes[node]
+    var (inputs, outputs): ([Shape], [Shape]) = ([], [])
+    var count = 0
+    for value in node.inputs { inputs.append(graph.shape(value)) }
+    for value in node.outputs { outputs.append(graph.shape(value)) }
+    for shape in inputs + outputs { count = saturatingSum(count, shape.count) }
+    let bytes = saturatingProduct(count, MemoryLayout<Float>.stride)
+    return (node.operation.multiplyAdds(inputs: inputs, outputs: outputs), bytes)
+  }
+
+  /// For how many threads a run has enough to do: waking one takes about as long as a million and a half multiply-adds or bytes.
+  var threadsWithWork: Int {
+    var work = 0
+    for node in graph.nodes.indices {
+      let (multiplyAdds, bytes) = self.work(of: node)
+      work = saturatingSum(work, saturatingSum(multiplyAdds, bytes))
+    }
+    return max(1, work / 1_500_000)
+  }
+
   /// Compiles a network for running; its outputs are the prediction and the values to observe.
   package static func evaluation(
     of graph: Graph, inputShapes: [Shape], observing values: [Value] = [], passes: PassChoice = PassChoice(),

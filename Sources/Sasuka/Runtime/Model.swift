@@ -115,14 +115,12 @@ package final class Model {
     parameters.markChanged()
   }
 
-  /// Threads that a run takes where its caller asks for `wish`; 0 is no wish.
-  package func threadCount(_ wish: Int) -> Int {
-    if wish > 0 { return wish }
-    return options.threads > 0 ? options.threads : max(1, Int(sasuka_allowed_processor_count()))
-  }
-
-  package func makePool(threads wish: Int = 0) -> ThreadPool {
-    ThreadPool(threads: threadCount(wish), host: options.host)
+  /// Threads for runs whose caller asks for `wish`; 0 is no wish, and then as the model's host does. Where that has none either,
+  /// there are as many as processors, but no more than a plan has work for.
+  package func makePool(threads wish: Int = 0, for plan: Plan? = nil) -> ThreadPool {
+    var count = wish > 0 ? wish : options.threads
+    if count <= 0 { count = min(Int(sasuka_allowed_processor_count()), plan?.threadsWithWork ?? .max) }
+    return ThreadPool(threads: count, host: options.host)
   }
 
   /// The result's shape for an input's.

@@ -66,15 +66,7 @@ package final class Profile {
 
   /// Multiply-adds of a row's node, and the bytes of its inputs, parameters and outputs; the steps of one node share them.
   package func work(_ row: Int) -> (multiplyAdds: Int, bytes: Int) {
-    guard let step = step(row) else { return (0, 0) }
-    let node = plan.graph.nodes[step.node]
-    var (inputs, outputs): ([Shape], [Shape]) = ([], [])
-    var count = 0
-    for value in node.inputs { inputs.append(plan.graph.shape(value)) }
-    for value in node.outputs { outputs.append(plan.graph.shape(value)) }
-    for shape in inputs + outputs { count = saturatingSum(count, shape.count) }
-    let bytes = saturatingProduct(count, MemoryLayout<Float>.stride)
-    return (node.operation.multiplyAdds(inputs: inputs, outputs: outputs), bytes)
+    step(row).map { plan.work(of: $0.node) } ?? (0, 0)
   }
 
   /// The last run's time of a row, and how much of it the calling thread waited for others.

@@ -56,8 +56,7 @@ package final class Session {
     var observed: [Value] = []
     for name in options.features { observed.append(try graph.output(ofModule: name)) }
     let lanes = model.kernels.lanes
-    let pool = model.makePool(threads: options.threads)
-    threads = pool.threadCount
+    var pool = model.makePool(threads: options.threads)
     let algorithms = options.algorithms ?? model.options.algorithms
     var shape = inputShape
     first = try options.mayBeCut ? Session.first(&graph, &shape, model, pool, options.passes, algorithms) : nil
@@ -68,6 +67,8 @@ package final class Session {
         : try Plan.evaluation(
           of: graph, inputShapes: [shape], observing: observed, passes: options.passes, lanes: lanes)
     }
+    if first == nil { pool = model.makePool(threads: options.threads, for: plan) }
+    threads = pool.threadCount
     features = options.features
     modelGate = model.gate
     progress = model.options.progress

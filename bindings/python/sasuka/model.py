@@ -178,7 +178,8 @@ def create_model(
     seed : int
         From which the first weights are drawn.
     threads : int
-        0: one for each processor that the calling thread may use.
+        0: one for each processor that the calling thread may use, or fewer for runs of a network so small that waking them would
+        take longer.
     exact : bool
         Whether to leave out algorithms that round more than plain sums do, Winograd's and Strassen's.
     """

@@ -225,10 +225,25 @@ def test_there_are_as_many_threads_as_processors_that_may_be_used() -> None:
     try:
         for allowed in (before, {max(before)}):
             os.sched_setaffinity(0, allowed)
-            with sasuka.create_model("squeezenet1_1") as model, model.session((1, 3, 64, 64)) as session:
+            with sasuka.create_model("squeezenet1_1") as model, model.session((1, 3, 224, 224)) as session:
                 assert session.tuning.splitlines()[0].endswith(f", threads {len(allowed)}")
     finally:
         os.sched_setaffinity(0, before)
+
+
+def test_small_networks_wake_no_thread_unless_asked_to() -> None:
+    graph = sasuka.Graph((1, 28, 28))
+    small = graph.conv2d(graph.input, "conv", 6, 5)
+    own = os.listdir("/proc/self/task")
+    with graph.model(small) as model, model.session((1, 1, 28, 28)) as session:
+        session(np.zeros((1, 1, 28, 28), dtype=np.float32))
+        assert session.tuning.splitlines()[0].endswith(", threads 1")
+        assert len(os.listdir("/proc/self/task")) <= len(own)
+        # A batch is not small.
+        with model.session((2048, 1, 28, 28)) as many:
+            assert many.tuning.splitlines()[0].endswith(f", threads {len(os.sched_getaffinity(0))}")
+    with graph.model(small, threads=2) as model, model.session((1, 1, 28, 28)) as session:
+        assert session.tuning.splitlines()[0].endswith(", threads 2")
 
 
 def test_a_call_costs_little() -> None:
