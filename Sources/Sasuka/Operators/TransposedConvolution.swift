@@ -1,13 +1,27 @@
 /// Two-dimensional transposed convolution, as PyTorch's ConvTranspose2d: the gradient of a convolution with respect to
 /// its input, used as a layer.
 ///
-/// Inputs: feature map [N, C, H, W], weight [C, O / groups, KH, KW], bias [O] where there is one.
+/// Inputs: feature map [N, C, H, W], weight [C, O / groups, KH, KW], bias [O] where there is one; then what its epilogue needs.
 package final class TransposedConvolution: Operator {
   package let kind = "transposed_convolution"
   package let layoutRule = LayoutRule.blocked
   private let attributes: TransposedConvolutionAttributes
+  private let epilogue: ConvolutionEpilogue
 
-  package init(_ attributes: TransposedConvolutionAttributes) { self.attributes = attributes }
+  package convenience init(_ attributes: TransposedConvolutionAttributes, hasBias: Bool) {
+    self.init(attributes, ConvolutionEpilogue(hasBias: hasBias))
+  }
+
+  private init(_ attributes: TransposedConvolutionAttributes, _ epilogue: ConvolutionEpilogue) {
+    (self.attributes, self.epilogue) = (attributes, epilogue)
+  }
+
+  package func absorbing(_ follower: Follower, mode: Mode) -> (any Operator)? {
+    guard mode == .evaluation else { return nil }
+    return epilogue.absorbing(follower).map { TransposedConvolution(attributes, $0) }
+  }
+
+  package func inputToOverwrite(_ node: Node) -> Int? { epilogue.adds ? node.inputs.count - 1 : nil }
 
   package func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] {
     let geometry = try attributes.geometry(input: inputs[0], weight: inputs[1])
@@ -37,7 +51,7 @@ package final class TransposedConvolution: Operator {
       }
       context.setGradient(ofInput: 1, try context.append(operation, [gradient, input])[0])
     }
-    if context.needs.count > 2, context.needs[2] {
+    if epilogue.hasBias, context.needs[2] {
       context.setGradient(ofInput: 2, try context.append(ChannelSums(), [gradient])[0])
     }
   }
@@ -47,7 +61,7 @@ package final class TransposedConvolution: Operator {
     let geometry = try attributes.geometry(input: lowering.shape(input), weight: lowering.shape(weight))
     try lowering.convolve(
       ConvolutionPass.inputGradient(geometry, lanes: lowering.lanes), input: input, weight: weight,
-      epilogue: ConvolutionEpilogue(hasBias: node.inputs.count > 2), node)
+      epilogue: epilogue, node)
   }
 }
 
@@ -143,6 +157,6 @@ extension Graph {
     }
     let fanIn = weightShape.count / channels
     let inputs = try [input] + weights(name, weightShape, biasCount: bias ? outputChannels : nil, fanIn: fanIn)
-    return try append(TransposedConvolution(attributes), name: name, inputs: inputs)[0]
+    return try append(TransposedConvolution(attributes, hasBias: bias), name: name, inputs: inputs)[0]
   }
 }
