@@ -2,16 +2,18 @@
 import CSystem
 
 extension sasuka_convolution {
-  var columns: Int {
+  var columns: Int { columns(lanes: lanes) }
+  var unitFloats: Int { unitFloats(lanes: lanes) }
+
+  // Of blocks of any width, for what packs weights.
+
+  func columns(lanes: Int) -> Int {
     withUnsafePointer(to: self) { Int(sasuka_convolution_columns($0, Int64(lanes), Int64(tileColumns))) }
   }
-  var units: Int {
-    withUnsafePointer(to: self) { Int(sasuka_convolution_units($0, Int64(lanes), Int64(tileColumns))) }
-  }
-  var unitFloats: Int {
+  func unitFloats(lanes: Int) -> Int {
     withUnsafePointer(to: self) { Int(sasuka_convolution_unit_floats($0, Int64(lanes), Int64(tileColumns))) }
   }
-  var gradientBlocks: Int {
+  func gradientBlocks(lanes: Int) -> Int {
     withUnsafePointer(to: self) { Int(sasuka_convolution_gradient_blocks($0, Int64(lanes), Int64(tileColumns))) }
   }
 }
@@ -29,9 +31,11 @@ struct ConvolutionUnit {
   let firstInput: Int
   let endInput: Int
 
-  /// - Parameter joinsNext: whether the next unit's channels, of one vector, are taken along.
-  init(_ shape: sasuka_convolution, _ unit: Int, joinsNext: Bool = false) {
-    let width = shape.columns &* lanes
+  /// - Parameters:
+  ///   - lanes: channels of a block.
+  ///   - joinsNext: whether the next unit's channels, of one vector, are taken along.
+  init(_ shape: sasuka_convolution, _ unit: Int, lanes: Int = Vector.scalarCount, joinsNext: Bool = false) {
+    let width = shape.columns(lanes: lanes) &* lanes
     let all = Int(shape.groups &* shape.output_channels)
     firstOutput = unit &* width
     outputs = min(joinsNext ? width &+ lanes : width, all &- firstOutput)

@@ -4,9 +4,11 @@ import CSystem
 /// The slot `convolution_depthwise_pack`.
 func depthwisePack(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
-  _ source: UnsafePointer<Float>?, _ packed: UnsafeMutablePointer<Float>?, _ firstBlock: Int64, _ endBlock: Int64
+  _ source: UnsafePointer<Float>?, _ packed: UnsafeMutablePointer<Float>?, _ firstBlock: Int64, _ endBlock: Int64,
+  _ lanes: Int64
 ) {
   guard let shape = shapePointer?.pointee, let strides = strides?.pointee, let source, let packed else { return }
+  let lanes = Int(lanes)
   let taps = Int(shape.kernel_height &* shape.kernel_width)
   var channel = Int(firstBlock) &* lanes
   while channel < Int(endBlock) &* lanes {
@@ -338,9 +340,10 @@ func depthwiseWeightGradient(
 func depthwiseGradientUnpack(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
   _ sums: UnsafePointer<Float>?, _ sumsStride: Int64, _ count: Int64, _ gradient: UnsafeMutablePointer<Float>?,
-  _ firstBlock: Int64, _ endBlock: Int64, _ epilogue: Int32
+  _ firstBlock: Int64, _ endBlock: Int64, _ epilogue: Int32, _ lanes: Int64
 ) {
   guard let shape = shapePointer?.pointee, let strides = strides?.pointee, let sums, let gradient else { return }
+  let lanes = Int(lanes)
   let taps = Int(shape.kernel_height &* shape.kernel_width)
   let adds = Epilogue(epilogue).adds
   var channel = Int(firstBlock) &* lanes

@@ -132,7 +132,7 @@ func convolutionWeightGradient(
     sumsRow: width)
   let from = input + block &* Int(shape.input_height &* shape.input_width) &* lanes
   let gradient = outputGradient + unit.firstOutput / lanes &* outputBlock
-  let to = sums + (Int(unitIndex) &* shape.gradientBlocks &+ Int(inputBlock)) &* blockFloats
+  let to = sums + (Int(unitIndex) &* shape.gradientBlocks(lanes: lanes) &+ Int(inputBlock)) &* blockFloats
   withUnsafePointer(to: pass) { pass in
     weightGradientRows(
       unit.columns, shape, pass, channels: channels, from, gradient, to, Int(firstRow), Int(endRow))

@@ -5,9 +5,11 @@ import CSystem
 /// The slot `convolution_grouped_pack`.
 func groupedPack(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
-  _ source: UnsafePointer<Float>?, _ packed: UnsafeMutablePointer<Float>?, _ firstBlock: Int64, _ endBlock: Int64
+  _ source: UnsafePointer<Float>?, _ packed: UnsafeMutablePointer<Float>?, _ firstBlock: Int64, _ endBlock: Int64,
+  _ lanes: Int64
 ) {
   guard let shape = shapePointer?.pointee, let strides = strides?.pointee, let source, let packed else { return }
+  let lanes = Int(lanes)
   let size = Int(shape.input_channels)
   let width = Int(shape.kernel_width)
   let taps = Int(shape.kernel_height) &* width

@@ -87,25 +87,28 @@ extension sasuka_weight_strides {
 func convolutionPack(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
   _ source: UnsafePointer<Float>?, _ scales: UnsafePointer<Float>?, _ packed: UnsafeMutablePointer<Float>?,
-  _ firstUnit: Int64, _ endUnit: Int64
+  _ firstUnit: Int64, _ endUnit: Int64, _ lanes: Int64
 ) {
   guard let shape = shapePointer?.pointee, let strides = strides?.pointee, let source, let packed else { return }
+  let lanes = Int(lanes)
   let taps = TapCopy(Int(shape.kernel_height), Int(shape.kernel_width), strides)
   var index = Int(firstUnit)
   while index < Int(endUnit) {
-    let unit = ConvolutionUnit(shape, index)
-    var place = packed + index &* shape.unitFloats
+    let unit = ConvolutionUnit(shape, index, lanes: lanes)
+    let unitFloats = shape.unitFloats(lanes: lanes)
+    var place = packed + index &* unitFloats
     // Zeros for outputs that are not real, and for inputs of other groups.
-    if shape.groups > 1 || unit.outputs % lanes > 0 { clear(place, shape.unitFloats) }
+    if shape.groups > 1 || unit.outputs % lanes > 0 { clear(place, unitFloats) }
+    let width = unit.columns &* lanes
     var channel = unit.firstInput
     while channel < unit.endInput {
       let blockEnd = min((channel / lanes &+ 1) &* lanes, unit.endInput)
       var output = 0
-      while output < unit.columns &* lanes {
-        packChannel(shape, taps, source, scales, place, unit, output, channel, blockEnd)
+      while output < width {
+        packChannel(shape, taps, source, scales, place, unit, width, output, channel, blockEnd)
         output &+= 1
       }
-      place += (blockEnd &- channel) &* taps.count &* unit.columns &* lanes
+      place += (blockEnd &- channel) &* taps.count &* width
       channel = blockEnd
     }
     index &+= 1
@@ -113,12 +116,12 @@ func convolutionPack(
 }
 
 /// The weights of one output channel, counted from the unit's first, for those input channels [first, end) of all groups that
-/// belong to its own; nothing for an output that is not real.
+/// belong to its own; nothing for an output that is not real. A unit has `width` of them.
 @inline(__always)
 private func packChannel(
   _ shape: sasuka_convolution, _ taps: TapCopy, _ source: UnsafePointer<Float>,
-  _ scales: UnsafePointer<Float>?, _ block: UnsafeMutablePointer<Float>, _ unit: ConvolutionUnit, _ output: Int,
-  _ first: Int, _ end: Int
+  _ scales: UnsafePointer<Float>?, _ block: UnsafeMutablePointer<Float>, _ unit: ConvolutionUnit, _ width: Int,
+  _ output: Int, _ first: Int, _ end: Int
 ) {
   let (channel, strides) = (unit.firstOutput &+ output, taps.strides)
   let group = shape.groups == 1 ? 0 : channel / Int(shape.output_channels)
@@ -126,7 +129,6 @@ private func packChannel(
   let isReal = output < unit.outputs
   let (from, to) = (max(first, groupStart), min(end, groupStart &+ Int(shape.input_channels)))
   // From one input channel to the next, and from one tap to the next.
-  let width = unit.columns &* lanes
   let tapStep = (end &- first) &* width
   // None of these channels may be of the output's group.
   if !isReal || from >= to { return }
@@ -195,17 +197,18 @@ struct TapCopy {
 func convolutionGradientUnpack(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
   _ sums: UnsafePointer<Float>?, _ sumsStride: Int64, _ count: Int64, _ gradient: UnsafeMutablePointer<Float>?,
-  _ firstUnit: Int64, _ endUnit: Int64, _ epilogue: Int32
+  _ firstUnit: Int64, _ endUnit: Int64, _ epilogue: Int32, _ lanes: Int64
 ) {
   guard let shape = shapePointer?.pointee, let strides = strides?.pointee, let sums, let gradient else { return }
+  let lanes = Int(lanes)
   let taps = Int(shape.kernel_height &* shape.kernel_width)
-  let width = shape.columns &* lanes
+  let width = shape.columns(lanes: lanes) &* lanes
   let blockFloats = taps &* lanes &* width
   let adds = Epilogue(epilogue).adds
   var index = Int(firstUnit)
   while index < Int(endUnit) {
-    let unit = ConvolutionUnit(shape, index)
-    let unitSums = sums + index &* shape.gradientBlocks &* blockFloats
+    let unit = ConvolutionUnit(shape, index, lanes: lanes)
+    let unitSums = sums + index &* shape.gradientBlocks(lanes: lanes) &* blockFloats
     let firstBlock = unit.firstInput / lanes
     var input = unit.firstInput
     while input < unit.endInput {

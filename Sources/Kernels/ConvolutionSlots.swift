@@ -5,29 +5,35 @@ import CSystem
 func fillConvolution(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.convolution_columns = Int32(tileColumns)
   table.pointee.pad = padBlocks
-  table.pointee.convolution_pack = convolutionPack
   table.pointee.convolution_forward = convolutionForward
   table.pointee.convolution_planar_forward = planarForward
   if lanes == 8 { table.pointee.convolution_joined_forward = joinedForward }
   if lanes >= 8 {
     table.pointee.strassen_product = strassenProduct
-    table.pointee.winograd_pack = winogradPack
     table.pointee.winograd_input = winogradInput
     table.pointee.winograd_product = winogradProduct
     table.pointee.winograd_output = winogradOutput
   }
   table.pointee.convolution_weight_gradient = convolutionWeightGradient
-  table.pointee.convolution_gradient_unpack = convolutionGradientUnpack
-  table.pointee.convolution_depthwise_pack = depthwisePack
   table.pointee.convolution_depthwise_forward = depthwiseForward
   table.pointee.convolution_depthwise_weight_gradient = depthwiseWeightGradient
-  table.pointee.convolution_depthwise_gradient_unpack = depthwiseGradientUnpack
   if lanes > 4 {
-    table.pointee.convolution_grouped_pack = groupedPack
     table.pointee.convolution_grouped_forward = groupedForward
   }
   table.pointee.channel_sums = channelSums
-  table.pointee.matrix_pack = matrixPack
   table.pointee.matrix_multiply = matrixMultiply
   table.pointee.matrix_dot = matrixDot
+}
+
+/// Fills the slots of what packs weights for these, and unpacks their gradients.
+func fillPacking(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
+  table.pointee.narrow.convolution_pack = convolutionPack
+  table.pointee.narrow.convolution_gradient_unpack = convolutionGradientUnpack
+  table.pointee.narrow.convolution_depthwise_pack = depthwisePack
+  table.pointee.narrow.convolution_depthwise_gradient_unpack = depthwiseGradientUnpack
+  table.pointee.narrow.matrix_pack = matrixPack
+  if lanes > 4 {
+    table.pointee.narrow.convolution_grouped_pack = groupedPack
+    table.pointee.narrow.winograd_pack = winogradPack
+  }
 }

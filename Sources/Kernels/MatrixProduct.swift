@@ -4,12 +4,13 @@ import CSystem
 /// The slot `matrix_pack`.
 func matrixPack(
   _ columns: Int64, _ depth: Int64, _ depthStride: Int64, _ columnStride: Int64, _ source: UnsafePointer<Float>?,
-  _ packed: UnsafeMutablePointer<Float>?, _ firstUnit: Int64, _ endUnit: Int64
+  _ packed: UnsafeMutablePointer<Float>?, _ firstUnit: Int64, _ endUnit: Int64, _ lanes: Int64
 ) {
   guard let source, let packed else { return }
+  let lanes = Int(lanes)
   var unit = Int(firstUnit)
   while unit < Int(endUnit) {
-    let part = MatrixUnit(columns: Int(columns), unit)
+    let part = MatrixUnit(columns: Int(columns), unit, lanes: lanes)
     let width = part.vectors &* lanes
     let from = source + part.first &* Int(columnStride)
     let to = packed + part.first &* Int(depth)
@@ -38,7 +39,8 @@ private struct MatrixUnit {
   let count: Int
   let vectors: Int
 
-  init(columns: Int, _ unit: Int) {
+  /// - Parameter lanes: columns of a vector.
+  init(columns: Int, _ unit: Int, lanes: Int = Vector.scalarCount) {
     first = unit &* tileColumns &* lanes
     count = min(tileColumns &* lanes, columns &- first)
     vectors = (count &+ lanes &- 1) / lanes

@@ -23,6 +23,7 @@ func fillWide(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
 /// Sets the narrow kernels.
 func fillNarrow(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   fillConversion(table)
+  fillPacking(table)
   fillOptimizer(table)
   fillSoftmax(table)
   fillLosses(table)

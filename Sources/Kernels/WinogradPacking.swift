@@ -11,10 +11,11 @@ private let inputsAtOnce = 16
 func winogradPack(
   _ shapePointer: UnsafePointer<sasuka_winograd>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
   _ source: UnsafePointer<Float>?, _ scales: UnsafePointer<Float>?, _ packed: UnsafeMutablePointer<Float>?,
-  _ scratch: UnsafeMutablePointer<Float>?, _ firstUnit: Int64, _ endUnit: Int64
+  _ scratch: UnsafeMutablePointer<Float>?, _ firstUnit: Int64, _ endUnit: Int64, _ lanes: Int64
 ) {
   guard let shape = shapePointer?.pointee, let strides = strides?.pointee else { return }
   guard let source, let packed, let scratch else { return }
+  let lanes = Int(lanes)
   let product = shape.product(tiles: 1)
   let weightsOfPair = withUnsafePointer(to: shape) { Int(sasuka_winograd_weights($0)) }
   var rows = WeightTransform(points: Int(shape.point_rows), taps: Int(shape.taps(shape.kernel_height)))
@@ -23,10 +24,10 @@ func winogradPack(
   let taps = TapCopy(Int(shape.kernel_height), Int(shape.kernel_width), strides)
   var index = Int(firstUnit)
   while index < Int(endUnit) {
-    let unit = ConvolutionUnit(product, index)
+    let unit = ConvolutionUnit(product, index, lanes: lanes)
     let width = unit.columns &* lanes
     let tapFloats = inputsAtOnce &* width
-    let to = packed + index &* weightsOfPair &* product.unitFloats
+    let to = packed + index &* weightsOfPair &* product.unitFloats(lanes: lanes)
     // [tap][input channel][output channel]; zeros behind the last output.
     if unit.outputs < width { clear(scratch, taps.count &* tapFloats) }
     var input = 0

@@ -224,14 +224,58 @@ typedef struct sasuka_resample {
 /* Every slot is a C function over pointers and sizes. Sizes are counts of elements unless a name says bytes.
    Activations are blocked: [batch][channel block][height][width][V], V = vector_width. */
 
-/* Slots whose kernels do not depend on the width of blocks: they compute the same bits with vectors of any width, and their time
-   is that of memory, or nothing beside the rest of a step. */
+/* Slots whose kernels do not depend on the width of blocks, or are told it: they compute the same bits with vectors of any width,
+   and their time is that of memory, or nothing beside the rest of a step. */
 typedef struct sasuka_narrow_kernels {
   /** Gathers `channels` rows of `area` floats into one channel block [area][width], of a multiple of 4 channels; lanes without
       a channel become 0. */
   void (*layout_block)(const float *plain, float *blocked, ptrdiff_t channels, ptrdiff_t area, ptrdiff_t width);
   /** The inverse: scatters one channel block [area][width] into `channels` rows of `area` floats. */
   void (*layout_unblock)(const float *blocked, float *plain, ptrdiff_t channels, ptrdiff_t area, ptrdiff_t width);
+
+  /* Weights of convolutions and matrix products; `v` is the width of blocks, vector_width. */
+
+  /** Packs weights for convolution_forward: sasuka_convolution_packed_floats floats, of which units [first_unit, end_unit)
+      (sasuka_convolution_units of them, independent) are written, each a stretch of its own. Each output channel's weights
+      are multiplied by its scale, unless `scales` is NULL. */
+  void (*convolution_pack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides, const float *source,
+                           const float *scales, float *packed, int64_t first_unit, int64_t end_unit, int64_t v);
+
+  /** gradient (= or += with SASUKA_EPILOGUE_ADD) the sum, in order, of `count` buffers of sums, `sums_stride` floats apart,
+      written at the strides of the weights. Unit: one of sasuka_convolution_units. */
+  void (*convolution_gradient_unpack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
+                                      const float *sums, int64_t sums_stride, int64_t count, float *gradient,
+                                      int64_t first_unit, int64_t end_unit, int32_t epilogue, int64_t v);
+
+  /** Depthwise (input_channels = output_channels = 1): weights packed as [channel blocks][kernel_height][kernel_width][V].
+      Unit: one channel block. strides.output and .input are not used. */
+  void (*convolution_depthwise_pack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
+                                     const float *source, float *packed, int64_t first_block, int64_t end_block,
+                                     int64_t v);
+
+  /** As convolution_gradient_unpack. Unit: one channel block. */
+  void (*convolution_depthwise_gradient_unpack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
+                                                const float *sums, int64_t sums_stride, int64_t count, float *gradient,
+                                                int64_t first_block, int64_t end_block, int32_t epilogue, int64_t v);
+
+  /** Groups of 4 or 8 input and as many output channels, fewer than V, or NULL where there is no such kernel: weights packed
+      as [channel blocks][kernel_height][kernel_width][input channels of a group][V]. Unit: one channel block. */
+  void (*convolution_grouped_pack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
+                                   const float *source, float *packed, int64_t first_block, int64_t end_block,
+                                   int64_t v);
+
+  /** Packs transformed weights as [unit][point][phase][input channel][columns * V]: sasuka_winograd_weights times
+      sasuka_convolution_packed_floats of a 1 x 1 convolution between these channels. Each output channel's weights are
+      multiplied by its scale, unless `scales` is NULL. `packed` is aligned to a vector; `scratch` has
+      16 * (kernel_height + 1) * kernel_width * columns * V floats. Unit: one of that convolution's units. */
+  void (*winograd_pack)(const sasuka_winograd *shape, const sasuka_weight_strides *strides, const float *source,
+                        const float *scales, float *packed, float *scratch, int64_t first_unit, int64_t end_unit,
+                        int64_t v);
+
+  /** Packs columns of B [depth][columns], whose element (k, column) is source[k * depth_stride + column * column_stride],
+      into sasuka_matrix_packed_floats floats. Unit: one of sasuka_matrix_units groups of columns. */
+  void (*matrix_pack)(int64_t columns, int64_t depth, int64_t depth_stride, int64_t column_stride, const float *source,
+                      float *packed, int64_t first_unit, int64_t end_unit, int64_t v);
 
   /** Optimiser steps over `count` elements; weights and state change in place. State that an option does not use may be
       NULL. */
@@ -289,12 +333,6 @@ typedef struct sasuka_kernel_table {
   void (*pad)(const sasuka_padding *padding, const float *source, float *destination, int64_t first_block,
               int64_t end_block);
 
-  /** Packs weights for convolution_forward: sasuka_convolution_packed_floats floats, of which units [first_unit, end_unit)
-      (sasuka_convolution_units of them, independent) are written, each a stretch of its own. Each output channel's weights
-      are multiplied by its scale, unless `scales` is NULL. */
-  void (*convolution_pack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides, const float *source,
-                           const float *scales, float *packed, int64_t first_unit, int64_t end_unit);
-
   /** One image, rows [first_row, end_row) of the output, output channels of unit `unit` of sasuka_convolution_units.
       `packed` and `output` point at their starts, whatever the unit. `bias` [groups * output_channels] or NULL. */
   void (*convolution_forward)(const sasuka_convolution *shape, const float *input, const float *packed, const float *bias,
@@ -326,13 +364,6 @@ typedef struct sasuka_kernel_table {
 
   /* Winograd, where a table has it; NULL in those that have not. */
 
-  /** Packs transformed weights as [unit][point][phase][input channel][columns * V]: sasuka_winograd_weights times
-      sasuka_convolution_packed_floats of a 1 x 1 convolution between these channels. Each output channel's weights are
-      multiplied by its scale, unless `scales` is NULL. `packed` is aligned to a vector; `scratch` has
-      16 * (kernel_height + 1) * kernel_width * columns * V floats. Unit: one of that convolution's units. */
-  void (*winograd_pack)(const sasuka_winograd *shape, const sasuka_weight_strides *strides, const float *source,
-                        const float *scales, float *packed, float *scratch, int64_t first_unit, int64_t end_unit);
-
   /** Tiles [first_tile, end_tile), of which the first becomes tile 0 of `transformed`, of some channel blocks of the
       input. `scratch` has sasuka_winograd_scratch_floats floats, for winograd_output too. */
   void (*winograd_input)(const sasuka_winograd *shape, const float *input, float *transformed, float *scratch,
@@ -358,26 +389,10 @@ typedef struct sasuka_kernel_table {
                                       float *sums, int64_t unit, int64_t input_block, int64_t first_row,
                                       int64_t end_row);
 
-  /** gradient (= or += with SASUKA_EPILOGUE_ADD) the sum, in order, of `count` buffers of sums, `sums_stride` floats apart,
-      written at the strides of the weights. Unit: one of sasuka_convolution_units. */
-  void (*convolution_gradient_unpack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
-                                      const float *sums, int64_t sums_stride, int64_t count, float *gradient,
-                                      int64_t first_unit, int64_t end_unit, int32_t epilogue);
-
-  /** Depthwise (input_channels = output_channels = 1): weights packed as [channel blocks][kernel_height][kernel_width][V].
-      Unit: one channel block. strides.output and .input are not used. */
-  void (*convolution_depthwise_pack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
-                                     const float *source, float *packed, int64_t first_block, int64_t end_block);
-
   /** One image (without its border: see sasuka_convolution.top), one channel block, a range of output rows. */
   void (*convolution_depthwise_forward)(const sasuka_convolution *shape, const float *input, const float *packed,
                                         const float *bias, float *output, int64_t block, int64_t first_row,
                                         int64_t end_row, int32_t epilogue);
-
-  /** Groups of 4 or 8 input and as many output channels, fewer than V, or NULL where there is no such kernel: weights packed
-      as [channel blocks][kernel_height][kernel_width][input channels of a group][V]. Unit: one channel block. */
-  void (*convolution_grouped_pack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
-                                   const float *source, float *packed, int64_t first_block, int64_t end_block);
 
   /** One image, padded, one channel block, a range of output rows. */
   void (*convolution_grouped_forward)(const sasuka_convolution *shape, const float *input, const float *packed,
@@ -389,21 +404,11 @@ typedef struct sasuka_kernel_table {
                                                 const float *output_gradient, float *sums, int64_t block,
                                                 int64_t first_row, int64_t end_row);
 
-  /** As convolution_gradient_unpack. Unit: one channel block. */
-  void (*convolution_depthwise_gradient_unpack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
-                                                const float *sums, int64_t sums_stride, int64_t count, float *gradient,
-                                                int64_t first_block, int64_t end_block, int32_t epilogue);
-
   /** sums[lane] (= or +=), lane < lanes <= V, the sum over `images` and `pixels` of one channel block of a blocked map:
       map[image * image_stride + pixel * V + lane]. Accumulated in float64. The bias gradient. Unit: one channel block;
       `map` and `sums` point at that block. */
   void (*channel_sums)(const float *map, int64_t images, int64_t image_stride, int64_t pixels, int64_t lanes, float *sums,
                        int32_t epilogue);
-
-  /** Packs columns of B [depth][columns], whose element (k, column) is source[k * depth_stride + column * column_stride],
-      into sasuka_matrix_packed_floats floats. Unit: one of sasuka_matrix_units groups of columns. */
-  void (*matrix_pack)(int64_t columns, int64_t depth, int64_t depth_stride, int64_t column_stride, const float *source,
-                      float *packed, int64_t first_unit, int64_t end_unit);
 
   /** Rows [first_row, end_row) of the columns of unit `unit`. `bias` [columns] or NULL. Linear with W [out][in]:
       forward  y = x W^T + b: pack W with depth_stride 1, column_stride in (columns = out, depth = in).

@@ -102,6 +102,7 @@ extension Lowering {
     _ pass: ConvolutionPass, weight: Value, folded: FoldedNormalization?, channels: Int
   ) throws(SasukaError) -> UnsafePointer<Float> {
     let (width, columns) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
+    let kernels = kernels.pointee.narrow
     var shape = pass.shape
     let source = UnsafePointer(pointer(weight)) + pass.weightOffset
     let strides = pass.weightStrides
@@ -110,10 +111,10 @@ extension Lowering {
       let blockFloats = lanes * Int(shape.input_channels * shape.kernel_height * shape.kernel_width)
       let packed = try packedMemory(pass.packing(for: .direct), floats: blocks * blockFloats)
       let kernel =
-        pass.isGrouped ? kernels.pointee.convolution_grouped_pack! : kernels.pointee.convolution_depthwise_pack!
+        pass.isGrouped ? kernels.convolution_grouped_pack! : kernels.convolution_depthwise_pack!
       prepare(units: 1) { _, _ in
         var (shape, strides) = (shape, strides)
-        kernel(&shape, &strides, source, packed, 0, Int64(blocks))
+        kernel(&shape, &strides, source, packed, 0, Int64(blocks), width)
       }
       if let folded {
         scale(packed, by: folded, units: blocks, unitFloats: blockFloats, width: lanes, channels: channels)
@@ -123,11 +124,11 @@ extension Lowering {
     let floats = Int(sasuka_convolution_packed_floats(&shape, width, columns))
     let packed = try packedMemory(pass.packing(for: .direct), floats: floats)
     let units = sasuka_convolution_units(&shape, width, columns)
-    let kernel = kernels.pointee.convolution_pack!
+    let kernel = kernels.convolution_pack!
     let scales = folded?.scales
     prepare(units: Int(units)) { unit, _ in
       var (shape, strides) = (shape, strides)
-      kernel(&shape, &strides, source, scales, packed, Int64(unit), Int64(unit) + 1)
+      kernel(&shape, &strides, source, scales, packed, Int64(unit), Int64(unit) + 1, width)
     }
     return UnsafePointer(packed)
   }

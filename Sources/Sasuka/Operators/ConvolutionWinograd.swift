@@ -103,7 +103,7 @@ extension Lowering {
     let packedFloats = sasuka_matrix_packed_floats(shape.output_channels, shape.input_channels, width, columns)
     let packed = try packedMemory(
       blockPass.packing(for: algorithm), floats: Int(sasuka_winograd_weights(&shape) * packedFloats))
-    let (strides, kernel) = (blockPass.weightStrides, kernels.pointee.winograd_pack!)
+    let (strides, kernel) = (blockPass.weightStrides, kernels.pointee.narrow.winograd_pack!)
     let (source, scales) = (UnsafePointer(pointer(weight)) + pass.weightOffset, folded.map { UnsafePointer($0.scales) })
     let isTakenApart = pass.readsPlanes
     if isTakenApart {
@@ -125,7 +125,7 @@ extension Lowering {
       let scratch = floats(context.workerScratch)
       if groups.floats > 0 { weights = groups.copy(number, of: weights, to: scratch + scratchFloats, &strides) }
       let unit = Int64(number * unitsAtOnce)
-      kernel(&shape, &strides, weights, scales, packed, scratch, unit, unit + Int64(unitsAtOnce))
+      kernel(&shape, &strides, weights, scales, packed, scratch, unit, unit + Int64(unitsAtOnce), width)
     }
     return UnsafePointer(packed)
   }

@@ -109,11 +109,11 @@ extension Lowering {
       ? try packedMemory([sizes.isBTransposed ? 1 : 0], floats: floats) : try persistent(floats: floats)
     let units = Int(sasuka_matrix_units(columns, width, groupWidth))
     let (a, b, c) = (UnsafePointer(pointer(left)), UnsafePointer(pointer(right)), pointer(output))
-    let packKernel = kernels.pointee.matrix_pack!
+    let packKernel = kernels.pointee.narrow.matrix_pack!
     let pack: Step.Body = { unit, _ in
       packKernel(
         columns, depth, sizes.isBTransposed ? 1 : columns, sizes.isBTransposed ? depth : 1, b, packed, Int64(unit),
-        Int64(unit) + 1)
+        Int64(unit) + 1, width)
     }
     if graph.isParameter(right) { prepare(units: units, pack) } else { step(units: units, pack) }
     let product = sasuka_matrix_product(

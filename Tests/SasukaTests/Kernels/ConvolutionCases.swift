@@ -233,7 +233,9 @@ struct ConvolutionDriver {
     let units = sasuka_convolution_units(&shape, Int64(v), columns)
     var packed = [Float](
       repeating: .nan, count: Int(sasuka_convolution_packed_floats(&shape, Int64(v), columns)))
-    for unit in 0..<units { table.convolution_pack(&shape, &strides, weights, nil, &packed, unit, unit + 1) }
+    for unit in 0..<units {
+      table.narrow.convolution_pack(&shape, &strides, weights, nil, &packed, unit, unit + 1, Int64(v))
+    }
     let last = joinsLast ? units - 2 : units - 1
     for unit in 0...last {
       let forward = joinsLast && unit == last ? table.convolution_joined_forward! : table.convolution_forward!
@@ -250,7 +252,8 @@ struct ConvolutionDriver {
     (shape.input_height, shape.input_width) = (Int64(c.height), Int64(c.width))
     (shape.top, shape.left) = (Int64(c.top), Int64(c.left))
     return runBlocks(
-      reference, shape, input: blocked(reference.input, channels: c.groups), pack: table.convolution_depthwise_pack,
+      reference, shape, input: blocked(reference.input, channels: c.groups),
+      pack: table.narrow.convolution_depthwise_pack,
       forward: table.convolution_depthwise_forward)
   }
 
@@ -260,7 +263,7 @@ struct ConvolutionDriver {
     return runBlocks(
       reference, shape(c),
       input: padded(blocked(reference.input, channels: c.inputChannels), channels: c.inputChannels, border(c)),
-      pack: table.convolution_grouped_pack, forward: table.convolution_grouped_forward)
+      pack: table.narrow.convolution_grouped_pack, forward: table.convolution_grouped_forward)
   }
 
   /// A kernel whose unit is one channel block, three rows at a time.
@@ -269,7 +272,7 @@ struct ConvolutionDriver {
     pack:
       @convention(c) (
         UnsafePointer<sasuka_convolution>?, UnsafePointer<sasuka_weight_strides>?, UnsafePointer<Float>?,
-        UnsafeMutablePointer<Float>?, Int64, Int64
+        UnsafeMutablePointer<Float>?, Int64, Int64, Int64
       ) -> Void,
     forward:
       @convention(c) (
@@ -284,7 +287,7 @@ struct ConvolutionDriver {
     var packed = [Float](repeating: .nan, count: Int(blocks) * c.inputs * c.taps * v)
     var output = [Float](repeating: .nan, count: Int(blocks * shape.output_block_stride))
     for block in 0..<blocks {
-      pack(&shape, &strides, reference.weights, &packed, block, block + 1)
+      pack(&shape, &strides, reference.weights, &packed, block, block + 1, Int64(v))
       for row in stride(from: 0, to: shape.output_height, by: 3) {
         forward(&shape, input, packed, reference.bias, &output, block, row, min(row + 3, shape.output_height), 0)
       }
@@ -309,7 +312,7 @@ struct ConvolutionDriver {
       repeating: .nan, count: Int(sasuka_convolution_packed_floats(&shape, Int64(v), columns)))
     var output = [Float](repeating: .nan, count: (c.outputs + v - 1) / v * Int(shape.output_block_stride))
     for unit in 0..<units {
-      table.convolution_pack(&shape, &strides, reference.weights, nil, &packed, unit, unit + 1)
+      table.narrow.convolution_pack(&shape, &strides, reference.weights, nil, &packed, unit, unit + 1, Int64(v))
       table.convolution_planar_forward(
         &shape, image, packed, reference.bias, &output, unit, 0, shape.output_height, 0)
     }
@@ -327,7 +330,8 @@ struct ConvolutionDriver {
     var result = [Float](repeating: .nan, count: reference.weights.count)
     for block in 0..<blocks {
       table.convolution_depthwise_weight_gradient(&shape, input, gradient, &sums, block, 0, shape.output_height)
-      table.convolution_depthwise_gradient_unpack(&shape, &strides, sums, 0, 1, &result, block, block + 1, 0)
+      table.narrow.convolution_depthwise_gradient_unpack(
+        &shape, &strides, sums, 0, 1, &result, block, block + 1, 0, Int64(v))
     }
     return result
   }
@@ -371,8 +375,8 @@ struct ConvolutionDriver {
               &shape, input, gradient, sums.baseAddress! + Int(row % 2) * floats, unit, block, row, row + 1)
           }
         }
-        table.convolution_gradient_unpack(
-          &shape, &strides, sums.baseAddress!, Int64(floats), 2, &result, unit, unit + 1, 0)
+        table.narrow.convolution_gradient_unpack(
+          &shape, &strides, sums.baseAddress!, Int64(floats), 2, &result, unit, unit + 1, 0, Int64(v))
       }
     }
     return result

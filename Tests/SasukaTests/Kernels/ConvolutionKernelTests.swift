@@ -78,7 +78,7 @@ import Testing
         rows: Int64(rows), columns: Int64(columns), depth: Int64(depth), a_row_stride: Int64(depth),
         a_depth_stride: 1, c_row_stride: Int64(columns))
       for unit in 0..<units {
-        table.matrix_pack(Int64(columns), Int64(depth), Int64(columns), 1, b, &packed, unit, unit + 1)
+        table.narrow.matrix_pack(Int64(columns), Int64(depth), Int64(columns), 1, b, &packed, unit, unit + 1, v)
         table.matrix_multiply(&product, a, packed, bias, &result, unit, 0, Int64(rows), 0)
       }
       expectClose(result, expected, terms: depth + 1, "\(name) \(rows) x \(columns) x \(depth)")

@@ -262,7 +262,7 @@ private struct WinogradDriver {
     let scales = [Float](repeating: 2, count: 2 * units * v)
     let halves = reference.weights.map { $0 / 2 }
     for unit in 0..<Int64(units) {
-      table.winograd_pack(&sizes, &strides, halves, scales, packed, &scratch, unit, unit + 1)
+      table.narrow.winograd_pack(&sizes, &strides, halves, scales, packed, &scratch, unit, unit + 1, Int64(v))
     }
     var lines = [Float](repeating: .nan, count: Int(sasuka_winograd_scratch_floats(Int64(v))))
     var transformed = [Float](repeating: .nan, count: Int(points * sizes.input_point_stride))

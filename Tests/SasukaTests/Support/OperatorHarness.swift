@@ -79,8 +79,14 @@ enum TestedKernels: CaseIterable, CustomStringConvertible {
   }
 
   var table: KernelTable {
-    self == .portable16
-      ? KernelTable(.baseline, fill: KernelsPortable16.fill) : KernelTable(instructionSet)
+    guard self == .portable16 else { return KernelTable(instructionSet) }
+    return KernelTable(.baseline) { slots in
+      KernelsPortable16.fill(slots)
+      // As AVX-512's table has them, where they can be run: packed for blocks of 16 by vectors of 8.
+      if InstructionSet.available.contains(.avx2) {
+        withExtendedLifetime(KernelTable(.avx2)) { slots.pointee.narrow = $0.slots.pointee.narrow }
+      }
+    }
   }
 
   var description: String { self == .portable16 ? "portable16" : instructionSet.name }
