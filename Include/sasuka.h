@@ -741,7 +741,7 @@ sasuka_status sasuka_session_create(sasuka_model *model, const int64_t *input_sh
                                     const sasuka_session_options *options, sasuka_session **session);
 void sasuka_session_destroy(sasuka_session *session);
 
-/** Runs the network; allocates nothing. */
+/** Runs the network; allocates nothing. Where it is cancelled, `output` may have been written to. */
 sasuka_status sasuka_session_run(sasuka_session *session, const sasuka_tensor *input, sasuka_tensor *output);
 sasuka_status sasuka_session_output_shape(const sasuka_session *session, int64_t *shape, int32_t *rank);
 

@@ -15,6 +15,8 @@ package struct Plan {
   /// Whether the network's input may stay where the host has it, as all that reads it are convolutions of planes and copies to
   /// blocks.
   let lendsInput: Bool
+  /// Whether the first output may be written where the host wants it, as it is a copy from blocks that nothing else reads.
+  let lendsOutput: Bool
 
   /// Where a tensor lies in the arena, in floats; -1 where it does not lie there.
   package func offset(of value: Value) -> Int { offsets[value.index] }
@@ -158,7 +160,7 @@ package struct Plan {
     return Plan(
       graph: converted, mode: mode, layouts: layouts, offsets: memory.offsets, arenaFloatCount: memory.floatCount,
       firstUpdate: firstUpdate, updated: converted.parameterPlaces(of: firstUpdate..<converted.nodes.count),
-      lendsInput: lendsInput(converted, layouts))
+      lendsInput: lendsInput(converted, layouts), lendsOutput: lendsOutput(converted))
   }
 
   private static func lendsInput(_ graph: Graph, _ layouts: [Layout]) -> Bool {
@@ -169,6 +171,16 @@ package struct Plan {
         !$0.inputs.contains(input) || $0.operation is Convolution || $0.operation is BandedConvolution
           || $0.operation is ConvertLayout
       }
+  }
+
+  private static func lendsOutput(_ graph: Graph) -> Bool {
+    let output = graph.outputs[0]
+    var isCopy = false
+    for node in graph.nodes {
+      if node.inputs.contains(output) { return false }
+      if node.outputs.contains(output) { isCopy = node.operation is ConvertLayout }
+    }
+    return isCopy && !graph.outputs.dropFirst().contains(output)
   }
 }
 

@@ -19,7 +19,7 @@ package final class ConvertLayout: Operator {
     let blocks = Layout.blocks(of: shape[1], lanes: lanes)
     let (channels, area) = (shape[1], shape[2] * shape[3])
     let own = lowering.isLent(node.inputs[0]) ? nil : UnsafePointer(lowering.pointer(node.inputs[0]))
-    let to = lowering.pointer(node.outputs[0])
+    let (ownTarget, isLent) = (lowering.pointer(node.outputs[0]), lowering.isLentForOutput(node.outputs[0]))
     let kernels = lowering.kernels.pointee.narrow
     let kernel = toBlocked ? kernels.layout_block : kernels.layout_unblock
     let toBlocked = toBlocked
@@ -28,6 +28,7 @@ package final class ConvertLayout: Operator {
       let (width, stride) = (blocks * lanes, toBlocked ? channels : blocks * lanes)
       lowering.step(units: shape[0]) { image, context in
         let from = own ?? context.input
+        let to = (isLent ? context.output : nil) ?? ownTarget
         let target = to + image * (toBlocked ? width : channels)
         target.copy(from: from + image * stride, count: channels)
         if toBlocked { (target + channels).clear(count: width - channels) }
@@ -36,6 +37,7 @@ package final class ConvertLayout: Operator {
     }
     lowering.step(units: shape[0] * blocks) { unit, context in
       let from = own ?? context.input
+      let to = (isLent ? context.output : nil) ?? ownTarget
       let (image, block) = (unit / blocks, unit % blocks)
       let plain = (image * channels + block * lanes) * area
       let blocked = unit * area * lanes

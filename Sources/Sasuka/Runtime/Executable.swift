@@ -68,6 +68,18 @@ package final class Executable {
     return UnsafePointer(inputPointer(0))
   }
 
+  /// Where a run may write its first output for the host, which has read `input` from where `take` said: the tensor itself, if it
+  /// is laid out so and apart from the input, which some steps may read later.
+  func place(for output: HostTensor, apartFrom input: UnsafePointer<Float>?) -> UnsafeMutablePointer<Float>? {
+    guard plan.lendsOutput, let numbers = output.rowMajorFloats else { return nil }
+    if let input, input < numbers + outputShape(0).count,
+      numbers < input + plan.graph.shape(plan.graph.inputs[0]).count
+    {
+      return nil
+    }
+    return UnsafeMutablePointer(mutating: numbers)
+  }
+
   /// Where output `place` lies after a run, row-major.
   package func outputPointer(_ place: Int) -> UnsafeMutablePointer<Float> { pointer(plan.graph.outputs[place]) }
 
@@ -89,6 +101,7 @@ package final class Executable {
   /// - Parameters:
   ///   - stage: what the run is, for `progress`.
   ///   - input: what `take` returned; nil where the input was written to its place.
+  ///   - output: what `place(for:apartFrom:)` returned.
   ///   - progress: told on this thread every 20 ms until the model begins to change; may stop the run.
   ///   - profile: where given, takes the time of each step.
   ///   - releasing: whether to let go of the parameters' own numbers of each kernel that is read packed only, as soon as it
@@ -96,8 +109,9 @@ package final class Executable {
   /// - Throws: `cancelled`; the model is then as it was but for what has been released, gradients and outputs are not.
   ///   `wrongState` where numbers are needed that have been released.
   package func run(
-    _ stage: StaticString, input: UnsafePointer<Float>? = nil, random: RandomState = RandomState(seed: 0, iteration: 0),
-    progress: ProgressFunction? = nil, nodes: Range<Int>? = nil, profile: Profile? = nil, releasing: Bool = false
+    _ stage: StaticString, input: UnsafePointer<Float>? = nil, output: UnsafeMutablePointer<Float>? = nil,
+    random: RandomState = RandomState(seed: 0, iteration: 0), progress: ProgressFunction? = nil,
+    nodes: Range<Int>? = nil, profile: Profile? = nil, releasing: Bool = false
   ) throws(SasukaError) {
     let mode = sasuka_flush_denormals()
     defer { sasuka_restore_denormals(mode) }
@@ -110,10 +124,10 @@ package final class Executable {
         watch.done = place
         watch.ask()
         try watch.check()
-        perform(step, input, random, watch)
+        perform(step, input, output, random, watch)
         try watch.check()
       } else {
-        perform(step, input, random, nil)
+        perform(step, input, output, random, nil)
       }
       profile?.lap(Profile.firstStep + place, waited: pool.nanosecondsWaited)
     }
@@ -145,7 +159,7 @@ package final class Executable {
     guard places.contains(where: { parameters.hasChanged($0, since: version) }) else { return }
     if step.packed != nil { try parameters.requireNumbers(places) }
     watch?.ask()
-    perform(step, nil, random, watch)
+    perform(step, nil, nil, random, watch)
     try watch?.check()
   }
 
@@ -164,7 +178,10 @@ package final class Executable {
   /// Whether a node reads weights in the order in which they have been packed for whoever needs them so.
   private func isPacked(_ node: Int) -> Bool { preparations.contains { $0.node == node && $0.packed != nil } }
 
-  private func perform(_ step: Step, _ input: UnsafePointer<Float>?, _ random: RandomState, _ watch: Watch?) {
+  private func perform(
+    _ step: Step, _ input: UnsafePointer<Float>?, _ output: UnsafeMutablePointer<Float>?, _ random: RandomState,
+    _ watch: Watch?
+  ) {
     let input = input ?? UnsafePointer(inputPointer(0))
     let body = step.body
     let shared = scratch.raw
@@ -176,7 +193,8 @@ package final class Executable {
       body(
         unit,
         StepContext(
-          scratch: shared, workerScratch: own + worker * ownBytes, input: input, random: random, watch: watch,
+          scratch: shared, workerScratch: own + worker * ownBytes, input: input, output: output, random: random,
+          watch: watch,
           asks: asks))
     }
   }

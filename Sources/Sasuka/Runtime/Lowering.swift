@@ -8,6 +8,8 @@ package struct StepContext {
   package let workerScratch: UnsafeMutableRawPointer
   /// The first input's numbers, row-major: the host's own where the plan `lendsInput`.
   let input: UnsafePointer<Float>
+  /// Where the first output's numbers go, row-major, if the host has lent the place and the plan `lendsOutput`.
+  let output: UnsafeMutablePointer<Float>?
   /// Where random numbers of this run begin.
   package let random: RandomState
   /// Those who wait for the run, and whether this is the thread that asks them.
@@ -101,6 +103,9 @@ package struct Lowering: ~Copyable {
 
   /// Whether a value is to be read from `StepContext.input`.
   func isLent(_ value: Value) -> Bool { plan.lendsInput && value == plan.graph.inputs[0] }
+
+  /// Whether a value is to be written to `StepContext.output`, if there is one.
+  func isLentForOutput(_ value: Value) -> Bool { plan.lendsOutput && value == plan.graph.outputs[0] }
 
   /// Whether this plan computes a parameter's gradient, so that its numbers will be others at the next run.
   package func learns(_ parameter: Value) -> Bool {

@@ -173,8 +173,9 @@ package final class Session {
       numbers = try executable.take(input)
     }
     profile?.lap(Profile.readInput)
-    try runForward(numbers)
-    try output.write(from: UnsafePointer(executable.outputPointer(0)))
+    let place = executable.place(for: output, apartFrom: numbers)
+    try runForward(numbers, to: place)
+    if place == nil { try output.write(from: UnsafePointer(executable.outputPointer(0))) }
     if let profile { profile.lap(profile.writeOutput) }
   }
 
@@ -188,10 +189,13 @@ package final class Session {
     }
   }
 
-  private func runForward(_ input: UnsafePointer<Float>? = nil) throws(SasukaError) {
+  private func runForward(
+    _ input: UnsafePointer<Float>? = nil, to output: UnsafeMutablePointer<Float>? = nil
+  ) throws(SasukaError) {
     (hasRun, canRunBackward, hasGradients) = (false, false, false)
     try executable.run(
-      "forward", input: input, progress: progress(behind: stepsOfParts), nodes: 0..<firstBackward, profile: profile)
+      "forward", input: input, output: output, progress: progress(behind: stepsOfParts), nodes: 0..<firstBackward,
+      profile: profile)
     (hasRun, canRunBackward) = (true, true)
   }
 

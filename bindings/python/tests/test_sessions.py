@@ -238,6 +238,52 @@ def test_an_input_is_computed_alike_wherever_it_lies(layer: str, batch: int, thr
     np.testing.assert_array_equal(session(x), expected)
 
 
+LAST_LAYERS: dict[str, Callable[[sasuka.Graph], sasuka.Value]] = {
+    "a map": lambda g: g.conv2d(g.input, "a", 4, 3, padding=1),
+    "a map beside its input": lambda g: g.conv2d(g.conv2d(g.input, "a", 24, 3, padding=1), "b", 4, 3, padding=1) + g.input,
+    "of a pixel": lambda g: g.conv2d(g.input, "a", 10, (37, 41)),
+    "numbers": lambda g: g.linear(g.flatten(g.conv2d(g.input, "a", 4, 3)), "fc", 10),
+    "a map twice": lambda g: (lambda y: g.concatenate([y, y]))(g.conv2d(g.input, "a", 4, 3, padding=1)),
+}
+
+
+@pytest.mark.parametrize("layer", LAST_LAYERS)
+@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_output_is_alike_wherever_it_lies(layer: str, batch: int, threads: int) -> None:
+    graph = sasuka.Graph((4, 37, 41))
+    model = graph.model(LAST_LAYERS[layer](graph))
+    x = np.random.default_rng(0).standard_normal((batch, 4, 37, 41)).astype(np.float32)
+    session = model.session(x.shape, threads=threads)
+    expected = np.array(session(np.asfortranarray(x)))
+    shape = expected.shape
+    apart = np.full((shape[0], 3 * shape[1], *shape[2:]), np.nan, np.float32)[:, ::3]
+    for out in (np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32, order="F"), apart):
+        assert session(x, out=out) is out
+        np.testing.assert_array_equal(out, expected)
+    # The next run writes elsewhere.
+    kept, other = session(x), session(x + 1)
+    np.testing.assert_array_equal(kept, expected)
+    assert not np.array_equal(other, expected)
+    # Over the input, and over a part of it.
+    memory = np.zeros(2 * max(x.size, expected.size), np.float32)
+    for start in (0, min(x.size, expected.size) // 2):
+        memory[: x.size] = x.ravel()
+        out = memory[start : start + expected.size].reshape(shape)
+        np.testing.assert_array_equal(session(memory[: x.size].reshape(x.shape), out=out), expected)
+
+
+def test_what_is_observed_stays_when_the_output_is_written_elsewhere() -> None:
+    graph = sasuka.Graph((4, 9, 9))
+    model = graph.model(graph.conv2d(graph.input, "a", 4, 3, padding=1))
+    x = np.random.default_rng(0).standard_normal((1, 4, 9, 9)).astype(np.float32)
+    session = model.session(x.shape, features=["a"])
+    out = np.empty(x.shape, np.float32)
+    np.testing.assert_array_equal(session(x, out=out), model(x))
+    out[:] = 0
+    np.testing.assert_array_equal(session.feature("a"), model(x))
+
+
 def test_threads_may_call_one_model() -> None:
     model = sasuka.create_model("squeezenet1_1", num_classes=7, threads=1, seed=2)
     random = np.random.default_rng(0)
