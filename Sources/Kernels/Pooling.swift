@@ -84,21 +84,24 @@ private func maxPool(
 private func maxima(
   _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
 ) {
-  let haveRuns = lanes > 4 && haveRuns(shape)
+  let (looks, haveRuns) = (lanes > 4, haveRuns(shape))
   let (width, height) = (Int(shape.input_width), Int(shape.input_height))
+  let span = Int((shape.kernel_height - 1) * shape.dilation_height) + 1
   // Rows of the input that have been looked at, and the last of them that has more than numbers.
   var (seen, unusual) = (0, -1)
   for row in 0..<Int(shape.output_height) {
     let top = row * Int(shape.stride_height) - Int(shape.top)
     seen = max(seen, top)
-    while haveRuns, seen < min(top + Int(shape.kernel_height), height) {
+    while looks, seen < min(top + span, height) {
       if !areNumbers(input + seen * width * lanes, count: width) { unusual = seen }
       seen += 1
     }
-    if haveRuns, unusual < min(max(top, 0), height - 1) {
+    if !looks || unusual >= min(max(top, 0), height - 1) {
+      maximaOfPixels(shape, input, output, row)
+    } else if haveRuns {
       maximaInRuns(shape, input, output, row)
     } else {
-      maximaOfPixels(shape, input, output, row)
+      maximaOfNumbers(shape, input, output, row)
     }
   }
 }
@@ -127,6 +130,65 @@ private func maximaOfPixels(
   _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ row: Int
 ) {
   maxPool(shape, input, output, row) { _, _ in }
+}
+
+/// Those of any windows that have nothing but numbers: a comparison for each is enough.
+@inline(never)
+private func maximaOfNumbers(
+  _ shape: sasuka_pooling, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ row: Int
+) {
+  let (width, height) = (Int(shape.input_width), Int(shape.input_height))
+  let (across, down) = (Int(shape.dilation_width), Int(shape.dilation_height))
+  let top = row &* Int(shape.stride_height) &- Int(shape.top)
+  let firstRow = firstInside(top, down)
+  let rows = tapsInside(firstRow, end: min(height, top &+ Int(shape.kernel_height) &* down), step: down)
+  let (steps, stride) = ((across &* lanes, down &* width &* lanes), Int(shape.stride_width))
+  var (left, pixel) = (0 &- Int(shape.left), 0)
+  while pixel < Int(shape.output_width) {
+    let first = firstInside(left, across)
+    let columns = tapsInside(first, end: min(width, left &+ Int(shape.kernel_width) &* across), step: across)
+    let source = input + (firstRow &* width &+ first) &* lanes
+    let target = output + (row &* Int(shape.output_width) &+ pixel) &* lanes
+    // Neighbours that all see whole rows of their windows.
+    let end = left &+ (pixelsOfRun &- 1) &* stride &+ (Int(shape.kernel_width) &- 1) &* across
+    let areAlike = left >= 0 && end < width && pixel &+ pixelsOfRun <= Int(shape.output_width)
+    if areAlike {
+      maximaOfWindows(Count<4>(), source, rows, columns, steps, pixelStep: stride &* lanes, target)
+    } else {
+      maximaOfWindows(Count<1>(), source, rows, columns, steps, pixelStep: 0, target)
+    }
+    let done = areAlike ? pixelsOfRun : 1
+    pixel &+= done
+    left &+= done &* stride
+  }
+}
+
+/// Those of neighbouring windows that have so many rows and columns of pixels, `steps.row` and `steps.column` floats apart.
+@inline(__always)
+private func maximaOfWindows<let pixels: Int>(
+  _: Count<pixels>, _ source: UnsafePointer<Float>, _ rows: Int, _ columns: Int, _ steps: (column: Int, row: Int),
+  pixelStep: Int, _ target: UnsafeMutablePointer<Float>
+) {
+  var best = InlineArray<pixels, Vector>(repeating: Vector(repeating: -.infinity))
+  var (source, rowsLeft) = (source, rows)
+  while rowsLeft > 0 {
+    var (tap, columnsLeft) = (source, columns)
+    while columnsLeft > 0 {
+      for pixel in 0..<pixels { best[pixel] = larger(best[pixel], loadVector(tap + pixel &* pixelStep)) }
+      tap += steps.column
+      columnsLeft = sasuka_one_by_one(columnsLeft &- 1)
+    }
+    source += steps.row
+    rowsLeft &-= 1
+  }
+  for pixel in 0..<pixels { storeVector(best[pixel], target + pixel &* lanes) }
+}
+
+/// How many of first, first + step, ... lie before `end`.
+@inline(__always)
+private func tapsInside(_ first: Int, end: Int, step: Int) -> Int {
+  let pixels = end &- first
+  return step == 1 ? pixels : pixels > 0 ? (pixels &+ step &- 1) / step : 0
 }
 
 /// Pixels whose maxima are found together.
