@@ -21,12 +21,15 @@ private struct Group {
   let first: Int
   let count: Int
   private let shape: sasuka_classes
+  /// Whether they are a whole vector in memory.
+  private let isWhole: Bool
 
   @inline(__always)
   init(_ shape: sasuka_classes, first: Int) {
     self.shape = shape
     self.first = first
     count = min(Vector.scalarCount, Int(shape.positions) - first)
+    isWhole = count == Vector.scalarCount && shape.position_stride == 1
   }
 
   /// One class at the group's positions; 0 in lanes without one.
@@ -42,16 +45,36 @@ private struct Group {
     storeLanes(value, numbers + index * Int(shape.class_stride) + first * stride, count, step: stride)
   }
 
+  /// The same without a call for a whole vector, which takes longer than what softmax does with it.
+  @inline(__always)
+  func loadAtOnce(_ numbers: UnsafePointer<Float>, _ index: Int) -> Vector {
+    isWhole ? loadVector(numbers + index * Int(shape.class_stride) + first) : load(numbers, index)
+  }
+
+  @inline(__always)
+  func storeAtOnce(_ value: Vector, _ numbers: UnsafeMutablePointer<Float>, _ index: Int) {
+    isWhole
+      ? storeVector(value, numbers + index * Int(shape.class_stride) + first) : store(value, numbers, index)
+  }
+
   /// The greatest of the classes and the sum of e^(x - greatest). A call: three kernels begin with it.
+  ///
+  /// - Parameter powers: where those powers go, which may be the numbers' own place.
   @inline(never)
-  func statistics(_ numbers: UnsafePointer<Float>) -> (greatest: Vector, sum: Vector) {
+  func statistics(
+    _ numbers: UnsafePointer<Float>, powers: UnsafeMutablePointer<Float>? = nil
+  ) -> (greatest: Vector, sum: Vector) {
     var greatest = load(numbers, 0)
     for index in 1..<max(Int(shape.classes), 1) {
-      let x = load(numbers, index)
+      let x = loadAtOnce(numbers, index)
       greatest = select(less(greatest, x), x, greatest)
     }
     var total = CompensatedSum()
-    for index in 0..<Int(shape.classes) { total.add(exponentialOfNonPositive(load(numbers, index) - greatest)) }
+    for index in 0..<Int(shape.classes) {
+      let power = exponentialOfNonPositive(loadAtOnce(numbers, index) - greatest)
+      total.add(power)
+      if let powers { storeAtOnce(power, powers, index) }
+    }
     return (greatest, total.value)
   }
 }
@@ -83,11 +106,12 @@ private func softmaxForward(
   _ shape: sasuka_classes, _ isLogarithm: Bool, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
 ) {
   forEachGroup(shape) { group in
-    let (greatest, sum) = group.statistics(input)
+    let (greatest, sum) = group.statistics(input, powers: isLogarithm ? nil : output)
     let logSum = logarithm(sum)
     for index in 0..<Int(shape.classes) {
-      let x = group.load(input, index) - greatest
-      group.store(isLogarithm ? x - logSum : exponentialOfNonPositive(x) / sum, output, index)
+      let result =
+        isLogarithm ? group.loadAtOnce(input, index) - greatest - logSum : group.loadAtOnce(output, index) / sum
+      group.storeAtOnce(result, output, index)
     }
   }
 }
