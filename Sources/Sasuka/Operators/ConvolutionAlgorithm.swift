@@ -163,9 +163,11 @@ extension ConvolutionPass {
     let (down, across) = (shape.stride_height, shape.stride_width)
     let isDilated = maps.areDilated
     if shape.groups > 1 {
-      let joined = Int64(groupsAtOnce(lanes: lanes))
+      let (joined, lanes) = (Int64(groupsAtOnce(lanes: lanes)), Int64(lanes))
+      // Not so many that their weights would be zeros for the most part.
       return !readsPlanes && down == 1 && across == 1 && algorithm.filters(rows: height, columns: width)
-        && shape.groups % joined == 0 && joined * shape.input_channels % Int64(lanes) == 0
+        && shape.groups % joined == 0 && joined * shape.input_channels % lanes == 0
+        && (joined <= 2 || joined * shape.output_channels <= 8 * lanes)
     }
     if readsPlanes {
       // Two taps would have few products to save, and phases without a tap none.

@@ -64,9 +64,8 @@ extension ConvolutionPass {
     }
     let groups = Int(shape.groups)
     let outputBlocks = Double(Layout.blocks(of: groups * Int(shape.output_channels), lanes: lanes))
-    // Those that an output channel meets, of other groups too where they share its vector.
-    let inputs = Int(shape.input_channels) * (isGrouped && algorithm == .direct ? 1 : groupsAtOnce(lanes: lanes))
-    let weightVectors = Double(inputs) * outputBlocks
+    let groupsMet = algorithm == .direct ? groupsOfUnit(lanes: lanes) : Double(groupsAtOnce(lanes: lanes))
+    let weightVectors = Double(shape.input_channels) * groupsMet * outputBlocks
     let taps = shape.kernel_height * shape.kernel_width
     let isStrided = shape.stride_width == 2
     var (places, weights, transforms) = (Double(shape.output_height * shape.output_width), Double(taps), 0.0)

@@ -53,6 +53,13 @@ struct ConvolutionPass {
     return shape.groups == 1 ? 1 : width / greatestCommonDivisor(Int(shape.output_channels), width)
   }
 
+  /// How many groups a unit of the direct product has on average, each of whose input channels all its vectors meet.
+  func groupsOfUnit(lanes: Int) -> Double {
+    let (groups, units) = (Int(shape.groups), Int(shape.groups * shape.output_channels).dividedUp(by: 2 * lanes))
+    // Another one wherever a group ends within a unit.
+    return isGrouped ? 1 : 1 + Double(groups - groups / groupsAtOnce(lanes: lanes)) / Double(units)
+  }
+
   /// What tells its packed weights from those of other passes over the same weights.
   func packing(for algorithm: ConvolutionAlgorithm) -> [Int] {
     [
