@@ -146,8 +146,11 @@ private struct JoinedGroups {
   /// Weights of a channel within its group, and with the zeros.
   private var groupFloats: Int { Int(shape.input_channels * shape.kernel_height * shape.kernel_width) }
   private var outputFloats: Int { count * groupFloats }
-  /// Floats of all their weights; 0 where there are no groups.
-  var floats: Int { shape.groups == 1 ? 0 : outputs * outputFloats }
+  /// Floats of a copy of their weights; 0 where they are read as they lie, one output channel behind the other.
+  var floats: Int {
+    count == 1 && (shape.groups == 1 || strides.group == shape.output_channels * strides.output)
+      ? 0 : outputs * outputFloats
+  }
 
   /// Copies the weights of those of a number, and returns where those of the first would begin if all lay so.
   func copy(
