@@ -145,8 +145,7 @@ extension ConvolutionPass {
   }
 
   private var allowsFaster: Bool {
-    !isDepthwise && !takesTurns && (padding?.step_height ?? 1) == 1
-      && (padding?.step_width ?? 1) == 1
+    !isDepthwise && !takesTurns && (padding?.step_height ?? 1) == 1 && (padding?.step_width ?? 1) == 1
   }
 
   /// Whether all kinds of products fill tiles: both units of a pair, both halves of the channels, both tiles of a group.
@@ -161,14 +160,8 @@ extension ConvolutionPass {
   private func allowsWinograd(_ algorithm: ConvolutionAlgorithm, lanes: Int) -> Bool {
     let (height, width) = (shape.kernel_height, shape.kernel_width)
     let (down, across) = (shape.stride_height, shape.stride_width)
+    if shape.groups > 1, readsPlanes || down > 1 || across > 1 || !groupsFillUnits(lanes: lanes) { return false }
     let isDilated = maps.areDilated
-    if shape.groups > 1 {
-      let (joined, lanes) = (Int64(groupsAtOnce(lanes: lanes)), Int64(lanes))
-      // Not so many that their weights would be zeros for the most part.
-      return !readsPlanes && down == 1 && across == 1 && algorithm.filters(rows: height, columns: width)
-        && shape.groups % joined == 0 && joined * shape.input_channels % lanes == 0
-        && (joined <= 2 || joined * shape.output_channels <= 8 * lanes)
-    }
     if readsPlanes {
       // Two taps would have few products to save, and phases without a tap none.
       return !isDilated && min(down, across) > 1 && height > 2 * down && width > 2 * across
@@ -179,5 +172,13 @@ extension ConvolutionPass {
         && (algorithm == .winograd2 || algorithm == .winograd3 || algorithm == .winograd4)
     }
     return down == 1 && across == 1 && algorithm.filters(rows: height, columns: width)
+  }
+
+  /// Whether those groups that are taken for one divide all groups and read whole blocks, and are not so many that their weights
+  /// would be zeros for the most part.
+  private func groupsFillUnits(lanes: Int) -> Bool {
+    let (joined, lanes) = (Int64(groupsAtOnce(lanes: lanes)), Int64(lanes))
+    return shape.groups % joined == 0 && joined * shape.input_channels % lanes == 0
+      && (joined <= 2 || joined * shape.output_channels <= 8 * lanes)
   }
 }

@@ -49,6 +49,7 @@ struct ConvolutionPass {
 
   /// How many groups Winograd's products take for one: as many as have whole units of output channels.
   func groupsAtOnce(lanes: Int) -> Int {
+    // The widest unit has two blocks.
     let width = 2 * lanes
     return shape.groups == 1 ? 1 : width / greatestCommonDivisor(Int(shape.output_channels), width)
   }

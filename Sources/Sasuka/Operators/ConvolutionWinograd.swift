@@ -433,7 +433,6 @@ private final class WinogradRun {
     let (unit, block) = (number / blocks, number % blocks)
     multiply(
       &shape, tiles(of: block), unit..<(unit + 1), scratch + phaseFloats + block * transformedFloats,
-      products: products, lines,
-      output: operands.output)
+      products: products, lines, output: operands.output)
   }
 }

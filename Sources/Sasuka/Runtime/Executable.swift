@@ -194,8 +194,7 @@ package final class Executable {
         unit,
         StepContext(
           scratch: shared, workerScratch: own + worker * ownBytes, input: input, output: output, random: random,
-          watch: watch,
-          asks: asks))
+          watch: watch, asks: asks))
     }
   }
 }
