@@ -8,13 +8,17 @@ extension sasuka_convolution {
   // Of blocks of any width, for what packs weights.
 
   func columns(lanes: Int) -> Int {
-    withUnsafePointer(to: self) { Int(sasuka_convolution_columns($0, Int64(lanes), Int64(tileColumns))) }
+    withUnsafePointer(to: self) { Int(sasuka_convolution_columns($0, Int64(lanes), Int64(unitColumns(lanes: lanes)))) }
   }
   func unitFloats(lanes: Int) -> Int {
-    withUnsafePointer(to: self) { Int(sasuka_convolution_unit_floats($0, Int64(lanes), Int64(tileColumns))) }
+    withUnsafePointer(to: self) {
+      Int(sasuka_convolution_unit_floats($0, Int64(lanes), Int64(unitColumns(lanes: lanes))))
+    }
   }
   func gradientBlocks(lanes: Int) -> Int {
-    withUnsafePointer(to: self) { Int(sasuka_convolution_gradient_blocks($0, Int64(lanes), Int64(tileColumns))) }
+    withUnsafePointer(to: self) {
+      Int(sasuka_convolution_gradient_blocks($0, Int64(lanes), Int64(unitColumns(lanes: lanes))))
+    }
   }
 }
 

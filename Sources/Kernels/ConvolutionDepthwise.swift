@@ -32,7 +32,7 @@ private func depthwiseOffset(
 }
 
 /// The taps of a kernel along one axis that fall inside the input of one output pixel.
-private struct InsideTaps {
+struct InsideTaps {
   let first: Int
   let count: Int
 

@@ -25,15 +25,14 @@ func fillConvolution(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.matrix_dot = matrixDot
 }
 
-/// Fills the slots of what packs weights for these, and unpacks their gradients.
+/// Fills the slots of what packs weights for these, and unpacks their gradients. For blocks of any width, and no faster with wider
+/// vectors: one instruction set's will do.
 func fillPacking(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
-  table.pointee.narrow.convolution_pack = convolutionPack
-  table.pointee.narrow.convolution_gradient_unpack = convolutionGradientUnpack
-  table.pointee.narrow.convolution_depthwise_pack = depthwisePack
-  table.pointee.narrow.convolution_depthwise_gradient_unpack = depthwiseGradientUnpack
-  table.pointee.narrow.matrix_pack = matrixPack
-  if lanes > 4 {
-    table.pointee.narrow.convolution_grouped_pack = groupedPack
-    table.pointee.narrow.winograd_pack = winogradPack
-  }
+  table.pointee.packing.convolution_pack = convolutionPack
+  table.pointee.packing.convolution_gradient_unpack = convolutionGradientUnpack
+  table.pointee.packing.convolution_depthwise_pack = depthwisePack
+  table.pointee.packing.convolution_depthwise_gradient_unpack = depthwiseGradientUnpack
+  table.pointee.packing.convolution_grouped_pack = groupedPack
+  table.pointee.packing.convolution_few_pack = fewPack
+  table.pointee.packing.matrix_pack = matrixPack
 }

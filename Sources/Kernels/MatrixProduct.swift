@@ -41,8 +41,9 @@ private struct MatrixUnit {
 
   /// - Parameter lanes: columns of a vector.
   init(columns: Int, _ unit: Int, lanes: Int = Vector.scalarCount) {
-    first = unit &* tileColumns &* lanes
-    count = min(tileColumns &* lanes, columns &- first)
+    let width = unitColumns(lanes: lanes) &* lanes
+    first = unit &* width
+    count = min(width, columns &- first)
     vectors = (count &+ lanes &- 1) / lanes
   }
 }

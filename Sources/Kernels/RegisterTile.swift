@@ -11,7 +11,11 @@ struct Count<let value: Int> {}
 @inline(__always) var lanes: Int { Vector.scalarCount }
 
 /// Output-channel blocks of one tile. One for vectors of 4: there, small code comes before fast code.
-@inline(__always) var tileColumns: Int { lanes > 4 ? 2 : 1 }
+@inline(__always) var tileColumns: Int { unitColumns(lanes: lanes) }
+
+/// The same where blocks have so many floats.
+@inline(__always)
+func unitColumns(lanes: Int) -> Int { lanes > 4 ? 2 : 1 }
 
 @inline(__always)
 func loadVector(_ pointer: UnsafePointer<Float>) -> Vector {

@@ -23,7 +23,8 @@ func fillWide(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
 /// Sets the narrow kernels.
 func fillNarrow(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   fillConversion(table)
-  fillPacking(table)
+  if lanes > 4 { table.pointee.narrow.winograd_pack = winogradPack }
+  if lanes == 8 { table.pointee.narrow.convolution_few_forward = fewForward }
   fillOptimizer(table)
   fillSoftmax(table)
   fillLosses(table)

@@ -29,4 +29,5 @@ func permuteInGroup(_ a: Vector, _ places: Indices) -> Vector {
 @_cdecl("sasuka_kernels_baseline")
 func fill(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   fillTable(table)
+  fillPacking(table)
 }

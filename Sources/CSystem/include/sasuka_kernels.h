@@ -51,16 +51,30 @@ typedef struct sasuka_convolution {
       b * output_block_stride + y * output_row_stride + x * output_pixel_stride.
       Dense: height * width * V, width * V, V. Larger strides write one phase of a strided convolution's input gradient. */
   int64_t output_block_stride, output_row_stride, output_pixel_stride;
-  /** For kernels that take the image without its border (convolution_depthwise_forward): rows and columns of zeros before
+  /** For kernels that take the image without its border (convolution_depthwise_forward, convolution_few_forward): rows and columns of zeros before
       it, negative where it is cropped. What lies past the input counts as zeros too. 0 for all others. */
   int64_t top, left;
   /** Input channels before the first that is read, which may lie within a block. For convolution_pack and convolution_forward
-      in one group; 0 for all others. */
+      in one group; for those of few output channels whole blocks; 0 for all others. */
   int64_t first_channel;
   /** How many of the kernel's first and last rows are left out, as all rows of the output that are asked for would read zeros by
       them. For convolution_forward; 0 for all others. */
   int64_t skipped_top, skipped_bottom;
+  /** V, for convolution_few_forward, whose vectors have 8 floats whatever the blocks have. */
+  int64_t block_lanes;
 } sasuka_convolution;
+
+/** Output channels up to which a convolution has few: lanes are then input channels, whose products are summed at the end. */
+enum { SASUKA_FEW_OUTPUTS = 3 };
+
+/** How many sums each pixel of such a convolution has. */
+static inline int64_t sasuka_few_sums(const sasuka_convolution *shape) {
+  return shape->output_channels == 1 ? 1 : SASUKA_FEW_OUTPUTS;
+}
+
+static inline int64_t sasuka_few_packed_floats(const sasuka_convolution *shape) {
+  return shape->input_channels * shape->kernel_height * shape->kernel_width * sasuka_few_sums(shape);
+}
 
 /** Where the weights lie that `convolution_pack` reads, in floats: the weight of group g, output channel o and input channel i
     of that group, kernel row y, column x is source[g * group + o * output + i * input + y * row + x * column].
@@ -224,17 +238,9 @@ typedef struct sasuka_resample {
 /* Every slot is a C function over pointers and sizes. Sizes are counts of elements unless a name says bytes.
    Activations are blocked: [batch][channel block][height][width][V], V = vector_width. */
 
-/* Slots whose kernels do not depend on the width of blocks, or are told it: they compute the same bits with vectors of any width,
-   and their time is that of memory, or nothing beside the rest of a step. */
-typedef struct sasuka_narrow_kernels {
-  /** Gathers `channels` rows of `area` floats into one channel block [area][width], of a multiple of 4 channels; lanes without
-      a channel become 0. */
-  void (*layout_block)(const float *plain, float *blocked, ptrdiff_t channels, ptrdiff_t area, ptrdiff_t width);
-  /** The inverse: scatters one channel block [area][width] into `channels` rows of `area` floats. */
-  void (*layout_unblock)(const float *blocked, float *plain, ptrdiff_t channels, ptrdiff_t area, ptrdiff_t width);
-
-  /* Weights of convolutions and matrix products; `v` is the width of blocks, vector_width. */
-
+/* What packs weights of convolutions and matrix products, and unpacks their gradients, number by number, for blocks of `v` floats,
+   vector_width. */
+typedef struct sasuka_packing_kernels {
   /** Packs weights for convolution_forward: sasuka_convolution_packed_floats floats, of which units [first_unit, end_unit)
       (sasuka_convolution_units of them, independent) are written, each a stretch of its own. Each output channel's weights
       are multiplied by its scale, unless `scales` is NULL. */
@@ -264,18 +270,34 @@ typedef struct sasuka_narrow_kernels {
                                    const float *source, float *packed, int64_t first_block, int64_t end_block,
                                    int64_t v);
 
-  /** Packs transformed weights as [unit][point][phase][input channel][columns * V]: sasuka_winograd_weights times
-      sasuka_convolution_packed_floats of a 1 x 1 convolution between these channels. Each output channel's weights are
-      multiplied by its scale, unless `scales` is NULL. `packed` is aligned to a vector; `scratch` has
-      16 * (kernel_height + 1) * kernel_width * columns * V floats. Unit: one of that convolution's units. */
-  void (*winograd_pack)(const sasuka_winograd *shape, const sasuka_weight_strides *strides, const float *source,
-                        const float *scales, float *packed, float *scratch, int64_t first_unit, int64_t end_unit,
-                        int64_t v);
+  /** For convolution_few_forward: weights packed as [input channels / 8][kernel_height][kernel_width][sasuka_few_sums][8], with
+      zeros for a sum without a channel. Each output channel's weights are multiplied by its scale, unless `scales` is NULL. */
+  void (*convolution_few_pack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides, const float *source,
+                               const float *scales, float *packed);
 
   /** Packs columns of B [depth][columns], whose element (k, column) is source[k * depth_stride + column * column_stride],
       into sasuka_matrix_packed_floats floats. Unit: one of sasuka_matrix_units groups of columns. */
   void (*matrix_pack)(int64_t columns, int64_t depth, int64_t depth_stride, int64_t column_stride, const float *source,
                       float *packed, int64_t first_unit, int64_t end_unit, int64_t v);
+} sasuka_packing_kernels;
+
+/* Slots whose kernels do not depend on the width of blocks, or are told it: they compute the same bits with vectors of any width,
+   and their time is that of memory, or nothing beside the rest of a step. */
+typedef struct sasuka_narrow_kernels {
+  /** Gathers `channels` rows of `area` floats into one channel block [area][width], of a multiple of 4 channels; lanes without
+      a channel become 0. */
+  void (*layout_block)(const float *plain, float *blocked, ptrdiff_t channels, ptrdiff_t area, ptrdiff_t width);
+  /** The inverse: scatters one channel block [area][width] into `channels` rows of `area` floats. */
+  void (*layout_unblock)(const float *blocked, float *plain, ptrdiff_t channels, ptrdiff_t area, ptrdiff_t width);
+
+  /** Packs transformed weights as [unit][point][phase][input channel][columns * V]: sasuka_winograd_weights times
+      sasuka_convolution_packed_floats of a 1 x 1 convolution between these channels. Each output channel's weights are
+      multiplied by its scale, unless `scales` is NULL. `packed` is aligned to a vector; `scratch` has
+      16 * (kernel_height + 1) * kernel_width * columns * V floats. Unit: one of that convolution's units. `v` is the width of blocks,
+      vector_width. */
+  void (*winograd_pack)(const sasuka_winograd *shape, const sasuka_weight_strides *strides, const float *source,
+                        const float *scales, float *packed, float *scratch, int64_t first_unit, int64_t end_unit,
+                        int64_t v);
 
   /** Optimiser steps over `count` elements; weights and state change in place. State that an option does not use may be
       NULL. */
@@ -313,6 +335,13 @@ typedef struct sasuka_narrow_kernels {
   /** gradient = scale * (sigmoid(logits) - target). */
   void (*binary_cross_entropy_backward)(const float *logits, const float *target, float scale, float *gradient,
                                         ptrdiff_t count);
+
+  /** One image of few output channels (see SASUKA_FEW_OUTPUTS), without its border (see sasuka_convolution.top), of whose input
+      channels there is a multiple of 8 in one group, rows [first_row, end_row) of the output; NULL where there is no such
+      kernel. `unit` is 0. */
+  void (*convolution_few_forward)(const sasuka_convolution *shape, const float *input, const float *packed,
+                                  const float *bias, float *output, int64_t unit, int64_t first_row, int64_t end_row,
+                                  int32_t epilogue);
 } sasuka_narrow_kernels;
 
 typedef struct sasuka_kernel_table {
@@ -323,6 +352,9 @@ typedef struct sasuka_kernel_table {
 
   /** Of AVX-512's table the engine fills it, with AVX2's. */
   sasuka_narrow_kernels narrow;
+
+  /** Of all tables but the baseline's the engine fills it, with those. */
+  sasuka_packing_kernels packing;
 
   /* Convolution: see sasuka_convolution. A unit of work never writes what another unit writes. */
 

@@ -118,7 +118,7 @@ extension ConvolutionPass {
     switch choice {
     case .exact: return .direct
     case .forced(let algorithm): return allows(algorithm) ? algorithm : .direct
-    case .fastest: break
+    case .fastest: if sumsAcrossLanes { return .direct }
     }
     var best = ConvolutionAlgorithm.direct
     var least = cost(.direct, images: images, lanes: lanes, costs, packsEachRun: packsEachRun)

@@ -98,6 +98,16 @@ extension ConvolutionPass {
     return algorithm.handicapped(costs.largeTile * (isWorthIt ? time : 1.13 * time))
   }
 
+  /// Whether a kernel whose lanes are input channels takes less time than one whose lanes are the few output channels (AVX2: 8 to 64
+  /// and 1 or 3 channels, 1x1 to 5x5; from 32 or 64 channels on where there is but one tap). Winograd's transforms of the input,
+  /// for so few products, take twice as long as either.
+  var gainsAcrossLanes: Bool {
+    var shape = shape
+    let (products, sums) = (Double(sasuka_few_packed_floats(&shape)) / 8, sasuka_few_sums(&shape))
+    // What each pixel waits for where its lanes are summed, and for loads where each has but one product.
+    return 36 + (sums == 1 ? 2.6 : 1.5) * products < 1.5 * 8 * products / Double(sums)
+  }
+
   /// The same of Strassen's products.
   private func strassenCost(images: Int, lanes: Int, _ costs: ConvolutionCosts) -> Double {
     let run = StrassenGroups(shape, lanes: lanes)

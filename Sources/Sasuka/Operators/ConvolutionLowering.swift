@@ -17,6 +17,7 @@ extension Lowering {
     let bias = bias(epilogue, node, folded)
     for var pass in passes {
       pass.readsPlanes = layout(input) == .plain
+      pass.sumAcrossLanes(kernels)
       let algorithm = algorithm(
         of: pass, images: shape(input)[0], packsEachRun: learns(weight), isAlone: passes.count == 1)
       if algorithm != .direct, algorithm != .strassen {
@@ -41,7 +42,7 @@ extension Lowering {
         convolveByStrassen(pass, operands, images: shape(input)[0])
         continue
       }
-      let pass = pass.isDepthwise ? pass.withoutBorder : pass
+      let pass = pass.directKernel.findsBorder ? pass.withoutBorder : pass
       let run = ConvolutionRun(
         pass, kernels: kernels, operands, inputShape: shape(input), outputShape: shape(output),
         threads: threads(sharingOneOf: shape(input)[0]))
@@ -77,13 +78,11 @@ extension Lowering {
   }
 
   private mutating func convolve(_ run: ConvolutionRun, _ pass: ConvolutionPass, images: Int) {
-    let name: StaticString =
-      pass.isDepthwise ? "depthwise" : pass.isGrouped ? "grouped" : pass.readsPlanes ? "planar" : "direct"
     let areWhole = images >= Lowering.imagesForWholeImageUnits
     let ownFloats = areWhole && !run.padsByPart ? run.paddedFloats : run.partFloats
     needWorkerScratch(bytes: ownFloats * MemoryLayout<Float>.stride)
     if pass.padding != nil, !areWhole, !run.padsByPart { pad(run, images: images) }
-    algorithm = name
+    algorithm = pass.directKernel.name
     if areWhole {
       step(units: images) { image, context in run.wholeImage(image, context) }
     } else {
@@ -102,7 +101,7 @@ extension Lowering {
     _ pass: ConvolutionPass, weight: Value, folded: FoldedNormalization?, channels: Int
   ) throws(SasukaError) -> UnsafePointer<Float> {
     let (width, columns) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
-    let kernels = kernels.pointee.narrow
+    let kernels = kernels.pointee.packing
     var shape = pass.shape
     let source = UnsafePointer(pointer(weight)) + pass.weightOffset
     let strides = pass.weightStrides
@@ -121,11 +120,19 @@ extension Lowering {
       }
       return UnsafePointer(packed)
     }
+    let scales = folded?.scales
+    if pass.sumsAcrossLanes {
+      let packed = try packedMemory(pass.packing(for: .direct), floats: Int(sasuka_few_packed_floats(&shape)))
+      prepare(units: 1) { _, _ in
+        var (shape, strides) = (shape, strides)
+        kernels.convolution_few_pack(&shape, &strides, source, scales, packed)
+      }
+      return UnsafePointer(packed)
+    }
     let floats = Int(sasuka_convolution_packed_floats(&shape, width, columns))
     let packed = try packedMemory(pass.packing(for: .direct), floats: floats)
     let units = sasuka_convolution_units(&shape, width, columns)
     let kernel = kernels.convolution_pack!
-    let scales = folded?.scales
     prepare(units: Int(units)) { unit, _ in
       var (shape, strides) = (shape, strides)
       kernel(&shape, &strides, source, scales, packed, Int64(unit), Int64(unit) + 1, width)
@@ -170,19 +177,49 @@ struct ConvolutionOperands {
   mutating func readScratch(imageFloats: Int) { (place, inputImage) = (.scratch, imageFloats) }
 }
 
+/// The kernels for products as they come.
+enum DirectKernel {
+  case general, planar, depthwise, grouped, few
+
+  typealias Forward =
+    @convention(c) (
+      UnsafePointer<sasuka_convolution>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?,
+      UnsafeMutablePointer<Float>?, Int64, Int64, Int64, Int32
+    ) -> Void
+
+  func forward(_ kernels: UnsafeMutablePointer<sasuka_kernel_table>) -> Forward {
+    switch self {
+    case .general: kernels.pointee.convolution_forward!
+    case .planar: kernels.pointee.convolution_planar_forward!
+    case .depthwise: kernels.pointee.convolution_depthwise_forward!
+    case .grouped: kernels.pointee.convolution_grouped_forward!
+    case .few: kernels.pointee.narrow.convolution_few_forward!
+    }
+  }
+
+  /// Where the profile has it.
+  var name: StaticString {
+    switch self {
+    case .general: "direct"
+    case .planar: "planar"
+    case .depthwise: "depthwise"
+    case .grouped: "grouped"
+    case .few: "few"
+    }
+  }
+
+  /// Whether it takes the image without its border.
+  var findsBorder: Bool { self == .depthwise || self == .few }
+}
+
 /// The pointers and sizes of one pass over a batch. Not a struct, of which each step would have a copy.
 final class ConvolutionRun {
   private let pass: ConvolutionPass
   private let lanes: Int
   private let operands: ConvolutionOperands
-  private typealias Kernel =
-    @convention(c) (
-      UnsafePointer<sasuka_convolution>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?,
-      UnsafeMutablePointer<Float>?, Int64, Int64, Int64, Int32
-    ) -> Void
-  private let multiply: Kernel
+  private let multiply: DirectKernel.Forward
   /// Where the last unit is computed with the one before it: what does so, and that one.
-  private var joined: (multiply: Kernel, unit: Int)?
+  private var joined: (multiply: DirectKernel.Forward, unit: Int)?
   private let padBlocks:
     @convention(c) (UnsafePointer<sasuka_padding>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int64, Int64)
       -> Void
@@ -214,19 +251,14 @@ final class ConvolutionRun {
     self.operands = operands
     padBlocks = kernels.pointee.pad!
     let readsPlanes = pass.readsPlanes
-    skipsTaps = !readsPlanes && !pass.isGrouped && pass.shareOfTaps < 1
+    let kernel = pass.directKernel
+    skipsTaps = kernel == .general && pass.shareOfTaps < 1
     lanes = Int(kernels.pointee.vector_width)
     var shape = pass.shape
-    let columns: Int64
-    if pass.isDepthwise || pass.isGrouped {
-      multiply =
-        pass.isGrouped ? kernels.pointee.convolution_grouped_forward! : kernels.pointee.convolution_depthwise_forward!
-      columns = 1
-    } else {
-      multiply =
-        readsPlanes ? kernels.pointee.convolution_planar_forward! : kernels.pointee.convolution_forward!
-      columns = sasuka_convolution_columns(&shape, Int64(lanes), Int64(kernels.pointee.convolution_columns))
-    }
+    multiply = kernel.forward(kernels)
+    let columns =
+      kernel == .general || kernel == .planar
+      ? sasuka_convolution_columns(&shape, Int64(lanes), Int64(kernels.pointee.convolution_columns)) : 1
     unitChannels = Int(columns) * lanes
     inputBlocks = readsPlanes ? inputShape[1] : Layout.blocks(of: inputShape[1], lanes: lanes)
     rowFloats = (readsPlanes ? 1 : lanes) * Int(shape.input_width)
@@ -411,6 +443,10 @@ extension sasuka_padding {
 }
 
 extension ConvolutionPass {
+  var directKernel: DirectKernel {
+    isDepthwise ? .depthwise : isGrouped ? .grouped : readsPlanes ? .planar : sumsAcrossLanes ? .few : .general
+  }
+
   /// The rows of the kernel that meet the input where they make a row of the output.
   func taps(of row: Int) -> Range<Int> {
     let (taps, step) = (Int(shape.kernel_height), Int(shape.dilation_height))
@@ -437,7 +473,8 @@ extension ConvolutionPass {
   fileprivate func channelsAtOnce(blocks: Int, blockFloats: Int, unit: Int, lanes: Int, floatsAtOnce: Int) -> Int {
     let (inputs, taps) = (Int(shape.input_channels), Int(shape.kernel_height * shape.kernel_width))
     // Weights lie by blocks of the input: where the first channel is in the middle of one, so would be where passes part.
-    let mayPart = !readsPlanes && !takesTurns && shape.groups == 1 && taps > 1 && Int(shape.first_channel) % lanes == 0
+    let mayPart =
+      directKernel == .general && !takesTurns && shape.groups == 1 && taps > 1 && Int(shape.first_channel) % lanes == 0
     let passes = (blocks * blockFloats + inputs * taps * unit).dividedUp(by: floatsAtOnce)
     return mayPart ? blocks.dividedUp(by: passes) * lanes : max(inputs, 1)
   }

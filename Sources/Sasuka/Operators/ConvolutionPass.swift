@@ -35,6 +35,8 @@ struct ConvolutionPass {
   var readsPlanes = false
   /// Whether each output pixel is made of one pixel of either of two images, whose channels come by turns.
   private(set) var takesTurns = false
+  /// Whether the direct product is that of lanes that are input channels, for there are few output channels.
+  private(set) var sumsAcrossLanes = false
   let isDepthwise: Bool
   /// Whether the groups have a kernel of their own: of 4 or 8 channels, several to a vector.
   let isGrouped: Bool
@@ -65,9 +67,8 @@ struct ConvolutionPass {
   func packing(for algorithm: ConvolutionAlgorithm) -> [Int] {
     [
       algorithm.rawValue, weightOffset, Int(shape.kernel_height), Int(shape.kernel_width), Int(shape.stride_width),
-      Int(weightStrides.output),
-      Int(weightStrides.input), Int(weightStrides.row), Int(weightStrides.column),
-      Int(shape.first_channel),
+      Int(weightStrides.output), Int(weightStrides.input), Int(weightStrides.row), Int(weightStrides.column),
+      Int(shape.first_channel), sumsAcrossLanes ? 1 : 0,
     ]
   }
 
@@ -103,6 +104,14 @@ struct ConvolutionPass {
     shape.kernel_width = 2
     shape.dilation_width = Int64(distance)
     (weightStrides.input, weightStrides.column) = (2, 1)
+  }
+
+  /// Sums across lanes where there is a kernel that does, the input's channels fill vectors, and it gains by it.
+  mutating func sumAcrossLanes(_ kernels: UnsafeMutablePointer<sasuka_kernel_table>) {
+    sumsAcrossLanes =
+      kernels.pointee.narrow.convolution_few_forward != nil && !readsPlanes && !takesTurns && shape.groups == 1
+      && shape.output_channels <= Int64(SASUKA_FEW_OUTPUTS) && shape.input_channels % 8 == 0
+      && shape.first_channel % Int64(kernels.pointee.vector_width) == 0 && gainsAcrossLanes
   }
 
   /// The same for kernels that take the image without its border.
@@ -185,6 +194,7 @@ struct ConvolutionPass {
     shape.output_block_stride = Int64(geometry.output.height * geometry.output.width * lanes)
     shape.output_row_stride = Int64(geometry.output.width * lanes)
     shape.output_pixel_stride = Int64(lanes)
+    shape.block_lanes = Int64(lanes)
   }
 }
 

@@ -155,7 +155,7 @@ private final class WeightGradientWork {
     let sums = UnsafePointer(sums.assumingMemoryBound(to: Float.self))
     let kernel =
       pass.isDepthwise
-      ? kernels.narrow.convolution_depthwise_gradient_unpack! : kernels.narrow.convolution_gradient_unpack!
+      ? kernels.packing.convolution_depthwise_gradient_unpack! : kernels.packing.convolution_gradient_unpack!
     kernel(
       &shape, &strides, sums, Int64(sumFloats), Int64(parts), gradient, Int64(unit), Int64(unit) + 1, 0,
       Int64(kernels.vector_width))

@@ -109,7 +109,7 @@ extension Lowering {
       ? try packedMemory([sizes.isBTransposed ? 1 : 0], floats: floats) : try persistent(floats: floats)
     let units = Int(sasuka_matrix_units(columns, width, groupWidth))
     let (a, b, c) = (UnsafePointer(pointer(left)), UnsafePointer(pointer(right)), pointer(output))
-    let packKernel = kernels.pointee.narrow.matrix_pack!
+    let packKernel = kernels.pointee.packing.matrix_pack!
     let pack: Step.Body = { unit, _ in
       packKernel(
         columns, depth, sizes.isBTransposed ? 1 : columns, sizes.isBTransposed ? depth : 1, b, packed, Int64(unit),

@@ -35,14 +35,15 @@ package final class KernelTable {
   package convenience init(_ instructionSet: InstructionSet) {
     switch instructionSet {
     case .baseline: self.init(.baseline, fill: sasuka_kernels_baseline)
-    case .avx2: self.init(.avx2, fill: sasuka_kernels_avx2)
-    case .avx512:
+    case .avx2, .avx512:
       // Wider vectors would be a second copy that gains nothing.
-      var avx2 = sasuka_kernel_table()
+      var (baseline, avx2) = (sasuka_kernel_table(), sasuka_kernel_table())
+      sasuka_kernels_baseline(&baseline)
       sasuka_kernels_avx2(&avx2)
-      self.init(.avx512) { slots in
-        sasuka_kernels_avx512(slots)
+      self.init(instructionSet) { slots in
+        if instructionSet == .avx512 { sasuka_kernels_avx512(slots) } else { slots.pointee = avx2 }
         slots.pointee.narrow = avx2.narrow
+        slots.pointee.packing = baseline.packing
       }
     }
   }

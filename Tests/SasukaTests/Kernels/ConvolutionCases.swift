@@ -113,6 +113,21 @@ struct ConvolutionCase: CustomStringConvertible {
     ConvolutionCase(
       inputs: 9 + width % 9, outputs: [24, 20, 33][width % 3], height: 1 + width % 5, width: width, kernel: (1, 1))
   }
+
+  /// To one, two or three channels, with pixels whose taps are inside in part or not at all, and rows of all numbers of pixels that
+  /// are cut differently.
+  static let few: [ConvolutionCase] = (1...19).flatMap { width in
+    let (inputs, outputs) = (8 + width % 5 * 8, 1 + width % 3)
+    return [
+      ConvolutionCase(
+        inputs: inputs, outputs: outputs, height: 5, width: width, kernel: (3, 3), top: 1, left: 1,
+        bottom: 1, right: 1),
+      ConvolutionCase(
+        inputs: 24, outputs: outputs, height: 7, width: 2 * width, kernel: (2, 3), stride: (1, 2),
+        dilation: (2, 1), top: 3, left: 5, bottom: 1, right: 4),
+      ConvolutionCase(inputs: 32, outputs: outputs, height: 2, width: width, kernel: (1, 1)),
+    ]
+  }
 }
 
 /// Plain data and plain loops. Maps are [channels][height][width], weights [output channels][inputs][rows][columns].
@@ -207,7 +222,8 @@ struct ConvolutionDriver {
       input_height: Int64(c.height + c.top + c.bottom), input_width: Int64(c.width + c.left + c.right),
       output_height: Int64(c.outputHeight), output_width: Int64(c.outputWidth),
       output_block_stride: Int64(c.outputHeight * c.outputWidth * v), output_row_stride: Int64(c.outputWidth * v),
-      output_pixel_stride: Int64(v), top: 0, left: 0, first_channel: 0, skipped_top: 0, skipped_bottom: 0)
+      output_pixel_stride: Int64(v), top: 0, left: 0, first_channel: 0, skipped_top: 0, skipped_bottom: 0,
+      block_lanes: Int64(v))
   }
 
   func border(_ c: ConvolutionCase) -> sasuka_padding {
@@ -234,7 +250,7 @@ struct ConvolutionDriver {
     var packed = [Float](
       repeating: .nan, count: Int(sasuka_convolution_packed_floats(&shape, Int64(v), columns)))
     for unit in 0..<units {
-      table.narrow.convolution_pack(&shape, &strides, weights, nil, &packed, unit, unit + 1, Int64(v))
+      table.packing.convolution_pack(&shape, &strides, weights, nil, &packed, unit, unit + 1, Int64(v))
     }
     let last = joinsLast ? units - 2 : units - 1
     for unit in 0...last {
@@ -253,7 +269,7 @@ struct ConvolutionDriver {
     (shape.top, shape.left) = (Int64(c.top), Int64(c.left))
     return runBlocks(
       reference, shape, input: blocked(reference.input, channels: c.groups),
-      pack: table.narrow.convolution_depthwise_pack,
+      pack: table.packing.convolution_depthwise_pack,
       forward: table.convolution_depthwise_forward)
   }
 
@@ -263,7 +279,7 @@ struct ConvolutionDriver {
     return runBlocks(
       reference, shape(c),
       input: padded(blocked(reference.input, channels: c.inputChannels), channels: c.inputChannels, border(c)),
-      pack: table.narrow.convolution_grouped_pack, forward: table.convolution_grouped_forward)
+      pack: table.packing.convolution_grouped_pack, forward: table.convolution_grouped_forward)
   }
 
   /// A kernel whose unit is one channel block, three rows at a time.
@@ -295,6 +311,24 @@ struct ConvolutionDriver {
     return plain(output, channels: c.outputChannels, pixels: c.outputHeight * c.outputWidth)
   }
 
+  /// Few output channels, three rows at a time; the kernel takes the image as it is and finds the border itself.
+  func runFew(_ reference: ConvolutionReference, held: Float? = nil) -> [Float] {
+    let c = reference.shape
+    var (shape, strides) = (shape(c), strides(c))
+    (shape.input_height, shape.input_width) = (Int64(c.height), Int64(c.width))
+    (shape.top, shape.left) = (Int64(c.top), Int64(c.left))
+    var packed = [Float](repeating: .nan, count: Int(sasuka_few_packed_floats(&shape)))
+    table.packing.convolution_few_pack(&shape, &strides, reference.weights, nil, &packed)
+    let input = blocked(reference.input, channels: c.inputChannels)
+    var output = [Float](repeating: held ?? .nan, count: Int(shape.output_block_stride))
+    for row in stride(from: 0, to: shape.output_height, by: 3) {
+      table.narrow.convolution_few_forward(
+        &shape, input, packed, reference.bias, &output, 0, row, min(row + 3, shape.output_height),
+        held == nil ? 0 : Int32(SASUKA_EPILOGUE_ADD))
+    }
+    return plain(output, channels: c.outputChannels, pixels: c.outputHeight * c.outputWidth)
+  }
+
   /// An image of a few channels that lies in planes.
   func runPlanar(_ reference: ConvolutionReference) -> [Float] {
     let c = reference.shape
@@ -312,7 +346,7 @@ struct ConvolutionDriver {
       repeating: .nan, count: Int(sasuka_convolution_packed_floats(&shape, Int64(v), columns)))
     var output = [Float](repeating: .nan, count: (c.outputs + v - 1) / v * Int(shape.output_block_stride))
     for unit in 0..<units {
-      table.narrow.convolution_pack(&shape, &strides, reference.weights, nil, &packed, unit, unit + 1, Int64(v))
+      table.packing.convolution_pack(&shape, &strides, reference.weights, nil, &packed, unit, unit + 1, Int64(v))
       table.convolution_planar_forward(
         &shape, image, packed, reference.bias, &output, unit, 0, shape.output_height, 0)
     }
@@ -330,7 +364,7 @@ struct ConvolutionDriver {
     var result = [Float](repeating: .nan, count: reference.weights.count)
     for block in 0..<blocks {
       table.convolution_depthwise_weight_gradient(&shape, input, gradient, &sums, block, 0, shape.output_height)
-      table.narrow.convolution_depthwise_gradient_unpack(
+      table.packing.convolution_depthwise_gradient_unpack(
         &shape, &strides, sums, 0, 1, &result, block, block + 1, 0, Int64(v))
     }
     return result
@@ -375,7 +409,7 @@ struct ConvolutionDriver {
               &shape, input, gradient, sums.baseAddress! + Int(row % 2) * floats, unit, block, row, row + 1)
           }
         }
-        table.narrow.convolution_gradient_unpack(
+        table.packing.convolution_gradient_unpack(
           &shape, &strides, sums.baseAddress!, Int64(floats), 2, &result, unit, unit + 1, 0, Int64(v))
       }
     }

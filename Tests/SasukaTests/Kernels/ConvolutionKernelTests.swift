@@ -1,6 +1,5 @@
 // The convolution and matrix product kernels of every table the machine has, against plain loops in float64.
 import CSystem
-import KernelsPortable16
 import Sasuka
 import Testing
 
@@ -42,6 +41,20 @@ import Testing
     }
   }
 
+  /// With and without something to be added to, which no pixel is twice.
+  @Test(arguments: ConvolutionCase.few)
+  func fewOutputs(_ shape: ConvolutionCase) {
+    let reference = ConvolutionReference(shape)
+    for (name, table) in kernelTables() where table.narrow.convolution_few_forward != nil {
+      let driver = ConvolutionDriver(table: table)
+      let terms = shape.inputs * shape.taps + 1
+      expectClose(driver.runFew(reference), reference.output, terms: terms, "\(name) few, \(shape)")
+      expectClose(
+        driver.runFew(reference, held: 0.5), reference.output.map { $0 + 0.5 }, terms: terms + 1,
+        "\(name) few and sum, \(shape)")
+    }
+  }
+
   /// Joined to the one before it, the last unit's sums are those it has by itself; nothing between the rows is written.
   @Test(arguments: ConvolutionCase.oddBlocks, [0, 3])
   func joinedUnits(_ shape: ConvolutionCase, gap: Int) {
@@ -78,7 +91,7 @@ import Testing
         rows: Int64(rows), columns: Int64(columns), depth: Int64(depth), a_row_stride: Int64(depth),
         a_depth_stride: 1, c_row_stride: Int64(columns))
       for unit in 0..<units {
-        table.narrow.matrix_pack(Int64(columns), Int64(depth), Int64(columns), 1, b, &packed, unit, unit + 1, v)
+        table.packing.matrix_pack(Int64(columns), Int64(depth), Int64(columns), 1, b, &packed, unit, unit + 1, v)
         table.matrix_multiply(&product, a, packed, bias, &result, unit, 0, Int64(rows), 0)
       }
       expectClose(result, expected, terms: depth + 1, "\(name) \(rows) x \(columns) x \(depth)")
@@ -109,17 +122,8 @@ import Testing
 
 /// The tables that this machine can run.
 private func kernelTables() -> [(String, sasuka_kernel_table)] {
-  var tables: [(String, sasuka_kernel_table)] = []
-  func add(_ name: String, _ fill: (UnsafeMutablePointer<sasuka_kernel_table>) -> Void) {
-    var table = sasuka_kernel_table()
-    fill(&table)
-    tables.append((name, table))
+  TestedKernels.available.map { tested in withExtendedLifetime(tested.table) { (tested.description, $0.slots.pointee) }
   }
-  add("baseline", sasuka_kernels_baseline)
-  if sasuka_detect_instruction_set() >= 1 { add("AVX2", sasuka_kernels_avx2) }
-  if sasuka_detect_instruction_set() >= 2 { add("AVX-512", sasuka_kernels_avx512) }
-  add("portable, 16 wide") { KernelsPortable16.fill($0) }
-  return tables
 }
 
 /// Operands lie in [-1, 1]: every product and partial sum is rounded by at most half a unit in the last place of a value below

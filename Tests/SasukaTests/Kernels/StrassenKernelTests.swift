@@ -66,7 +66,7 @@ import Testing
     let units = sasuka_convolution_units(&sizes, v, Int64(table.convolution_columns))
     var packed = [Float](
       repeating: .nan, count: Int(sasuka_convolution_packed_floats(&sizes, v, Int64(table.convolution_columns))))
-    table.narrow.convolution_pack(&sizes, &strides, reference.weights, nil, &packed, 0, units, v)
+    table.packing.convolution_pack(&sizes, &strides, reference.weights, nil, &packed, 0, units, v)
     let input = driver.blocked(reference.input, channels: shape.inputs)
     let blocks = (shape.outputs + driver.v - 1) / driver.v
     var output = [Float](repeating: Float(held), count: blocks * shape.width * driver.v)

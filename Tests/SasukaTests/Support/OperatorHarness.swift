@@ -82,6 +82,7 @@ enum TestedKernels: CaseIterable, CustomStringConvertible {
     guard self == .portable16 else { return KernelTable(instructionSet) }
     return KernelTable(.baseline) { slots in
       KernelsPortable16.fill(slots)
+      withExtendedLifetime(KernelTable(.baseline)) { slots.pointee.packing = $0.slots.pointee.packing }
       // As AVX-512's table has them, where they can be run: packed for blocks of 16 by vectors of 8.
       if InstructionSet.available.contains(.avx2) {
         withExtendedLifetime(KernelTable(.avx2)) { slots.pointee.narrow = $0.slots.pointee.narrow }
