@@ -1,36 +1,6 @@
 // Depthwise convolution: every channel has one kernel of its own, so a vector of channels is a vector of convolutions.
 import CSystem
 
-/// The slot `convolution_depthwise_pack`.
-func depthwisePack(
-  _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
-  _ source: UnsafePointer<Float>?, _ packed: UnsafeMutablePointer<Float>?, _ firstBlock: Int64, _ endBlock: Int64,
-  _ lanes: Int64
-) {
-  guard let shape = shapePointer?.pointee, let strides = strides?.pointee, let source, let packed else { return }
-  let lanes = Int(lanes)
-  let taps = Int(shape.kernel_height &* shape.kernel_width)
-  var channel = Int(firstBlock) &* lanes
-  while channel < Int(endBlock) &* lanes {
-    let place = packed + channel / lanes &* taps &* lanes + channel % lanes
-    var tap = 0
-    while tap < taps {
-      place[tap &* lanes] =
-        channel < Int(shape.groups) ? source[depthwiseOffset(shape, strides, channel: channel, tap: tap)] : 0
-      tap &+= 1
-    }
-    channel &+= 1
-  }
-}
-
-@inline(__always)
-private func depthwiseOffset(
-  _ shape: sasuka_convolution, _ strides: sasuka_weight_strides, channel: Int, tap: Int
-) -> Int {
-  channel &* Int(strides.group) &+ tap / Int(shape.kernel_width) &* Int(strides.row)
-    &+ tap % Int(shape.kernel_width) &* Int(strides.column)
-}
-
 /// The taps of a kernel along one axis that fall inside the input of one output pixel.
 struct InsideTaps {
   let first: Int
@@ -351,7 +321,9 @@ func depthwiseGradientUnpack(
     let from = sums + channel / lanes &* taps &* lanes + channel % lanes
     var tap = 0
     while tap < taps {
-      let place = depthwiseOffset(shape, strides, channel: channel, tap: tap)
+      let place =
+        channel &* Int(strides.group) &+ tap / Int(shape.kernel_width) &* Int(strides.row)
+        &+ tap % Int(shape.kernel_width) &* Int(strides.column)
       let total = sumOfBuffers(from + tap &* lanes, Int(sumsStride), Int(count))
       gradient[place] = adds ? gradient[place] + total : total
       tap &+= 1

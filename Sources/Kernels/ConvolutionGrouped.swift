@@ -10,22 +10,18 @@ func groupedPack(
 ) {
   guard let shape = shapePointer?.pointee, let strides = strides?.pointee, let source, let packed else { return }
   let lanes = Int(lanes)
-  let size = Int(shape.input_channels)
-  let width = Int(shape.kernel_width)
-  let taps = Int(shape.kernel_height) &* width
-  var channel = Int(firstBlock) &* lanes
-  while channel < Int(endBlock) &* lanes {
-    let place = packed + channel / lanes &* taps &* size &* lanes + channel % lanes
-    var row = 0
-    while row < taps &* size {
+  let (size, width) = (Int(shape.input_channels), Int(shape.kernel_width))
+  let rows = Int(shape.kernel_height) &* width &* size
+  for channel in (Int(firstBlock) &* lanes)..<(Int(endBlock) &* lanes) {
+    let place = packed + channel / lanes &* rows &* lanes + channel % lanes
+    let weights = source + (channel / size &* Int(strides.group) &+ channel % size &* Int(strides.output))
+    let isReal = channel < Int(shape.groups) &* size
+    for row in 0..<rows {
       let (tap, input) = (row / size, row % size)
-      let offset = strides.offset(shape, output: channel, input: channel / size &* size &+ input)
-      let isReal = channel < Int(shape.groups) &* size
-      place[row &* lanes] =
-        isReal ? source[(offset ?? 0) &+ tap / width &* Int(strides.row) &+ tap % width &* Int(strides.column)] : 0
-      row &+= 1
+      let offset =
+        input &* Int(strides.input) &+ tap / width &* Int(strides.row) &+ tap % width &* Int(strides.column)
+      place[row &* lanes] = isReal ? weights[offset] : 0
     }
-    channel &+= 1
   }
 }
 

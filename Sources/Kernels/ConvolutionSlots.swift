@@ -30,7 +30,6 @@ func fillConvolution(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
 func fillPacking(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   table.pointee.packing.convolution_pack = convolutionPack
   table.pointee.packing.convolution_gradient_unpack = convolutionGradientUnpack
-  table.pointee.packing.convolution_depthwise_pack = depthwisePack
   table.pointee.packing.convolution_depthwise_gradient_unpack = depthwiseGradientUnpack
   table.pointee.packing.convolution_grouped_pack = groupedPack
   table.pointee.packing.convolution_few_pack = fewPack

@@ -105,6 +105,14 @@ private func forEachGroup(_ shape: sasuka_classes, _ body: (Group) -> Void) {
 private func softmaxForward(
   _ shape: sasuka_classes, _ isLogarithm: Bool, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
 ) {
+  let areApart = shape.positions == 1 || shape.position_stride != 1
+  if lanes > 4, shape.class_stride == 1, areApart, shape.classes >= Int64(lanes) {
+    for position in 0..<Int(shape.positions) {
+      let place = position * Int(shape.position_stride)
+      softmaxRow(Int(shape.classes), isLogarithm, input + place, output + place)
+    }
+    return
+  }
   forEachGroup(shape) { group in
     let (greatest, sum) = group.statistics(input, powers: isLogarithm ? nil : output)
     let logSum = logarithm(sum)
@@ -114,6 +122,46 @@ private func softmaxForward(
       group.storeAtOnce(result, output, index)
     }
   }
+}
+
+/// The classes of one position, at least a vector of them and neighbours in memory: there a vector is as many classes.
+private func softmaxRow(
+  _ classes: Int, _ isLogarithm: Bool, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
+) {
+  let end = classes &- lanes
+  var greatest = loadVector(input + end)
+  for first in stride(from: 0, to: end, by: lanes) {
+    let x = loadVector(input + first)
+    greatest = select(less(greatest, x), x, greatest)
+  }
+  greatest = acrossLanes(greatest) { $0 < $1 ? $1 : $0 }
+  var total = CompensatedSum()
+  for first in stride(from: 0, to: classes, by: lanes) {
+    let power = exponentialOfNonPositive(loadLanes(input + first, classes &- first) - greatest)
+    total.add(select(firstLanes(classes &- first), power, Vector()))
+    if !isLogarithm { storeLanes(power, output + first, classes &- first) }
+  }
+  let sum = acrossLanes(total.value, +)
+  let logSum = logarithm(sum)
+  for first in stride(from: 0, to: classes, by: lanes) {
+    let x = loadLanes((isLogarithm ? input : UnsafePointer(output)) + first, classes &- first)
+    storeLanes(isLogarithm ? x - greatest - logSum : x / sum, output + first, classes &- first)
+  }
+}
+
+@inline(__always)
+private func acrossLanes(_ vector: Vector, _ combine: (Float, Float) -> Float) -> Vector {
+  var all = vector[0]
+  for lane in 1..<lanes { all = combine(all, vector[lane]) }
+  return Vector(repeating: all)
+}
+
+/// The lanes before `count`.
+@inline(__always)
+private func firstLanes(_ count: Int) -> Mask {
+  var numbers = Indices()
+  for lane in 0..<lanes { numbers[lane] = Int32(truncatingIfNeeded: lane) }
+  return (numbers &- Indices(repeating: Int32(truncatingIfNeeded: min(count, lanes)))) &>> Indices(repeating: 31)
 }
 
 private func softmaxBackward(

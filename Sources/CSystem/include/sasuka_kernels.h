@@ -253,19 +253,13 @@ typedef struct sasuka_packing_kernels {
                                       const float *sums, int64_t sums_stride, int64_t count, float *gradient,
                                       int64_t first_unit, int64_t end_unit, int32_t epilogue, int64_t v);
 
-  /** Depthwise (input_channels = output_channels = 1): weights packed as [channel blocks][kernel_height][kernel_width][V].
-      Unit: one channel block. strides.output and .input are not used. */
-  void (*convolution_depthwise_pack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
-                                     const float *source, float *packed, int64_t first_block, int64_t end_block,
-                                     int64_t v);
-
-  /** As convolution_gradient_unpack. Unit: one channel block. */
+  /** As convolution_gradient_unpack, depthwise. Unit: one channel block. strides.output and .input are not used. */
   void (*convolution_depthwise_gradient_unpack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
                                                 const float *sums, int64_t sums_stride, int64_t count, float *gradient,
                                                 int64_t first_block, int64_t end_block, int32_t epilogue, int64_t v);
 
-  /** Groups of 4 or 8 input and as many output channels, fewer than V, or NULL where there is no such kernel: weights packed
-      as [channel blocks][kernel_height][kernel_width][input channels of a group][V]. Unit: one channel block. */
+  /** For convolution_grouped_forward and, in groups of one channel, convolution_depthwise_forward: weights packed as
+      [channel blocks][kernel_height][kernel_width][input channels of a group][V]. Unit: one channel block. */
   void (*convolution_grouped_pack)(const sasuka_convolution *shape, const sasuka_weight_strides *strides,
                                    const float *source, float *packed, int64_t first_block, int64_t end_block,
                                    int64_t v);
@@ -426,7 +420,8 @@ typedef struct sasuka_kernel_table {
                                         const float *bias, float *output, int64_t block, int64_t first_row,
                                         int64_t end_row, int32_t epilogue);
 
-  /** One image, padded, one channel block, a range of output rows. */
+  /** Groups of 4 or 8 input and as many output channels, fewer than V; NULL where there is no such kernel. One image, padded, one
+      channel block, a range of output rows. */
   void (*convolution_grouped_forward)(const sasuka_convolution *shape, const float *input, const float *packed,
                                       const float *bias, float *output, int64_t block, int64_t first_row,
                                       int64_t end_row, int32_t epilogue);

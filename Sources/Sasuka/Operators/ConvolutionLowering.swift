@@ -109,11 +109,9 @@ extension Lowering {
       let blocks = Layout.blocks(of: channels, lanes: lanes)
       let blockFloats = lanes * Int(shape.input_channels * shape.kernel_height * shape.kernel_width)
       let packed = try packedMemory(pass.packing(for: .direct), floats: blocks * blockFloats)
-      let kernel =
-        pass.isGrouped ? kernels.convolution_grouped_pack! : kernels.convolution_depthwise_pack!
       prepare(units: 1) { _, _ in
         var (shape, strides) = (shape, strides)
-        kernel(&shape, &strides, source, packed, 0, Int64(blocks), width)
+        kernels.convolution_grouped_pack(&shape, &strides, source, packed, 0, Int64(blocks), width)
       }
       if let folded {
         scale(packed, by: folded, units: blocks, unitFloats: blockFloats, width: lanes, channels: channels)

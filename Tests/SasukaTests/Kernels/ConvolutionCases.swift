@@ -269,7 +269,6 @@ struct ConvolutionDriver {
     (shape.top, shape.left) = (Int64(c.top), Int64(c.left))
     return runBlocks(
       reference, shape, input: blocked(reference.input, channels: c.groups),
-      pack: table.packing.convolution_depthwise_pack,
       forward: table.convolution_depthwise_forward)
   }
 
@@ -279,17 +278,12 @@ struct ConvolutionDriver {
     return runBlocks(
       reference, shape(c),
       input: padded(blocked(reference.input, channels: c.inputChannels), channels: c.inputChannels, border(c)),
-      pack: table.packing.convolution_grouped_pack, forward: table.convolution_grouped_forward)
+      forward: table.convolution_grouped_forward)
   }
 
   /// A kernel whose unit is one channel block, three rows at a time.
   private func runBlocks(
     _ reference: ConvolutionReference, _ shape: sasuka_convolution, input: [Float],
-    pack:
-      @convention(c) (
-        UnsafePointer<sasuka_convolution>?, UnsafePointer<sasuka_weight_strides>?, UnsafePointer<Float>?,
-        UnsafeMutablePointer<Float>?, Int64, Int64, Int64
-      ) -> Void,
     forward:
       @convention(c) (
         UnsafePointer<sasuka_convolution>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?,
@@ -303,7 +297,8 @@ struct ConvolutionDriver {
     var packed = [Float](repeating: .nan, count: Int(blocks) * c.inputs * c.taps * v)
     var output = [Float](repeating: .nan, count: Int(blocks * shape.output_block_stride))
     for block in 0..<blocks {
-      pack(&shape, &strides, reference.weights, &packed, block, block + 1, Int64(v))
+      table.packing.convolution_grouped_pack(
+        &shape, &strides, reference.weights, &packed, block, block + 1, Int64(v))
       for row in stride(from: 0, to: shape.output_height, by: 3) {
         forward(&shape, input, packed, reference.bias, &output, block, row, min(row + 3, shape.output_height), 0)
       }
