@@ -71,18 +71,6 @@ private func clearVectors(_ pointer: UnsafeMutablePointer<Float>, _ count: Int) 
   }
 }
 
-extension sasuka_weight_strides {
-  /// Where the weight of an output channel and an input channel (both counted over all groups) lies; nil if they belong to
-  /// different groups.
-  @inline(__always)
-  func offset(_ shape: sasuka_convolution, output outputChannel: Int, input inputChannel: Int) -> Int? {
-    let group = outputChannel / Int(shape.output_channels)
-    guard inputChannel / Int(shape.input_channels) == group else { return nil }
-    return group &* Int(self.group) &+ outputChannel % Int(shape.output_channels) &* Int(output)
-      &+ inputChannel % Int(shape.input_channels) &* Int(input)
-  }
-}
-
 /// The slot `convolution_pack`.
 func convolutionPack(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,
@@ -201,37 +189,30 @@ func convolutionGradientUnpack(
 ) {
   guard let shape = shapePointer?.pointee, let strides = strides?.pointee, let sums, let gradient else { return }
   let lanes = Int(lanes)
-  let taps = Int(shape.kernel_height &* shape.kernel_width)
-  let width = shape.columns(lanes: lanes) &* lanes
-  let blockFloats = taps &* lanes &* width
+  let (inputs, outputs) = (Int(shape.input_channels), Int(shape.output_channels))
+  let tapFloats = lanes &* shape.columns(lanes: lanes) &* lanes
+  let blockFloats = Int(shape.kernel_height &* shape.kernel_width) &* tapFloats
   let adds = Epilogue(epilogue).adds
-  var index = Int(firstUnit)
-  while index < Int(endUnit) {
+  for index in Int(firstUnit)..<Int(endUnit) {
     let unit = ConvolutionUnit(shape, index, lanes: lanes)
-    let unitSums = sums + index &* shape.gradientBlocks(lanes: lanes) &* blockFloats
     let firstBlock = unit.firstInput / lanes
-    var input = unit.firstInput
-    while input < unit.endInput {
-      let block = unitSums + (input / lanes &- firstBlock) &* blockFloats + input % lanes &* width
-      var output = 0
-      while output < unit.outputs {
-        if let offset = strides.offset(shape, output: unit.firstOutput &+ output, input: input) {
-          var tap = 0
-          while tap < taps {
-            let place =
-              offset &+ tap / Int(shape.kernel_width) &* Int(strides.row)
-              &+ tap % Int(shape.kernel_width) &* Int(strides.column)
-            let from = block + tap &* lanes &* width + output
+    let unitSums = sums + index &* shape.gradientBlocks(lanes: lanes) &* blockFloats
+    for output in 0..<unit.outputs {
+      let (group, channel) = (unit.firstOutput &+ output).quotientAndRemainder(dividingBy: outputs)
+      let own = gradient + (group &* Int(strides.group) &+ channel &* Int(strides.output))
+      for input in 0..<inputs {
+        let (block, lane) = (group &* inputs &+ input).quotientAndRemainder(dividingBy: lanes)
+        var from = unitSums + ((block &- firstBlock) &* blockFloats &+ lane &* (tapFloats / lanes) &+ output)
+        for row in 0..<Int(shape.kernel_height) {
+          for column in 0..<Int(shape.kernel_width) {
+            let place = own + (input &* Int(strides.input) &+ row &* Int(strides.row) &+ column &* Int(strides.column))
             let total = sumOfBuffers(from, Int(sumsStride), Int(count))
-            gradient[place] = adds ? gradient[place] + total : total
-            tap &+= 1
+            place.pointee = adds ? place.pointee + total : total
+            from += tapFloats
           }
         }
-        output &+= 1
       }
-      input &+= 1
     }
-    index &+= 1
   }
 }
 
