@@ -28,12 +28,13 @@ private struct FewPass {
   let bias: Vector
   let epilogue: Epilogue
   let kernelWidth: Int
-  /// From one tap's row, column and output pixel of the input to the next.
+  /// From what one row of taps, one column of them and one output pixel reads to what the next does.
   let row: Int
   let column: Int
   let pixel: Int
   let outputPixel: Int
-  /// Vectors of the input's channels, those of a block less one, and from the last of a block to the next block's first.
+  /// Vectors of the input's channels, how many of a block are behind its first, and floats from the last of a block to the next
+  /// block's first.
   let vectors: Int
   let lastOfBlock: Int
   let blockEnd: Int

@@ -51,8 +51,8 @@ typedef struct sasuka_convolution {
       b * output_block_stride + y * output_row_stride + x * output_pixel_stride.
       Dense: height * width * V, width * V, V. Larger strides write one phase of a strided convolution's input gradient. */
   int64_t output_block_stride, output_row_stride, output_pixel_stride;
-  /** For kernels that take the image without its border (convolution_depthwise_forward, convolution_few_forward): rows and columns of zeros before
-      it, negative where it is cropped. What lies past the input counts as zeros too. 0 for all others. */
+  /** For kernels that take the image without its border (convolution_depthwise_forward, convolution_few_forward): rows and
+      columns of zeros before it, negative where it is cropped. What lies past the input counts as zeros too. 0 for all others. */
   int64_t top, left;
   /** Input channels before the first that is read, which may lie within a block. For convolution_pack and convolution_forward
       in one group; for those of few output channels whole blocks; 0 for all others. */
@@ -64,7 +64,7 @@ typedef struct sasuka_convolution {
   int64_t block_lanes;
 } sasuka_convolution;
 
-/** Output channels up to which a convolution has few: lanes are then input channels, whose products are summed at the end. */
+/** Output channels up to which a convolution has few: lanes may then be input channels, whose products are summed at the end. */
 enum { SASUKA_FEW_OUTPUTS = 3 };
 
 /** How many sums each pixel of such a convolution has. */
@@ -276,7 +276,7 @@ typedef struct sasuka_packing_kernels {
 } sasuka_packing_kernels;
 
 /* Slots whose kernels do not depend on the width of blocks, or are told it: they compute the same bits with vectors of any width,
-   and their time is that of memory, or nothing beside the rest of a step. */
+   but for softmax's sums of rows, and their time is that of memory, or nothing beside the rest of a step. */
 typedef struct sasuka_narrow_kernels {
   /** Gathers `channels` rows of `area` floats into one channel block [area][width], of a multiple of 4 channels; lanes without
       a channel become 0. */
@@ -287,8 +287,8 @@ typedef struct sasuka_narrow_kernels {
   /** Packs transformed weights as [unit][point][phase][input channel][columns * V]: sasuka_winograd_weights times
       sasuka_convolution_packed_floats of a 1 x 1 convolution between these channels. Each output channel's weights are
       multiplied by its scale, unless `scales` is NULL. `packed` is aligned to a vector; `scratch` has
-      16 * (kernel_height + 1) * kernel_width * columns * V floats. Unit: one of that convolution's units. `v` is the width of blocks,
-      vector_width. */
+      16 * (kernel_height + 1) * kernel_width * columns * V floats. Unit: one of that convolution's units. `v` is the
+      width of blocks, vector_width. */
   void (*winograd_pack)(const sasuka_winograd *shape, const sasuka_weight_strides *strides, const float *source,
                         const float *scales, float *packed, float *scratch, int64_t first_unit, int64_t end_unit,
                         int64_t v);

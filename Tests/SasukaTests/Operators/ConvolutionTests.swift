@@ -276,6 +276,57 @@ import Testing
     }
   }
 
+  /// One to three channels, for which kernels take input channels as lanes, are the first of sixteen, for which they do not; by a
+  /// transposed convolution in its phases too. What is added to them is so once.
+  @Test(arguments: [1, 2, 3], [false, true])
+  func fewOutputsAreTheFirstOfMany(_ outputs: Int, isTransposed: Bool) throws {
+    let (channels, many, area) = (24, 16, 16)
+    let fill = NamedUniform("weight", -1, 1)
+    let all = (0..<many * channels * area).map { fill[$0] }
+    /// Those to the first channels; transposed, output channels are the second axis.
+    func weights(to outputs: Int) -> [Float] {
+      isTransposed
+        ? (0..<channels).flatMap { all[($0 * many * area)..<(($0 * many + outputs) * area)] }
+        : Array(all[..<(outputs * channels * area)])
+    }
+    for batch in [1, 2, 5] {
+      let shape = [batch, channels, 9, 13]
+      let pixels = NamedUniform("x", -1, 1)
+      let x = HostTensor(shape, (0..<shape.reduce(1, *)).map { pixels[$0] })
+      func run(_ outputs: Int) -> OperatorRun {
+        var run = OperatorRun(mode: .evaluation, inputs: [x], fuses: true) { (graph, values) throws(SasukaError) in
+          let map = try graph.blockedInput(values[0])
+          let sums = try ["first", "second"].map { (name) throws(SasukaError) in
+            isTransposed
+              ? try graph.transposedConvolution(
+                map, name: name, outputChannels: outputs, kernel: Extent(4),
+                attributes: TransposedConvolutionAttributes(stride: Extent(2), padding: Padding(1)), bias: false)
+              : try graph.convolution(
+                map, name: name, outputChannels: outputs, kernel: Extent(4),
+                padding: .explicit(Padding(top: 2, bottom: 1, left: 1, right: 2)), bias: false)
+          }
+          return try graph.activation(graph.add(sums[0], sums[1], name: "sum"), .relu, name: "relu")
+        }
+        run.parameters = ["first.weight": weights(to: outputs), "second.weight": weights(to: outputs)]
+        run.algorithms = .exact
+        return run
+      }
+      for kernels in TestedKernels.available {
+        let all = try run(many).run(kernels.table, threads: 1).output
+        let found = try run(outputs).run(kernels.table, threads: 1)
+        let size = all.floats.count / batch
+        let first = (0..<batch).flatMap { all.floats[($0 * size)..<($0 * size + size / many * outputs)] }
+        expectClose(
+          found.output, HostTensor([batch, outputs] + all.shape[2...], first), tolerance: 3e-6,
+          "batch \(batch) on \(kernels)")
+        for threads in [2, 3] {
+          let again = try run(outputs).run(kernels.table, threads: threads)
+          #expect(again.bits == found.bits, "\(threads) threads on \(kernels)")
+        }
+      }
+    }
+  }
+
   /// Kernels as large as the image, whose weights are read as they lie where images are few and outputs fill blocks, beside sums
   /// in double precision, clamped in all ways.
   @Test(arguments: [(1, 48), (3, 32), (4, 16), (5, 32), (2, 20)])

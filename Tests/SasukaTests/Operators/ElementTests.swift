@@ -1,4 +1,5 @@
 // Activations, softmax, sums and products with broadcasting against PyTorch, forward and backward.
+import Foundation
 import Sasuka
 import Testing
 
@@ -20,6 +21,25 @@ import Testing
     // The gradient is a probability times a difference of upstream gradients, which are about 1.
     try golden.expectMatch(tolerance: 16 * 0x1p-24, gradientFloor: 1) { (graph, inputs) throws(SasukaError) in
       try graph.softmax(inputs[0], axis: axis, isLogarithm: isLogarithm, name: "m")
+    }
+  }
+
+  /// Rows of classes that end anywhere in a vector, all far below 0, where zeros in their place would show.
+  @Test(arguments: Array(1...34) + [1000], [false, true])
+  func softmaxOfRows(_ classes: Int, isLogarithm: Bool) throws {
+    let fill = NamedUniform("x", -60, -40)
+    let x = (0..<3 * classes).map { fill[$0] }
+    let expected = (0..<3).flatMap { row in
+      let numbers = x[(row * classes)..<((row + 1) * classes)].map { Double($0) }
+      let sum = numbers.reduce(0) { $0 + exp($1) }
+      return numbers.map { Float(isLogarithm ? $0 - log(sum) : exp($0) / sum) }
+    }
+    let run = OperatorRun(mode: .evaluation, inputs: [HostTensor([3, classes], x)]) {
+      (graph, values) throws(SasukaError) in
+      try graph.softmax(values[0], axis: 1, isLogarithm: isLogarithm, name: "m")
+    }
+    for (kernels, result) in try run.everywhere() {
+      expectClose(result.output, HostTensor([3, classes], expected), tolerance: 1e-6, "\(kernels)")
     }
   }
 
