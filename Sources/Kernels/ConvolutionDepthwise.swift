@@ -19,7 +19,8 @@ struct InsideTaps {
   }
 }
 
-/// What the tiles of one channel block share, depthwise or in groups that divide a vector. Strides are in floats.
+/// What the tiles of one channel block of the output share, where each vector of the input meets weights of its own: depthwise, in
+/// groups that divide a vector, and of few output channels. Strides are in floats.
 struct BlockPass {
   let weights: UnsafePointer<Float>
   let bias: Vector
@@ -31,10 +32,11 @@ struct BlockPass {
   let inputPixel: Int
   let outputPixel: Int
 
+  /// - Parameter blockLanes: channels in a block of the input.
   @inline(__always)
   init(
     _ shape: sasuka_convolution, _ block: Int, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
-    epilogue: Int32
+    epilogue: Int32, blockLanes: Int = Vector.scalarCount
   ) {
     let channel = block &* lanes
     weights = packed + channel &* Int(shape.input_channels &* shape.kernel_height &* shape.kernel_width)
@@ -43,9 +45,9 @@ struct BlockPass {
     self.epilogue = Epilogue(epilogue)
     kernelHeight = Int(shape.kernel_height)
     kernelWidth = Int(shape.kernel_width)
-    inputRow = Int(shape.dilation_height &* shape.input_width) &* lanes
-    inputColumn = Int(shape.dilation_width) &* lanes
-    inputPixel = Int(shape.stride_width) &* lanes
+    inputRow = Int(shape.dilation_height &* shape.input_width) &* blockLanes
+    inputColumn = Int(shape.dilation_width) &* blockLanes
+    inputPixel = Int(shape.stride_width) &* blockLanes
     outputPixel = Int(shape.output_pixel_stride)
   }
 }
@@ -321,9 +323,7 @@ func depthwiseGradientUnpack(
     let from = sums + channel / lanes &* taps &* lanes + channel % lanes
     var tap = 0
     while tap < taps {
-      let place =
-        channel &* Int(strides.group) &+ tap / Int(shape.kernel_width) &* Int(strides.row)
-        &+ tap % Int(shape.kernel_width) &* Int(strides.column)
+      let place = channel &* Int(strides.group) &+ strides.offset(ofTap: tap, width: Int(shape.kernel_width))
       let total = sumOfBuffers(from + tap &* lanes, Int(sumsStride), Int(count))
       gradient[place] = adds ? gradient[place] + total : total
       tap &+= 1

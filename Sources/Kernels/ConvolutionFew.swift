@@ -15,30 +15,21 @@ func fewPack(
     for row in 0..<(taps &* sums) {
       let (tap, output) = (row / sums, row % sums)
       let offset =
-        output &* Int(strides.output) &+ channel &* Int(strides.input) &+ tap / width &* Int(strides.row)
-        &+ tap % width &* Int(strides.column)
+        output &* Int(strides.output) &+ channel &* Int(strides.input) &+ strides.offset(ofTap: tap, width: width)
       place[row &* 8] = output < Int(shape.output_channels) ? source[offset] * (scales?[output] ?? 1) : 0
     }
   }
 }
 
-/// What all tiles share. Strides are in floats.
+/// What all tiles share.
 private struct FewPass {
-  let weights: UnsafePointer<Float>
-  let bias: Vector
-  let epilogue: Epilogue
-  let kernelWidth: Int
-  /// From what one row of taps, one column of them and one output pixel reads to what the next does.
-  let row: Int
-  let column: Int
-  let pixel: Int
-  let outputPixel: Int
+  let block: BlockPass
   /// Vectors of the input's channels, how many of a block are behind its first, and floats from the last of a block to the next
   /// block's first.
   let vectors: Int
   let lastOfBlock: Int
   let blockEnd: Int
-  /// Of a vector's weights.
+  /// Floats of a vector's weights.
   let weightVector: Int
   /// The floats of an output block behind its first vector.
   let unusedLanes: Int
@@ -47,19 +38,12 @@ private struct FewPass {
     _ shape: sasuka_convolution, sums: Int, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
     epilogue: Int32, blockLanes: Int
   ) {
-    weights = packed
-    self.bias = bias.map { loadLanes($0, Int(shape.output_channels)) } ?? Vector()
-    self.epilogue = Epilogue(epilogue)
-    kernelWidth = Int(shape.kernel_width)
-    row = Int(shape.dilation_height &* shape.input_width) &* blockLanes
-    column = Int(shape.dilation_width) &* blockLanes
-    pixel = Int(shape.stride_width) &* blockLanes
-    outputPixel = Int(shape.output_pixel_stride)
+    block = BlockPass(shape, 0, packed: packed, bias: bias, epilogue: epilogue, blockLanes: blockLanes)
     vectors = Int(shape.input_channels) / lanes
     unusedLanes = blockLanes &- lanes
     lastOfBlock = unusedLanes / lanes
     blockEnd = Int(shape.input_height &* shape.input_width) &* blockLanes &- unusedLanes
-    weightVector = Int(shape.kernel_height) &* kernelWidth &* sums &* lanes
+    weightVector = block.kernelHeight &* block.kernelWidth &* sums &* lanes
   }
 }
 
@@ -75,7 +59,7 @@ private func fewTile<let pixels: Int, let outputs: Int>(
     let none = Vector()
     finish(
       sums[pixel][0], outputs > 1 ? sums[pixel][1] : none, outputs > 2 ? sums[pixel][2] : none, pass,
-      output + pixel &* pass.pointee.outputPixel)
+      output + pixel &* pass.pointee.block.outputPixel)
   }
 }
 
@@ -85,10 +69,12 @@ private func addTaps<let pixels: Int, let outputs: Int>(
   _ sums: inout RegisterTile<pixels, outputs>, _ pass: UnsafePointer<FewPass>, _ input: UnsafePointer<Float>,
   _ rows: InsideTaps, _ columns: InsideTaps
 ) {
-  let (row, column, pixelStep) = (pass.pointee.row, pass.pointee.column, pass.pointee.pixel)
-  let (width, weightStep) = (pass.pointee.kernelWidth, outputs &* lanes)
+  let (row, column, pixelStep) = (
+    pass.pointee.block.inputRow, pass.pointee.block.inputColumn, pass.pointee.block.inputPixel
+  )
+  let (width, weightStep) = (pass.pointee.block.kernelWidth, outputs &* lanes)
   var from = input + (rows.first &* row &+ columns.first &* column)
-  var weight = pass.pointee.weights + (rows.first &* width &+ columns.first) &* weightStep
+  var weight = pass.pointee.block.weights + (rows.first &* width &+ columns.first) &* weightStep
   let rowEnd = row &- columns.count &* column
   let weightRowEnd = (width &- columns.count) &* weightStep
   let blockEnd = pass.pointee.blockEnd &- rows.count &* row
@@ -133,13 +119,13 @@ private func finish(
   let pairs = SIMD8(
     lowHalf: SIMD4(lowHalf: pair(first), highHalf: pair(second)),
     highHalf: SIMD4(lowHalf: pair(third), highHalf: SIMD2()))
-  var sum = pass.pointee.bias
+  var sum = pass.pointee.block.bias
   withUnsafeMutablePointer(to: &sum) {
     let four = UnsafeMutableRawPointer($0)
     four.storeBytes(
       of: four.load(as: SIMD4<Float>.self) + (pairs.evenHalf + pairs.oddHalf), as: SIMD4<Float>.self)
   }
-  storeVector(pass.pointee.epilogue.apply(sum, held: output), output)
+  storeVector(pass.pointee.block.epilogue.apply(sum, held: output), output)
   if pass.pointee.unusedLanes > 0 { storeVector(Vector(), output + lanes) }
 }
 
@@ -190,7 +176,7 @@ private func fewRow(
 ) {
   let (width, inputWidth) = (Int(shape.pointee.output_width), Int(shape.pointee.input_width))
   let (stride, left) = (Int(shape.pointee.stride_width), Int(shape.pointee.left))
-  let (dilation, taps) = (Int(shape.pointee.dilation_width), pass.pointee.kernelWidth)
+  let (dilation, taps) = (Int(shape.pointee.dilation_width), pass.pointee.block.kernelWidth)
   let isOne = shape.pointee.output_channels == 1
   // Registers hold the sums, the factors and a vector of the input.
   let atOnce = isOne ? 8 : 4
@@ -201,10 +187,10 @@ private func fewRow(
   var pixel = 0
   while pixel < width {
     // The last of several pixels at once are some of those before again rather than single ones, unless they would be added twice.
-    let first = pass.pointee.epilogue.adds ? pixel : min(pixel, max(endWhole &- atOnce, firstWhole))
+    let first = pass.pointee.block.epilogue.adds ? pixel : min(pixel, max(endWhole &- atOnce, firstWhole))
     let isWhole = pixel >= firstWhole && pixel < endWhole && first &+ atOnce <= endWhole
     let place = isWhole ? first : pixel
-    let (from, to) = (input + place &* pass.pointee.pixel, output + place &* pass.pointee.outputPixel)
+    let (from, to) = (input + place &* pass.pointee.block.inputPixel, output + place &* pass.pointee.block.outputPixel)
     if isWhole {
       if isOne {
         fewTile(Count<8>(), Count<1>(), pass, from, rows, all, to)

@@ -18,8 +18,7 @@ func groupedPack(
     let isReal = channel < Int(shape.groups) &* size
     for row in 0..<rows {
       let (tap, input) = (row / size, row % size)
-      let offset =
-        input &* Int(strides.input) &+ tap / width &* Int(strides.row) &+ tap % width &* Int(strides.column)
+      let offset = input &* Int(strides.input) &+ strides.offset(ofTap: tap, width: width)
       place[row &* lanes] = isReal ? weights[offset] : 0
     }
   }
@@ -34,11 +33,9 @@ private struct GroupedPass {
   let first: Indices
 
   init(_ block: BlockPass, size: Int) {
-    var own = Indices()
-    for lane in 0..<lanes { own[lane] = Int32(truncatingIfNeeded: lane) }
     self.block = block
     self.size = size
-    first = own & Indices(repeating: Int32(truncatingIfNeeded: 0 &- size))
+    first = laneNumbers & Indices(repeating: Int32(truncatingIfNeeded: 0 &- size))
   }
 }
 

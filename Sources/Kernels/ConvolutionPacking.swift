@@ -71,6 +71,12 @@ private func clearVectors(_ pointer: UnsafeMutablePointer<Float>, _ count: Int) 
   }
 }
 
+extension sasuka_weight_strides {
+  /// Where a tap lies, counted row by row of a kernel of `width` columns.
+  @inline(__always)
+  func offset(ofTap tap: Int, width: Int) -> Int { tap / width &* Int(row) &+ tap % width &* Int(column) }
+}
+
 /// The slot `convolution_pack`.
 func convolutionPack(
   _ shapePointer: UnsafePointer<sasuka_convolution>?, _ strides: UnsafePointer<sasuka_weight_strides>?,

@@ -5,6 +5,14 @@ import CSystem
 typealias Indices = Vector.MaskStorage
 typealias Mask = Indices
 
+/// 0, 1, 2, … in the lanes of a vector.
+@inline(__always)
+var laneNumbers: Indices {
+  var numbers = Indices()
+  for lane in 0..<lanes { numbers[lane] = Int32(truncatingIfNeeded: lane) }
+  return numbers
+}
+
 /// Where one of both holds.
 @inline(__always)
 func either(_ a: Mask, _ b: Mask) -> Mask { a | b }

@@ -106,6 +106,7 @@ private func softmaxForward(
   _ shape: sasuka_classes, _ isLogarithm: Bool, _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
 ) {
   let areApart = shape.positions == 1 || shape.position_stride != 1
+  // With vectors of 4, small code comes before fast code.
   if lanes > 4, shape.class_stride == 1, areApart, shape.classes >= Int64(lanes) {
     for position in 0..<Int(shape.positions) {
       let place = position * Int(shape.position_stride)
@@ -159,9 +160,7 @@ private func acrossLanes(_ vector: Vector, _ combine: (Float, Float) -> Float) -
 /// The lanes before `count`.
 @inline(__always)
 private func firstLanes(_ count: Int) -> Mask {
-  var numbers = Indices()
-  for lane in 0..<lanes { numbers[lane] = Int32(truncatingIfNeeded: lane) }
-  return (numbers &- Indices(repeating: Int32(truncatingIfNeeded: min(count, lanes)))) &>> Indices(repeating: 31)
+  (laneNumbers &- Indices(repeating: Int32(truncatingIfNeeded: min(count, lanes)))) &>> Indices(repeating: 31)
 }
 
 private func softmaxBackward(

@@ -122,7 +122,8 @@ import Testing
 
 /// The tables that this machine can run.
 private func kernelTables() -> [(String, sasuka_kernel_table)] {
-  TestedKernels.available.map { tested in withExtendedLifetime(tested.table) { (tested.description, $0.slots.pointee) }
+  TestedKernels.available.map { tested in
+    withExtendedLifetime(tested.table) { (tested.description, $0.slots.pointee) }
   }
 }
 
