@@ -211,13 +211,15 @@ class Trainer(Owner):
     def gradients(self) -> dict[str, np.ndarray]:
         """Name -> the gradient where it lies: what is written there, the next update uses.
 
-        The arrays must not be used after the trainer is closed.
+        The arrays keep the trainer from being collected; after `close` they must not be used.
         """
         start, count, offset = POINTER(c_float)(), c_size_t(), c_size_t()
         lib.sasuka_trainer_gradients(self._handle, ctypes.byref(start), ctypes.byref(count))
         if count.value == 0:
             return {}
-        everything = np.ctypeslib.as_array(start, shape=(count.value,))
+        memory = (c_float * count.value).from_address(ctypes.addressof(start.contents))
+        memory.trainer = self  # type: ignore[attr-defined]  # Every view's base is this object.
+        everything = np.frombuffer(memory, dtype=np.float32)
         views = {}
         for name, shape, kind in self.model.parameters():
             if kind == "weight":

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +49,25 @@ def test_gradients_add_up_and_can_be_changed(model: sasuka.Model, pictures: np.n
     before = model.state_dict()["fc.weight"]
     trainer.update()
     np.testing.assert_array_equal(model.state_dict()["fc.weight"], before)
+
+
+def test_gradients_outlive_the_name_of_their_trainer(
+    model: sasuka.Model, pictures: np.ndarray, labels: np.ndarray
+) -> None:
+    trainer = sasuka.Trainer(model, "sgd", 0.1)
+    trainer.forward_backward(pictures, labels)
+    copies = {name: array.copy() for name, array in trainer.gradients().items()}
+    kept, views = weakref.ref(trainer), trainer.gradients()
+    del trainer
+    gc.collect()
+    for name, copy in copies.items():
+        np.testing.assert_array_equal(views[name], copy)
+    row = views["fc.weight"][0]
+    del views
+    assert kept() is not None
+    del row
+    gc.collect()
+    assert kept() is None
 
 
 def test_groups_freeze(model: sasuka.Model, pictures: np.ndarray, labels: np.ndarray) -> None:
