@@ -78,8 +78,10 @@ struct ConvolutionPass {
   var packed: UnsafePointer<Float>
   /// From one input channel's weights to the next's.
   let weightStep: Int
-  /// Floats of an input channel's weights that are left out, before and behind those of the rows of the kernel.
+  /// Floats of an input channel's weights that are left out: before its first tap, from the end of a kernel's row to the next
+  /// row, and from there behind the last one.
   let weightsBefore: Int
+  let weightsRowEnd: Int
   let weightsBehind: Int
   let bias: InlineArray<3, Vector>
   let epilogue: Epilogue
@@ -98,7 +100,7 @@ struct ConvolutionPass {
     firstInput = unit.firstInput
     // Without taps nothing is read.
     kernelHeight = Int(shape.kernel_height &- shape.skipped_top &- shape.skipped_bottom)
-    kernelWidth = Int(shape.kernel_width)
+    kernelWidth = Int(shape.kernel_width &- shape.skipped_left &- shape.skipped_right)
     endInput = kernelHeight &* kernelWidth == 0 ? firstInput : unit.endInput
     inputBlock = Int(shape.input_height &* shape.input_width) &* pixelFloats
     kernelColumn = Int(shape.dilation_width) &* pixelFloats
@@ -112,8 +114,9 @@ struct ConvolutionPass {
     self.packed = packed
     next = packed
     weightStep = unit.columns &* lanes
-    weightsBefore = Int(shape.skipped_top) &* kernelWidth &* weightStep
-    weightsBehind = Int(shape.skipped_bottom) &* kernelWidth &* weightStep
+    weightsBefore = Int(shape.skipped_top &* shape.kernel_width &+ shape.skipped_left) &* weightStep
+    weightsRowEnd = Int(shape.skipped_left &+ shape.skipped_right) &* weightStep
+    weightsBehind = Int(shape.skipped_bottom &* shape.kernel_width &- shape.skipped_left) &* weightStep
     self.epilogue = Epilogue(epilogue)
     var vectors = zeroed() as InlineArray<3, Vector>
     if let bias {
@@ -248,6 +251,7 @@ struct ConvolutionTile<let rows: Int, let columns: Int>: BitwiseCopyable {
           kernelColumns = sasuka_one_by_one(kernelColumns &- 1)
         } while kernelColumns > 0
         pixels += pass.pointee.kernelRowEnd
+        weights += pass.pointee.weightsRowEnd &* count
         kernelRows = sasuka_one_by_one(kernelRows &- 1)
       } while kernelRows > 0
       weights += pass.pointee.weightsBehind &* count
@@ -449,7 +453,10 @@ func convolutionForward(
   var pass = ConvolutionPass(shape, work, packed: own, bias: bias, epilogue: epilogue)
   pass.next = own + floats
   let cut = ConvolutionCut(work, shape, pass, rows: Int(endRow &- firstRow))
-  let from = input + Int(shape.skipped_top &* shape.dilation_height &* shape.input_width) &* lanes
+  let (skippedRows, skippedColumns) = (
+    shape.skipped_top &* shape.dilation_height, shape.skipped_left &* shape.dilation_width
+  )
+  let from = input + Int(skippedRows &* shape.input_width &+ skippedColumns) &* lanes
   let to = output + work.firstOutput / lanes &* Int(shape.output_block_stride)
   withUnsafeMutablePointer(to: &pass) { convolutionRows(work, shape, $0, cut, from, to, Int(firstRow)) }
 }

@@ -10,7 +10,8 @@ extension ConvolutionPass {
   /// Whether `pointwiseRow` computes rows that are cut like this. Channels of two maps are a kernel's of two columns; for so few
   /// pixels that tiles have four, they have no tiles of their own.
   func isPointwise(_ unit: ConvolutionUnit, _ heights: TileHeights) -> Bool {
-    hasPointwiseTiles && unit.columns == 2 && pixel == lanes && kernelHeight == 1 && weightsBefore | weightsBehind == 0
+    hasPointwiseTiles && unit.columns == 2 && pixel == lanes && kernelHeight == 1
+      && weightsBefore | weightsRowEnd | weightsBehind == 0
       && (kernelWidth == 1 && heights.size >= 4 && firstInput % lanes == 0 || kernelWidth == 2 && heights.size >= 5)
   }
 }

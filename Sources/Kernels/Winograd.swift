@@ -27,7 +27,8 @@ extension sasuka_winograd {
       stride_height: 1, stride_width: 1, dilation_height: 1, dilation_width: 1, input_height: 1,
       input_width: tile_stride, output_height: 1, output_width: Int64(tiles),
       output_block_stride: Int64(blockStride), output_row_stride: 0, output_pixel_stride: Int64(lanes), top: 0,
-      left: 0, first_channel: 0, skipped_top: 0, skipped_bottom: 0, block_lanes: 0)
+      left: 0, first_channel: 0, skipped_top: 0, skipped_bottom: 0, skipped_left: 0,
+      skipped_right: 0, block_lanes: 0)
   }
 }
 

@@ -57,9 +57,9 @@ typedef struct sasuka_convolution {
   /** Input channels before the first that is read, which may lie within a block. For convolution_pack and convolution_forward
       in one group; for those of few output channels whole blocks; 0 for all others. */
   int64_t first_channel;
-  /** How many of the kernel's first and last rows are left out, as all rows of the output that are asked for would read zeros by
-      them. For convolution_forward; 0 for all others. */
-  int64_t skipped_top, skipped_bottom;
+  /** How many of the kernel's first and last rows and columns are left out, as all pixels of the output that are asked for would
+      read zeros by them. For convolution_forward; 0 for all others. */
+  int64_t skipped_top, skipped_bottom, skipped_left, skipped_right;
   /** V, for convolution_few_forward, whose vectors have 8 floats whatever the blocks have. */
   int64_t block_lanes;
 } sasuka_convolution;

@@ -47,6 +47,7 @@ package final class AdaptiveWindows: AverageWindows {
     (AdaptiveWindows.ranges(input[2], output.height), AdaptiveWindows.ranges(input[3], output.width))
   }
 
+  @inline(never)
   private static func ranges(_ size: Int, _ outputs: Int) -> [sasuka_pool_range] {
     (0..<outputs).map { place in
       let (first, end) = (place * size / outputs, ((place + 1) * size).dividedUp(by: outputs))

@@ -56,25 +56,31 @@ package final class SlidingWindows: AverageWindows {
   ) throws(SasukaError) -> (rows: [sasuka_pool_range], columns: [sasuka_pool_range]) {
     let (window, output) = try pool.window(for: input)
     let padding = window.padding
-    let rows = (0..<output[2]).map {
-      range(at: $0 * pool.stride.height - padding.top, pool.kernel.height, input[2], padding.bottom)
-    }
-    let columns = (0..<output[3]).map {
-      range(at: $0 * pool.stride.width - padding.left, pool.kernel.width, input[3], padding.right)
-    }
-    guard let divisor else { return (rows, columns) }
-    return (
-      rows.map { sasuka_pool_range(first: $0.first, end: $0.end, divisor: Float(divisor)) },
-      columns.map { sasuka_pool_range(first: $0.first, end: $0.end, divisor: 1) }
-    )
+    let rows = ranges(
+      count: output[2], stride: pool.stride.height, kernel: pool.kernel.height, size: input[2], before: padding.top,
+      after: padding.bottom, divisor: divisor)
+    let columns = ranges(
+      count: output[3], stride: pool.stride.width, kernel: pool.kernel.width, size: input[3], before: padding.left,
+      after: padding.right, divisor: divisor == nil ? nil : 1)
+    return (rows, columns)
   }
 
-  private func range(at start: Int, _ kernel: Int, _ size: Int, _ after: Int) -> sasuka_pool_range {
-    let end = min(start + kernel, size + after)
-    let first = min(max(start, 0), size)
-    let last = max(min(end, size), first)
-    let counted = countIncludesPadding ? end - start : last - first
-    return sasuka_pool_range(first: Int32(first), end: Int32(last), divisor: Float(max(counted, 1)))
+  /// Those of one axis.
+  @inline(never)
+  private func ranges(
+    count: Int, stride: Int, kernel: Int, size: Int, before: Int, after: Int, divisor: Int?
+  ) -> [sasuka_pool_range] {
+    (0..<count).map { place in
+      // None is greater than a window's sizes may be.
+      let start = place &* stride &- before
+      let end = min(start &+ kernel, size &+ after)
+      let first = min(max(start, 0), size)
+      let last = max(min(end, size), first)
+      let counted = countIncludesPadding ? end &- start : last &- first
+      return sasuka_pool_range(
+        first: Int32(truncatingIfNeeded: first), end: Int32(truncatingIfNeeded: last),
+        divisor: Float(divisor ?? max(counted, 1)))
+    }
   }
 }
 

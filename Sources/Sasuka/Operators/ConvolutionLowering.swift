@@ -238,8 +238,8 @@ final class ConvolutionRun {
   private let rowFloats: Int
   /// Input channels that a unit takes at once, adding to what it has of those before.
   private let channelsAtOnce: Int
-  /// Whether rows of the kernel are left out where they would meet nothing but the border.
-  private let skipsTaps: Bool
+  /// Where the kernel's taps are left out that would meet nothing but the border.
+  private let cuts: TapCuts
 
   init(
     _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, _ operands: ConvolutionOperands,
@@ -250,7 +250,8 @@ final class ConvolutionRun {
     padBlocks = kernels.pointee.pad!
     let readsPlanes = pass.readsPlanes
     let kernel = pass.directKernel
-    skipsTaps = kernel == .general && pass.shareOfTaps < 1
+    let costs = ConvolutionCosts.of(kernels)
+    cuts = pass.tapCuts(costs)
     lanes = Int(kernels.pointee.vector_width)
     var shape = pass.shape
     multiply = kernel.forward(kernels)
@@ -270,15 +271,16 @@ final class ConvolutionRun {
     }
     let weights = Int(shape.input_channels * shape.kernel_height * shape.kernel_width) * outputShape[1]
     let outputBlocks = Layout.blocks(of: outputShape[1], lanes: lanes)
-    let floatsAtOnce = ConvolutionCosts.of(kernels).inputAtOnce
     division = ConvolutionDivision(
       units: outputShape[1].dividedUp(by: unitChannels), evenUnits: Double(outputBlocks) / Double(columns),
       rows: Int(shape.output_height), rowFloats: blocksAtOnce * rowFloats * Int(shape.stride_height),
-      weights: padsByPart ? .max : weights, floatsAtOnce: floatsAtOnce, threads: threads)
+      weights: padsByPart ? .max : weights, floatsAtOnce: costs.inputAtOnce, threads: threads)
     let blockFloats = shape.inputRows(of: 0..<division.mostRows).count * rowFloats
     partFloats = padsByPart ? blocksAtOnce * blockFloats : 0
+    // Rows that the taps are far apart pass over are not read.
+    let readFloats = min(blockFloats, division.mostRows * Int(shape.kernel_height) * rowFloats)
     channelsAtOnce = pass.channelsAtOnce(
-      blocks: inputBlocks, blockFloats: blockFloats, unit: unitChannels, lanes: lanes, floatsAtOnce: floatsAtOnce)
+      blocks: inputBlocks, blockFloats: readFloats, unit: unitChannels, lanes: lanes, floatsAtOnce: costs.inputAtOnce)
     if let joined = kernels.pointee.convolution_joined_forward, pass.isPointwise || pass.takesTurns, outputBlocks > 1,
       outputBlocks % 2 == 1
     {
@@ -384,23 +386,13 @@ final class ConvolutionRun {
       // The kernel believes that units before this one have weights for these channels only.
       let packed = operands.packed + Int(taps) * ((all - count) * before + channel * own)
       let epilogue = isFirst ? operands.epilogue : operands.epilogue | Int32(SASUKA_EPILOGUE_ADD)
-      var row = part.rows.lowerBound
-      while row < part.rows.upperBound {
-        let end = skipsTaps ? skipTaps(row..<part.rows.upperBound, &shape) : part.rows.upperBound
+      let final = isLast ? epilogue : epilogue & ~clamps
+      cuts.forEach(in: part.rows, &shape) { shape, input, place, rows in
         multiply(
-          &shape, source, packed, isFirst ? operands.bias : nil, output, Int64(part.unit), Int64(row), Int64(end),
-          isLast ? epilogue : epilogue & ~clamps)
-        row = end
+          &shape, source + input, packed, isFirst ? operands.bias : nil, output + place, Int64(part.unit),
+          Int64(rows.lowerBound), Int64(rows.upperBound), final)
       }
     }
-  }
-
-  /// Leaves out the rows of the kernel that the first of some rows has no use for, and returns where the rows end that have none
-  /// either.
-  private func skipTaps(_ rows: Range<Int>, _ shape: inout sasuka_convolution) -> Int {
-    let taps = pass.taps(of: rows.lowerBound)
-    (shape.skipped_top, shape.skipped_bottom) = (Int64(taps.lowerBound), shape.kernel_height - Int64(taps.upperBound))
-    return rows.first { pass.taps(of: $0) != taps } ?? rows.upperBound
   }
 
   /// Blocks with the input channels of all groups that a unit's output channels belong to.
@@ -443,22 +435,6 @@ extension sasuka_padding {
 extension ConvolutionPass {
   var directKernel: DirectKernel {
     isDepthwise ? .depthwise : isGrouped ? .grouped : readsPlanes ? .planar : sumsAcrossLanes ? .few : .general
-  }
-
-  /// The rows of the kernel that meet the input where they make a row of the output.
-  func taps(of row: Int) -> Range<Int> {
-    let (taps, step) = (Int(shape.kernel_height), Int(shape.dilation_height))
-    guard let padding else { return 0..<taps }
-    let start = row * Int(shape.stride_height) - Int(padding.top)
-    let first = min(max(-start, 0).dividedUp(by: step), taps)
-    return first..<max(first, min(max(Int(padding.height) - start, 0).dividedUp(by: step), taps))
-  }
-
-  /// The share of those in all; 1 where there is too little to leave out for other tiles.
-  var shareOfTaps: Double {
-    let rows = 0..<Int(shape.output_height)
-    let share = Double(rows.reduce(0) { $0 + taps(of: $1).count }) / Double(rows.count * Int(shape.kernel_height))
-    return share < 0.8 ? share : 1
   }
 
   /// With how many input channels the weights of a unit of output channels and what they meet stay in the second cache while its

@@ -121,6 +121,7 @@ package struct Window: Equatable, Sendable {
   /// begins inside the input or the padding before it, as in PyTorch; so may the only one.
   ///
   /// - Throws: `invalidArgument` for values out of range and where no window fits.
+  @inline(never)
   package static func outputSize(
     input: Int, kernel: Int, stride: Int, dilation: Int = 1, before: Int = 0, after: Int = 0, ceil: Bool = false
   ) throws(SasukaError) -> Int {
@@ -143,6 +144,7 @@ package struct Window: Equatable, Sendable {
   /// Size of a transposed convolution's output along one axis.
   ///
   /// - Throws: `invalidArgument` for values out of range and where nothing is left.
+  @inline(never)
   package static func transposedOutputSize(
     input: Int, kernel: Int, stride: Int, dilation: Int = 1, before: Int = 0, after: Int = 0, outputPadding: Int = 0
   ) throws(SasukaError) -> Int {

@@ -326,9 +326,9 @@ private struct TensorView {
   /// Only asked of shapes whose product has been checked.
   var isContiguous: Bool {
     var expected = 1
-    for (size, stride) in zip(shape, strides).reversed() where size != 1 {
-      guard stride == expected || size == 0 else { return false }
-      expected *= size
+    for axis in shape.indices.reversed() where shape[axis] != 1 {
+      guard strides[axis] == expected || shape[axis] == 0 else { return false }
+      expected *= shape[axis]
     }
     return true
   }

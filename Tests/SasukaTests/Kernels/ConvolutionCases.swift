@@ -223,7 +223,7 @@ struct ConvolutionDriver {
       output_height: Int64(c.outputHeight), output_width: Int64(c.outputWidth),
       output_block_stride: Int64(c.outputHeight * c.outputWidth * v), output_row_stride: Int64(c.outputWidth * v),
       output_pixel_stride: Int64(v), top: 0, left: 0, first_channel: 0, skipped_top: 0, skipped_bottom: 0,
-      block_lanes: Int64(v))
+      skipped_left: 0, skipped_right: 0, block_lanes: Int64(v))
   }
 
   func border(_ c: ConvolutionCase) -> sasuka_padding {
@@ -383,6 +383,33 @@ struct ConvolutionDriver {
       shape, strides(c), weights: reference.weights, bias: reference.bias, input: input, output: &output,
       epilogue: epilogue, joinsLast: joinsLast)
     return plain(output, channels: c.outputChannels, pixels: c.outputHeight * (c.outputWidth + gap))
+  }
+
+  /// Some columns of the output without some of the kernel's taps, whose weights are not numbers; and with all of them, where
+  /// those weights are zeros.
+  func leavingOut(
+    top: Int = 0, bottom: Int = 0, left: Int = 0, right: Int = 0, columns: Range<Int>, _ reference: ConvolutionReference
+  ) -> (withoutTaps: [Float], withZeros: [Float]) {
+    let c = reference.shape
+    var shape = shape(c)
+    shape.output_width = Int64(columns.count)
+    let input = padded(blocked(reference.input, channels: c.inputChannels), channels: c.inputChannels, border(c))
+    let first = Array(input[(columns.lowerBound * c.stride.width * v)...])
+    func output(without value: Float) -> [Float] {
+      let weights = reference.weights.indices.map { index in
+        let (row, column) = (index % c.taps / c.kernel.width, index % c.kernel.width)
+        let isLeft = (top..<c.kernel.height - bottom).contains(row) && (left..<c.kernel.width - right).contains(column)
+        return isLeft ? reference.weights[index] : value
+      }
+      let blocks = (c.outputChannels + v - 1) / v
+      var output = [Float](repeating: 0.5, count: blocks * c.outputHeight * c.outputWidth * v)
+      run(shape, strides(c), weights: weights, bias: reference.bias, input: first, output: &output)
+      return output
+    }
+    let withZeros = output(without: 0)
+    (shape.skipped_top, shape.skipped_bottom) = (Int64(top), Int64(bottom))
+    (shape.skipped_left, shape.skipped_right) = (Int64(left), Int64(right))
+    return (output(without: .nan), withZeros)
   }
 
   func weightGradient(_ reference: ConvolutionReference) -> [Float] {

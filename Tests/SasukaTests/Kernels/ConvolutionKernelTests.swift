@@ -55,6 +55,32 @@ import Testing
     }
   }
 
+  /// Taps that are left out have no part in the sums, and the others are where they were: of one block of outputs, of two, of
+  /// one and a half, and of inputs that end within a block.
+  @Test(arguments: [
+    ConvolutionCase(inputs: 20, outputs: 40, height: 9, width: 15, kernel: (3, 3), dilation: (2, 3)),
+    ConvolutionCase(inputs: 16, outputs: 16, height: 7, width: 20, kernel: (5, 4), stride: (1, 2), top: 2),
+    ConvolutionCase(inputs: 9, outputs: 24, height: 8, width: 21, kernel: (1, 3), dilation: (1, 4)),
+    ConvolutionCase(inputs: 8, outputs: 32, height: 12, width: 9, kernel: (4, 1), dilation: (2, 1)),
+  ])
+  func tapsLeftOut(_ shape: ConvolutionCase) {
+    let reference = ConvolutionReference(shape)
+    let (height, width) = (shape.kernel.height, shape.kernel.width)
+    for (name, table) in kernelTables() {
+      let driver = ConvolutionDriver(table: table)
+      for rows in [(0, 0), (0, height - 1), (height - 1, 0), (height / 2, height - 1 - height / 2)] {
+        for across in [(0, 0), (0, width - 1), (width - 1, 0), (width / 2, 0), (0, width / 2)] {
+          for columns in [0..<shape.outputWidth, 1..<3, 2..<shape.outputWidth] {
+            let found = driver.leavingOut(
+              top: rows.0, bottom: rows.1, left: across.0, right: across.1, columns: columns, reference)
+            #expect(
+              found.withoutTaps == found.withZeros, "\(name), \(shape), \(rows) and \(across) of \(columns)")
+          }
+        }
+      }
+    }
+  }
+
   /// Joined to the one before it, the last unit's sums are those it has by itself; nothing between the rows is written.
   @Test(arguments: ConvolutionCase.oddBlocks, [0, 3])
   func joinedUnits(_ shape: ConvolutionCase, gap: Int) {

@@ -117,6 +117,47 @@ import Testing
     #expect(faster > 0, "nothing but the direct algorithm")
   }
 
+  /// Where the border is zeros of the input itself nothing is left out: the same sums, in the same order. Of maps with as many
+  /// pieces as taps, with one place to a piece, with pixels that meet no tap, and with so few pixels that only rows are cut.
+  @Test(arguments: [
+    (24, 40, 20, 17, Extent(3), 1, 6, Padding(6)), (9, 16, 13, 29, Extent(3), 1, 12, Padding(12)),
+    (16, 33, 12, 12, Extent(5), 1, 4, Padding(8)), (8, 24, 30, 40, Extent(height: 1, width: 7), 1, 9, Padding(27)),
+    (16, 16, 26, 31, Extent(3), 2, 9, Padding(top: 11, bottom: 4, left: 0, right: 18)),
+    (40, 24, 2, 2, Extent(3), 1, 1, Padding(1)), (16, 40, 3, 3, Extent(5), 1, 1, Padding(2)),
+    (16, 24, 1, 1, Extent(7), 1, 1, Padding(6)), (8, 16, 14, 10, Extent(3), 1, 20, Padding(20)),
+  ])
+  func aBorderIsAsGoodAsZeros(
+    _ channels: Int, _ outputs: Int, _ height: Int, _ width: Int, _ kernel: Extent, _ stride: Int, _ dilation: Int,
+    _ padding: Padding
+  ) throws {
+    func numbers(_ name: String, _ shape: [Int]) -> HostTensor {
+      let fill = NamedUniform(name, -1, 1)
+      return HostTensor(shape, (0..<shape.reduce(1, *)).map { fill[$0] })
+    }
+    func run(_ given: Padding, _ within: Padding) -> OperatorRun {
+      var run = OperatorRun(mode: .evaluation, inputs: [numbers("x", [2, channels, height, width])]) {
+        (graph, values) throws(SasukaError) in
+        let map = given == Padding() ? values[0] : try graph.pad(values[0], given, name: "pad")
+        return try graph.convolution(
+          map, name: "conv", outputChannels: outputs, kernel: kernel, stride: Extent(stride),
+          padding: .explicit(within), dilation: Extent(dilation))
+      }
+      run.parameters = [
+        "conv.weight": numbers("weight", [outputs, channels, kernel.height, kernel.width]).floats,
+        "conv.bias": numbers("bias", [outputs]).floats,
+      ]
+      run.algorithms = .exact
+      return run
+    }
+    for kernels in TestedKernels.available {
+      let expected = try run(padding, Padding()).run(kernels.table, threads: 1).output.floats
+      for threads in [1, 2, 3] {
+        let found = try run(Padding(), padding).run(kernels.table, threads: threads).output.floats
+        #expect(found == expected, "\(threads) threads on \(kernels)")
+      }
+    }
+  }
+
   /// A stride leaves no maps to be computed by, not even where the output is one pixel and they would be one.
   @Test(arguments: [7, 8, 14])
   func aStrideIsDilated(side: Int) throws {

@@ -1,0 +1,128 @@
+import CSystem
+
+/// How the output of a direct product is cut where its pixels meet other taps of the kernel, so that those are left out that meet
+/// nothing but the border: of a 3 x 3 kernel of dilation 12 over 32 x 32 pixels, 44 %.
+struct TapCuts {
+  /// Fewer pixels are not cut into pieces of rows: each of them would wait for its weights, which lie apart then.
+  private static let fewestPixels = 128
+
+  private var rows, columns: TapAxis
+  /// The share of the products that are left, or of what they would take.
+  private(set) var share = 1.0
+
+  /// Of the ways to cut, or not, along either axis the one that leaves the least; none that does not leave out a fifth.
+  fileprivate init(_ pass: ConvolutionPass, _ costs: ConvolutionCosts) {
+    let (shape, padding) = (pass.shape, pass.padding)
+    rows = TapAxis(
+      taps: shape.kernel_height, dilation: shape.dilation_height, stride: shape.stride_height,
+      padded: shape.input_height, before: padding?.top, input: padding?.height, output: shape.output_height)
+    columns = TapAxis(
+      taps: shape.kernel_width, dilation: shape.dilation_width, stride: shape.stride_width,
+      padded: shape.input_width, before: padding?.left, input: padding?.width, output: shape.output_width)
+    guard pass.directKernel == .general, rows.hasBorder || columns.hasBorder else { return }
+    let whole = time(pass, costs)
+    var (best, least) = (0, 0.8)
+    for way in 1...3 {
+      cut(way)
+      let share = time(pass, costs) / whole
+      if share < least { (best, least, self.share) = (way, share, share) }
+    }
+    cut(best)
+  }
+
+  /// Along the rows, along the columns, along both, or not at all.
+  @inline(never)
+  private mutating func cut(_ way: Int) {
+    rows.cut(way & 1 != 0)
+    columns.cut(way & 2 != 0 && rows.output &* columns.output >= TapCuts.fewestPixels)
+  }
+
+  /// About how long a unit's products take, in vectors of products.
+  @inline(never)
+  private func time(_ pass: ConvolutionPass, _ costs: ConvolutionCosts) -> Double {
+    // Of fewer pixels the products wait for each other; and each piece is a call.
+    let (fewestPixels, call) = (4, 300)
+    let channels = Int(pass.shape.input_channels)
+    var (shape, sum) = (pass.shape, 0)
+    forEach(in: 0..<rows.output, &shape) { shape, _, _, rows in
+      let taps =
+        (shape.kernel_height &- shape.skipped_top &- shape.skipped_bottom)
+        &* (shape.kernel_width &- shape.skipped_left &- shape.skipped_right)
+      sum &+= Int(taps) &* channels &* max(rows.count &* Int(shape.output_width), fewestPixels) &+ call
+    }
+    return max(Double(sum), Double(channels &* rows.taps &* columns.taps) * costs.streaming)
+  }
+
+  /// Calls `body` for one piece of a part's rows after the other: with the piece's shape, where its columns begin in the input and
+  /// in the output, in floats, and its rows.
+  @inline(never)
+  func forEach(
+    in part: Range<Int>, _ shape: inout sasuka_convolution,
+    _ body: (inout sasuka_convolution, _ input: Int, _ output: Int, _ rows: Range<Int>) -> Void
+  ) {
+    let (pixel, outputPixel) = (Int(shape.stride_width &* shape.block_lanes), Int(shape.output_pixel_stride))
+    for row in 0..<rows.pieces {
+      let places = rows.places(row).clamped(to: part)
+      if places.isEmpty { continue }
+      (shape.skipped_top, shape.skipped_bottom) = rows.skipped(by: places.lowerBound)
+      for column in 0..<columns.pieces {
+        let across = columns.places(column)
+        let first = across.lowerBound
+        (shape.skipped_left, shape.skipped_right) = columns.skipped(by: first)
+        shape.output_width = Int64(across.count)
+        body(&shape, first &* pixel, first &* outputPixel, places)
+      }
+    }
+  }
+}
+
+/// One axis of a pass: which places of its output are made of which taps.
+private struct TapAxis {
+  let taps, dilation, stride, input, output: Int
+  /// Zeros before the input.
+  let before: Int
+  /// Whether there is enough of a border that leaving it out may be worth other tiles, and finding out.
+  let hasBorder: Bool
+  /// Where pieces end whose places are made of the same taps; empty where the output is not cut.
+  private var ends: [Int] = []
+
+  @inline(never)
+  init(taps: Int64, dilation: Int64, stride: Int64, padded: Int64, before: Int64?, input: Int64?, output: Int64) {
+    (self.taps, self.dilation, self.stride) = (Int(taps), Int(dilation), Int(stride))
+    (self.input, self.output, self.before) = (Int(input ?? padded), Int(output), Int(before ?? 0))
+    hasBorder = Int(padded) &- self.input > self.output / 4
+  }
+
+  @inline(never)
+  mutating func cut(_ isCut: Bool) {
+    ends = []
+    if !isCut || !hasBorder { return }
+    for place in 1..<max(output, 1) where taps(of: place) != taps(of: place &- 1) { ends.append(place) }
+    ends.append(output)
+  }
+
+  var pieces: Int { max(ends.count, 1) }
+
+  func places(_ piece: Int) -> Range<Int> {
+    ends.isEmpty ? 0..<output : (piece == 0 ? 0 : ends[piece &- 1])..<ends[piece]
+  }
+
+  /// How many of the first and of the last taps this place is not made of.
+  @inline(never)
+  func skipped(by place: Int) -> (first: Int64, last: Int64) {
+    if ends.isEmpty { return (0, 0) }
+    let taps = taps(of: place)
+    return (Int64(taps.lowerBound), Int64(self.taps &- taps.upperBound))
+  }
+
+  /// The taps that meet the input where they make this place of the output.
+  private func taps(of place: Int) -> Range<Int> {
+    let start = place &* stride &- before
+    let first = min(max(0 &- start, 0).dividedUp(by: dilation), taps)
+    return first..<max(first, min(max(input &- start, 0).dividedUp(by: dilation), taps))
+  }
+}
+
+extension ConvolutionPass {
+  func tapCuts(_ costs: ConvolutionCosts) -> TapCuts { TapCuts(self, costs) }
+}
