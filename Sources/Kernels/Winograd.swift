@@ -22,13 +22,12 @@ extension sasuka_winograd {
   /// The product at one point, of so many phases: a 1 x 1 convolution over tiles.
   func product(tiles: Int, phases: Int = 1) -> sasuka_convolution {
     sasuka_convolution(
-      groups: 1, input_channels: input_channels &* Int64(phases), output_channels: output_channels, kernel_height: 1,
-      kernel_width: 1,
-      stride_height: 1, stride_width: 1, dilation_height: 1, dilation_width: 1, input_height: 1,
-      input_width: tile_stride, output_height: 1, output_width: Int64(tiles),
-      output_block_stride: Int64(blockStride), output_row_stride: 0, output_pixel_stride: Int64(lanes), top: 0,
-      left: 0, first_channel: 0, skipped_top: 0, skipped_bottom: 0, skipped_left: 0,
-      skipped_right: 0, block_lanes: 0)
+      groups: 1, input_channels: input_channels &* Int64(phases), output_channels: output_channels,
+      kernel_height: 1, kernel_width: 1, stride_height: 1, stride_width: 1, dilation_height: 1, dilation_width: 1,
+      input_height: 1, input_width: tile_stride, output_height: 1, output_width: Int64(tiles),
+      output_block_stride: Int64(blockStride), output_row_stride: 0, output_pixel_stride: Int64(lanes),
+      top: 0, left: 0, first_channel: 0, skipped_top: 0, skipped_bottom: 0, skipped_left: 0, skipped_right: 0,
+      block_lanes: 0)
   }
 }
 

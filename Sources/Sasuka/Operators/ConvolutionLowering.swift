@@ -97,6 +97,7 @@ extension Lowering {
     step(units: images * run.inputBlocks) { unit, context in run.padBlock(unit, context) }
   }
 
+  /// The weights as the pass's kernel reads them.
   mutating func pack(
     _ pass: ConvolutionPass, weight: Value, folded: FoldedNormalization?, channels: Int
   ) throws(SasukaError) -> UnsafePointer<Float> {
@@ -104,36 +105,30 @@ extension Lowering {
     let kernels = kernels.pointee.packing
     var shape = pass.shape
     let source = UnsafePointer(pointer(weight)) + pass.weightOffset
-    let strides = pass.weightStrides
-    if pass.isDepthwise || pass.isGrouped {
-      let blocks = Layout.blocks(of: channels, lanes: lanes)
-      let blockFloats = lanes * Int(shape.input_channels * shape.kernel_height * shape.kernel_width)
-      let packed = try packedMemory(pass.packing(for: .direct), floats: blocks * blockFloats)
-      prepare(units: 1) { _, _ in
-        var (shape, strides) = (shape, strides)
-        kernels.convolution_grouped_pack(&shape, &strides, source, packed, 0, Int64(blocks), width)
+    let (strides, scales) = (pass.weightStrides, folded?.scales)
+    let blocks = Layout.blocks(of: channels, lanes: lanes)
+    let blockFloats = lanes * Int(shape.input_channels * shape.kernel_height * shape.kernel_width)
+    let kernel = pass.directKernel
+    let floats =
+      switch kernel {
+      case .depthwise, .grouped: blocks * blockFloats
+      case .few: Int(sasuka_few_packed_floats(&shape))
+      case .general, .planar: Int(sasuka_convolution_packed_floats(&shape, width, columns))
       }
-      if let folded {
-        scale(packed, by: folded, units: blocks, unitFloats: blockFloats, width: lanes, channels: channels)
-      }
-      return UnsafePointer(packed)
-    }
-    let scales = folded?.scales
-    if pass.sumsAcrossLanes {
-      let packed = try packedMemory(pass.packing(for: .direct), floats: Int(sasuka_few_packed_floats(&shape)))
-      prepare(units: 1) { _, _ in
-        var (shape, strides) = (shape, strides)
-        kernels.convolution_few_pack(&shape, &strides, source, scales, packed)
-      }
-      return UnsafePointer(packed)
-    }
-    let floats = Int(sasuka_convolution_packed_floats(&shape, width, columns))
     let packed = try packedMemory(pass.packing(for: .direct), floats: floats)
-    let units = sasuka_convolution_units(&shape, width, columns)
-    let kernel = kernels.convolution_pack!
-    prepare(units: Int(units)) { unit, _ in
+    let isDivided = kernel == .general || kernel == .planar
+    prepare(units: isDivided ? Int(sasuka_convolution_units(&shape, width, columns)) : 1) { unit, _ in
       var (shape, strides) = (shape, strides)
-      kernel(&shape, &strides, source, scales, packed, Int64(unit), Int64(unit) + 1, width)
+      switch kernel {
+      case .depthwise, .grouped:
+        kernels.convolution_grouped_pack(&shape, &strides, source, packed, 0, Int64(blocks), width)
+      case .few: kernels.convolution_few_pack(&shape, &strides, source, scales, packed)
+      case .general, .planar:
+        kernels.convolution_pack(&shape, &strides, source, scales, packed, Int64(unit), Int64(unit) + 1, width)
+      }
+    }
+    if let folded, kernel == .depthwise || kernel == .grouped {
+      scale(packed, by: folded, units: blocks, unitFloats: blockFloats, width: lanes, channels: channels)
     }
     return UnsafePointer(packed)
   }
