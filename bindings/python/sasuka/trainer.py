@@ -219,7 +219,7 @@ class Trainer(Owner):
             return {}
         memory = (c_float * count.value).from_address(ctypes.addressof(start.contents))
         memory.trainer = self  # type: ignore[attr-defined]  # Every view's base is this object.
-        everything = np.frombuffer(memory, dtype=np.float32)
+        everything = np.ctypeslib.as_array(memory)
         views = {}
         for name, shape, kind in self.model.parameters():
             if kind == "weight":
