@@ -7,7 +7,7 @@ struct TapCuts {
   private static let fewestPixels = 128
 
   private var rows, columns: TapAxis
-  /// The share of the products that are left, or of what they would take.
+  /// What is left of the time that all products would take.
   private(set) var share = 1.0
 
   /// Of the ways to cut, or not, along either axis the one that leaves the least; none that does not leave out a fifth.
@@ -41,14 +41,14 @@ struct TapCuts {
   @inline(never)
   private func time(_ pass: ConvolutionPass, _ costs: ConvolutionCosts) -> Double {
     // Of fewer pixels the products wait for each other; and each piece is a call.
-    let (fewestPixels, call) = (4, 300)
+    let (fewestAtOnce, call) = (4, 300)
     let channels = Int(pass.shape.input_channels)
     var (shape, sum) = (pass.shape, 0)
     forEach(in: 0..<rows.output, &shape) { shape, _, _, rows in
       let taps =
         (shape.kernel_height &- shape.skipped_top &- shape.skipped_bottom)
         &* (shape.kernel_width &- shape.skipped_left &- shape.skipped_right)
-      sum &+= Int(taps) &* channels &* max(rows.count &* Int(shape.output_width), fewestPixels) &+ call
+      sum &+= Int(taps) &* channels &* max(rows.count &* Int(shape.output_width), fewestAtOnce) &+ call
     }
     return max(Double(sum), Double(channels &* rows.taps &* columns.taps) * costs.streaming)
   }
