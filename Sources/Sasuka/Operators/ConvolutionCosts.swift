@@ -79,7 +79,7 @@ extension ConvolutionPass {
       // Groups have few products, so that it matters what the transforms take: for each point as long as a line has points.
       if groups > 1 { transforms *= Double(tiled.point_rows + tiled.point_columns) / 12 }
     }
-    if algorithm == .direct, shape.groups == 1 { places *= tapCuts(costs).share }
+    if algorithm == .direct, shape.groups == 1 { places *= TapCuts(self, costs).share }
     let arithmetic = Double(images) * places * weights * weightVectors
     let streaming = weights * weightVectors * costs.streaming
     let packing = packsEachRun ? weights * weightVectors * 20 : 0

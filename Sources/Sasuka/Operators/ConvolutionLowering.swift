@@ -116,8 +116,7 @@ extension Lowering {
       case .general, .planar: Int(sasuka_convolution_packed_floats(&shape, width, columns))
       }
     let packed = try packedMemory(pass.packing(for: .direct), floats: floats)
-    let isDivided = kernel == .general || kernel == .planar
-    prepare(units: isDivided ? Int(sasuka_convolution_units(&shape, width, columns)) : 1) { unit, _ in
+    prepare(units: kernel.hasUnits ? Int(sasuka_convolution_units(&shape, width, columns)) : 1) { unit, _ in
       var (shape, strides) = (shape, strides)
       switch kernel {
       case .depthwise, .grouped:
@@ -201,6 +200,9 @@ enum DirectKernel {
     }
   }
 
+  /// Whether it computes several channel blocks at once, if there are so many: a unit, whose weights are packed together.
+  var hasUnits: Bool { self == .general || self == .planar }
+
   /// Whether it takes the image without its border.
   var findsBorder: Bool { self == .depthwise || self == .few }
 }
@@ -246,12 +248,12 @@ final class ConvolutionRun {
     let readsPlanes = pass.readsPlanes
     let kernel = pass.directKernel
     let costs = ConvolutionCosts.of(kernels)
-    cuts = pass.tapCuts(costs)
+    cuts = TapCuts(pass, costs)
     lanes = Int(kernels.pointee.vector_width)
     var shape = pass.shape
     multiply = kernel.forward(kernels)
     let columns =
-      kernel == .general || kernel == .planar
+      kernel.hasUnits
       ? sasuka_convolution_columns(&shape, Int64(lanes), Int64(kernels.pointee.convolution_columns)) : 1
     unitChannels = Int(columns) * lanes
     inputBlocks = readsPlanes ? inputShape[1] : Layout.blocks(of: inputShape[1], lanes: lanes)

@@ -11,7 +11,7 @@ struct TapCuts {
   private(set) var share = 1.0
 
   /// Of the ways to cut, or not, along either axis the one that leaves the least; none that does not leave out a fifth.
-  fileprivate init(_ pass: ConvolutionPass, _ costs: ConvolutionCosts) {
+  init(_ pass: ConvolutionPass, _ costs: ConvolutionCosts) {
     let (shape, padding) = (pass.shape, pass.padding)
     rows = TapAxis(
       taps: shape.kernel_height, dilation: shape.dilation_height, stride: shape.stride_height,
@@ -121,8 +121,4 @@ private struct TapAxis {
     let first = min(max(0 &- start, 0).dividedUp(by: dilation), taps)
     return first..<max(first, min(max(input &- start, 0).dividedUp(by: dilation), taps))
   }
-}
-
-extension ConvolutionPass {
-  func tapCuts(_ costs: ConvolutionCosts) -> TapCuts { TapCuts(self, costs) }
 }
