@@ -63,31 +63,50 @@ func finish<let pixels: Int>(
   }
 }
 
-/// `pixels` neighbouring pixels of an output row, by the taps that fall inside; `input` is where their tap (0, 0) falls.
+/// Where a tile's taps fall along the row of the input.
+private struct TileColumns {
+  /// The column of the first pixel's first tap, and how many columns there are.
+  let start: Int
+  let width: Int
+  let dilation: Int
+  let stride: Int
+  /// Pixels of the tile that are wanted.
+  let count: Int
+}
+
+/// Seven neighbouring pixels of an output row, by kernels of any size; `input` is where their tap (0, 0) falls. Where `checked` is
+/// 1, taps may fall outside the row, which are left out, and fewer pixels be wanted: that takes twice as long, a third of what
+/// pixels one by one would take, whose sums wait for themselves.
 @inline(never)
-private func depthwiseTile<let pixels: Int>(
-  _: Count<pixels>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>, _ rows: InsideTaps,
-  _ columns: InsideTaps, _ output: UnsafeMutablePointer<Float>
+private func depthwiseTile<let checked: Int>(
+  _: Count<checked>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>, _ rows: InsideTaps,
+  _ columns: TileColumns, _ output: UnsafeMutablePointer<Float>
 ) {
   let block = block.pointee
-  var sums = InlineArray<pixels, Vector>(repeating: block.bias)
+  var sums = InlineArray<7, Vector>(repeating: block.bias)
   var row = rows.first
   while row < rows.first &+ rows.count {
-    var from = input + (row &* block.inputRow &+ columns.first &* block.inputColumn)
-    var weight = block.weights + (row &* block.kernelWidth &+ columns.first) &* lanes
-    var left = columns.count
-    while left > 0 {
+    var from = input + row &* block.inputRow
+    var weight = block.weights + row &* block.kernelWidth &* lanes
+    var (column, left) = (columns.start, block.kernelWidth)
+    repeat {
       let factor = loadVector(weight)
-      for pixel in 0..<pixels {
+      for pixel in 0..<runPixels {
+        // Jumped over rather than given zeros: the jumps are the same in every row, so that they are foreseen.
+        if checked == 1, UInt(bitPattern: column &+ pixel &* columns.stride) >= UInt(columns.width) { continue }
         sums[pixel] = multiplyAdd(loadVector(from + pixel &* block.inputPixel), factor, sums[pixel])
       }
       weight += lanes
       from += block.inputColumn
+      column &+= columns.dilation
       left &-= 1
-    }
+    } while left > 0
     row &+= 1
   }
-  finish(sums, block, output)
+  for pixel in 0..<runPixels where checked == 0 || pixel < columns.count {
+    let place = output + pixel &* block.outputPixel
+    storeVector(block.epilogue.apply(sums[pixel], held: place), place)
+  }
 }
 
 /// Pixels of a run: the maps of most networks are multiples of seven wide, and seven sums keep the FMA units busy.
@@ -172,7 +191,7 @@ private func depthwiseRuns<let taps: Int, let stride: Int>(
     while pixel < width {
       // The last run computes pixels of the one before again rather than a few slowly, unless it would add to them twice.
       let rest = width &- pixel
-      if rest < runPixels, rest == 1 || pixel == 0 || block.epilogue.adds { break }
+      if rest < runPixels, pixel == 0 || block.epilogue.adds { break }
       let first = min(pixel, width &- runPixels)
       let start = first &* stride
       let (left, right) = (max(0, outsideLeft &- start), max(0, start &+ outsideRight))
@@ -212,23 +231,21 @@ private func depthwiseRow(
   _ rows: InsideTaps, from first: Int, _ output: UnsafeMutablePointer<Float>
 ) {
   let (width, inputWidth) = (Int(shape.pointee.output_width), Int(shape.pointee.input_width))
-  let (stride, left) = (Int(shape.pointee.stride_width), Int(shape.pointee.left))
-  let (dilation, taps) = (Int(shape.pointee.dilation_width), block.pointee.kernelWidth)
+  let (stride, dilation) = (Int(shape.pointee.stride_width), Int(shape.pointee.dilation_width))
+  let reach = 6 &* stride &+ (block.pointee.kernelWidth &- 1) &* dilation
   var pixel = first
   while pixel < width {
+    if width &- pixel < runPixels, !block.pointee.epilogue.adds { pixel = max(width &- runPixels, 0) }
+    let columns = TileColumns(
+      start: pixel &* stride &- Int(shape.pointee.left), width: inputWidth, dilation: dilation, stride: stride,
+      count: width &- pixel)
     let (from, to) = (input + pixel &* block.pointee.inputPixel, output + pixel &* block.pointee.outputPixel)
-    let start = pixel &* stride &- left
-    // Four pixels at once where all their taps fall inside.
-    let reach = 3 &* stride &+ (taps &- 1) &* dilation
-    if pixel &+ 4 <= width, start >= 0, start &+ reach < inputWidth {
-      let all = InsideTaps(start: 0, dilation: 1, taps: taps, size: taps)
-      depthwiseTile(Count<4>(), block, from, rows, all, to)
-      pixel &+= 4
+    if columns.count >= runPixels, columns.start >= 0, columns.start &+ reach < inputWidth {
+      depthwiseTile(Count<0>(), block, from, rows, columns, to)
     } else {
-      let columns = InsideTaps(start: start, dilation: dilation, taps: taps, size: inputWidth)
       depthwiseTile(Count<1>(), block, from, rows, columns, to)
-      pixel &+= 1
     }
+    pixel &+= runPixels
   }
 }
 
