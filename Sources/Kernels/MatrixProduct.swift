@@ -239,7 +239,11 @@ private func dotEnd(_ sums: Vector, _ a: UnsafePointer<Float>, _ b: UnsafePointe
     vector = multiplyAdd(loadLanes(a + k, depth &- k), loadLanes(b + k, depth &- k), vector)
     k &+= lanes
   }
-  var sum: Float = 0
-  for lane in 0..<lanes { sum += vector[lane] }
-  return sum
+  // Halves upon halves: lane after lane, each sum would wait for the one before.
+  var half = lanes &>> 1
+  repeat {
+    for lane in 0..<half { vector[lane] += vector[lane &+ half] }
+    half &>>= 1
+  } while half > 0
+  return vector[0]
 }
