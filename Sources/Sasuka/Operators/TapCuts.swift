@@ -10,7 +10,8 @@ struct TapCuts {
   /// What is left of the time that all products would take.
   private(set) var share = 1.0
 
-  /// Of the ways to cut, or not, along either axis the one that leaves the least; none that does not leave out a fifth.
+  /// Without the taps that no pixel meets; and of the ways to cut, or not, along either axis the one that leaves the least, none
+  /// that does not leave out a fifth.
   init(_ pass: ConvolutionPass, _ costs: ConvolutionCosts) {
     let (shape, padding) = (pass.shape, pass.padding)
     rows = TapAxis(
@@ -21,7 +22,10 @@ struct TapCuts {
       padded: shape.input_width, before: padding?.left, input: padding?.width, output: shape.output_width)
     guard pass.directKernel == .general, rows.hasBorder || columns.hasBorder else { return }
     let whole = time(pass, costs)
-    var (best, least) = (0, 0.8)
+    rows.trim()
+    columns.trim()
+    share = time(pass, costs) / whole
+    var (best, least) = (0, 0.8 * share)
     for way in 1...3 {
       cut(way)
       let share = time(pass, costs) / whole
@@ -50,7 +54,7 @@ struct TapCuts {
         &* (shape.kernel_width &- shape.skipped_left &- shape.skipped_right)
       sum &+= Int(taps) &* channels &* max(rows.count &* Int(shape.output_width), fewestAtOnce) &+ call
     }
-    return max(Double(sum), Double(channels &* rows.taps &* columns.taps) * costs.streaming)
+    return max(Double(sum), Double(channels &* rows.met.count &* columns.met.count) * costs.streaming)
   }
 
   /// Calls `body` for one piece of a part's rows after the other: with the piece's shape, where its columns begin in the input and
@@ -83,6 +87,8 @@ private struct TapAxis {
   let before: Int
   /// Whether there is enough of a border that leaving it out may be worth other tiles, and finding out.
   let hasBorder: Bool
+  /// Taps that are not left out everywhere.
+  private(set) var met: Range<Int>
   /// Where pieces end whose places are made of the same taps; empty where the output is not cut.
   private var ends: [Int] = []
 
@@ -90,7 +96,13 @@ private struct TapAxis {
   init(taps: Int64, dilation: Int64, stride: Int64, padded: Int64, before: Int64?, input: Int64?, output: Int64) {
     (self.taps, self.dilation, self.stride) = (Int(taps), Int(dilation), Int(stride))
     (self.input, self.output, self.before) = (Int(input ?? padded), Int(output), Int(before ?? 0))
+    met = 0..<self.taps
     hasBorder = Int(padded) &- self.input > self.output / 4
+  }
+
+  /// Leaves out what not even the first or the last place is made of.
+  mutating func trim() {
+    if hasBorder, output > 0 { met = self.taps(of: output &- 1).lowerBound..<self.taps(of: 0).upperBound }
   }
 
   @inline(never)
@@ -110,8 +122,7 @@ private struct TapAxis {
   /// How many of the first and of the last taps this place is not made of.
   @inline(never)
   func skipped(by place: Int) -> (first: Int64, last: Int64) {
-    if ends.isEmpty { return (0, 0) }
-    let taps = taps(of: place)
+    let taps = ends.isEmpty ? met : taps(of: place)
     return (Int64(taps.lowerBound), Int64(self.taps &- taps.upperBound))
   }
 
