@@ -14,6 +14,9 @@ extension sasuka_winograd {
   /// Taps along a side of the kernel's largest phase.
   func taps(_ side: Int64) -> Int64 { (side &+ stride &- 1) &>> (stride &- 1) }
 
+  /// Whether kernels have a tap fewer in the phases of odd rows, and of odd columns.
+  var lacks: (row: Int, column: Int) { (Int(kernel_height & 1), Int(kernel_width & 1)) }
+
   /// Whether a phase is of the odd rows, and of the odd columns.
   func phase(_ number: Int) -> (row: Int, column: Int) {
     stride == 1 ? (0, 0) : ((number &+ 1) &>> 1 & 1 ^ 1, number &>> 1)
@@ -46,9 +49,11 @@ struct PhasesOfRow {
     if shape.stride == 1 {
       (first, count, lastCount, before) = (0, 1, 1, row &* columns)
     } else {
-      let isLast = row &+ 1 == Int(shape.point_rows)
-      (first, count, lastCount) = isLast ? (1, 2, 1) : (0, 4, 2)
-      before = row &* (4 &* columns &- 2)
+      let lacks = shape.lacks
+      let isShort = row &+ 1 == Int(shape.point_rows) && lacks.row > 0
+      (first, count) = isShort ? (1, 2) : (0, 4)
+      lastCount = count &>> lacks.column
+      before = row &* (4 &* columns &- 2 &* lacks.column)
     }
   }
 }

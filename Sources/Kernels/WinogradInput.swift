@@ -1,8 +1,8 @@
 // The transforms of Winograd's convolution from the input: along the columns of a run of tiles, then along their rows.
 import CSystem
 
-/// Transforms lines of the input, of as many vectors as there are points. Those of odd phases have no value at the last, which is
-/// not kept.
+/// Transforms lines of the input, of as many vectors as there are points. Those of phases that have a tap fewer have no value at
+/// the last, which is not kept.
 @inline(never)
 private func transformInput<let points: Int>(_: Count<points>, _ run: UnsafePointer<LineRun>) {
   // A copy, for what the stores write might be it as far as the compiler knows.
@@ -49,7 +49,8 @@ private func transformInput(points: Int, _ run: UnsafeMutablePointer<LineRun>) {
 /// A run of tiles of one channel block in one phase, and the part of it that lies inside the input; around it are zeros.
 private struct InputRun {
   let shape: UnsafePointer<sasuka_winograd>
-  let phase: (row: Int, column: Int)
+  /// Rows and columns of points that the phase has.
+  let kept: (row: Int, column: Int)
   let tiles: Int
   /// The input's row and column, from 0 on or outside, where the run begins.
   let top: Int
@@ -61,7 +62,11 @@ private struct InputRun {
 
   init(_ shape: UnsafePointer<sasuka_winograd>, _ walk: TileWalk, _ phase: (row: Int, column: Int)) {
     self.shape = shape
-    self.phase = phase
+    let lacks = shape.pointee.lacks
+    kept = (
+      Int(shape.pointee.point_rows) &- phase.row & lacks.row,
+      Int(shape.pointee.point_columns) &- phase.column & lacks.column
+    )
     tiles = walk.count
     width = shape.pointee.tileWidth &* (tiles &- 1) &+ Int(shape.pointee.point_columns)
     let stride = Int(shape.pointee.stride)
@@ -90,7 +95,7 @@ private struct InputRun {
     let pointStride = Int(shape.pointee.input_point_stride)
     var run = LineRun(
       source: source, from: Lines(step: inputRow, next: inputPixel), destination: destination,
-      to: Lines(step: pointStride, next: lanes), count: width, kept: pointRows &- phase.row)
+      to: Lines(step: pointStride, next: lanes), count: width, kept: kept.row)
     if pointRows > 1 ? rows.count < pointRows || pointColumns == 1 && columns.count < width : !isWhole {
       copy(source, scratch)
       (run.source, run.from) = (UnsafePointer(scratch), Lines(step: width &* lanes, next: lanes))
@@ -114,7 +119,7 @@ private struct InputRun {
     run.from = Lines(step: pixel, next: shape.pointee.tileWidth &* pixel, group: run.from.step)
     run.destination = destination
     run.to = Lines(step: pointStride, next: lanes, group: pointColumns &* pointStride)
-    (run.count, run.groups, run.kept) = (tiles, pointRows &- phase.row, pointColumns &- phase.column)
+    (run.count, run.groups, run.kept) = (tiles, kept.row, kept.column)
     transformInput(points: pointColumns, &run)
   }
 

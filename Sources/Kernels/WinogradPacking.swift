@@ -64,25 +64,26 @@ private func transformKernels(
   _ rows: inout WeightTransform, _ columns: inout WeightTransform, _ packed: UnsafeMutablePointer<Float>,
   _ phaseStride: Int, tapFloats: Int, floats: Int
 ) {
-  let odd = shape.phase(phase)
+  let (odd, lacks) = (shape.phase(phase), shape.lacks)
+  let fewer = (row: odd.row & lacks.row, column: odd.column & lacks.column)
   let (kernelRow, step) = (Int(shape.kernel_width) &* tapFloats, Int(shape.stride) &* tapFloats)
   let between = kernels + Int(shape.kernel_height) &* kernelRow
   let kernels = kernels + odd.row &* kernelRow + odd.column &* tapFloats
   var row = 0
-  while row < rows.points &- odd.row {
+  while row < rows.points &- fewer.row {
     let phases = PhasesOfRow(shape, row: row)
     let to = packed + (phases.before &+ phase &- phases.first) &* phaseStride
     var column = 0
-    while column < columns.taps &- odd.column {
+    while column < columns.taps &- fewer.column {
       rows.apply(
-        row: row, kernels + column &* step, step: Int(shape.kernel_width) &* step, taps: rows.taps &- odd.row,
+        row: row, kernels + column &* step, step: Int(shape.kernel_width) &* step, taps: rows.taps &- fewer.row,
         floats: floats, to: between + column &* tapFloats, streams: false)
       column &+= 1
     }
     var point = 0
-    while point < columns.points &- odd.column {
+    while point < columns.points &- fewer.column {
       columns.apply(
-        row: point, between, step: tapFloats, taps: columns.taps &- odd.column, floats: floats,
+        row: point, between, step: tapFloats, taps: columns.taps &- fewer.column, floats: floats,
         to: to + point &* phases.count &* phaseStride, streams: true)
       point &+= 1
     }

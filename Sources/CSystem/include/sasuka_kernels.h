@@ -102,12 +102,12 @@ typedef struct sasuka_weight_strides {
     Of stride 1, tiles have (point_rows - kernel_height + 1) x (point_columns - kernel_width + 1) pixels; a direction has 4,
     6, 8 or 9 points, or 12 if it is the only one: F(2, 3), F(4, 3), F(6, 3), F(7, 3), F(6, 4), F(5, 5), F(6, 7) in it.
     A kernel of one row is filtered along rows alone, with one row of points, and one of one column alike.
-    Of stride 2, with 3 x 3 taps and a multiple of V input channels, the input's four phases (even or odd rows, even or odd
-    columns, counted from the tile's first) are convolved with the kernel's four phases, of 2 x 2, 2 x 1, 1 x 2 and 1 x 1
-    taps, at the same points, and summed there: tiles have (point_rows - 1) x (point_columns - 1) pixels, 2, 3 or 4 in each
-    direction. Each phase has channel blocks of its own at a point, in the order (odd, even), (even, even), (even, odd),
-    (odd, odd); what is odd in a direction has no value at the last point, infinity, in that direction: the taps of an odd
-    phase are one fewer, so that the finite points are enough. */
+    Of stride 2, with 3 taps or more in each direction and a multiple of V input channels, the input's four phases (even or
+    odd rows, even or odd columns, counted from the tile's first) are convolved with the kernel's four phases, of 2 x 2,
+    2 x 1, 1 x 2 and 1 x 1 taps if it has 3 x 3, at the same points, and summed there: tiles have as many pixels fewer than
+    points as the first phase has taps, less 1. Each phase has channel blocks of its own at a point, in the order (odd, even),
+    (even, even), (even, odd), (odd, odd). In a direction of an odd number of taps, what is odd has no value at the last
+    point, infinity: the taps of an odd phase are one fewer, so that the finite points are enough. */
 typedef struct sasuka_winograd {
   /** Real ones, no padding. Where there are groups, the input's are those of one; the output's are of all. */
   int64_t input_channels, output_channels;
@@ -138,7 +138,8 @@ static inline int64_t sasuka_winograd_scratch_floats(int64_t width) {
 /** How many weights each pair of an input and an output channel has at all points together. */
 static inline int64_t sasuka_winograd_weights(const sasuka_winograd *shape) {
   return shape->stride == 1 ? shape->point_rows * shape->point_columns
-                            : (2 * shape->point_rows - 1) * (2 * shape->point_columns - 1);
+                            : (2 * shape->point_rows - shape->kernel_height % 2) *
+                                  (2 * shape->point_columns - shape->kernel_width % 2);
 }
 
 /** C = A B (+ bias): A [rows][depth] at a[row * a_row_stride + k * a_depth_stride], B packed by `matrix_pack`,

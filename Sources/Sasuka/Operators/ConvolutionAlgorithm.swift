@@ -1,6 +1,7 @@
 import CSystem
 
-/// How a convolution is computed.
+/// How a convolution is computed. Where tiles are filtered with a stride of 2, it is in the four phases of the kernel, which have
+/// half its taps along each side: of 4 x 4 taps as many products are left as of 2 x 2, of 5 x 5 about as many as of 3 x 3.
 package enum ConvolutionAlgorithm: Int, CaseIterable, Sendable {
   /// Product by product.
   case direct = 0
@@ -49,6 +50,7 @@ package enum ConvolutionAlgorithm: Int, CaseIterable, Sendable {
   package func tileColumns(taps: Int64) -> Int64 { side(tile.columns, taps: taps) }
 
   /// Whether there are transforms for kernels of so many rows and columns of taps.
+  @inline(never)
   package func filters(rows: Int64, columns: Int64) -> Bool {
     func filters(_ taps: Int64, _ tile: Int64) -> Bool {
       switch taps {
@@ -157,21 +159,20 @@ extension ConvolutionPass {
   }
 
   /// Whether there are transforms for the kernel's taps.
+  @inline(never)
   private func allowsWinograd(_ algorithm: ConvolutionAlgorithm, lanes: Int) -> Bool {
     let (height, width) = (shape.kernel_height, shape.kernel_width)
     let (down, across) = (shape.stride_height, shape.stride_width)
-    if shape.groups > 1, readsPlanes || down > 1 || across > 1 || !groupsFillUnits(lanes: lanes) { return false }
-    let isDilated = maps.areDilated
-    if readsPlanes {
-      // Two taps would have few products to save, and phases without a tap none.
-      return !isDilated && min(down, across) > 1 && height > 2 * down && width > 2 * across
-        && algorithm.filters(rows: height.dividedUp(by: down), columns: width.dividedUp(by: across))
+    let isTakenApart = readsPlanes || down > 1 || across > 1
+    if shape.groups > 1, isTakenApart || !groupsFillUnits(lanes: lanes) { return false }
+    if isTakenApart {
+      let hasPhases =
+        readsPlanes ? min(down, across) > 1 : down == 2 && across == 2 && Int(shape.input_channels) % lanes == 0
+      // A phase without a tap has no products to save; two taps, of planes that are copied for it, have too few.
+      let fewest: Int64 = readsPlanes ? 2 : 1
+      if !hasPhases || maps.areDilated || height <= fewest * down || width <= fewest * across { return false }
     }
-    if down == 2, across == 2 {
-      return !isDilated && height == 3 && width == 3 && Int(shape.input_channels) % lanes == 0
-        && (algorithm == .winograd2 || algorithm == .winograd3 || algorithm == .winograd4)
-    }
-    return down == 1 && across == 1 && algorithm.filters(rows: height, columns: width)
+    return algorithm.filters(rows: height.dividedUp(by: down), columns: width.dividedUp(by: across))
   }
 
   /// Whether those groups that are taken for one divide all groups and read whole blocks, and are not so many that their weights

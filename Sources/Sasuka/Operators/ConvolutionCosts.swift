@@ -91,11 +91,11 @@ extension ConvolutionPass {
       // What puts channels in their groups' lanes takes as long as two fifths of the products.
       return isStrided && taps == 1 ? costs.stridedPixel * time : isGrouped ? 1.4 * time : time
     }
-    if isStrided { return costs.stridedTile * time }
-    guard algorithm.isLarge else { return time }
+    let tiled = isStrided ? costs.stridedTile * time : time
+    guard algorithm.isLarge else { return tiled }
     // In a small layer large tiles are not worth their rounding.
     let isWorthIt = arithmetic > 200_000 * Double(images)
-    return algorithm.handicapped(costs.largeTile * (isWorthIt ? time : 1.13 * time))
+    return algorithm.handicapped(costs.largeTile * (isWorthIt ? tiled : 1.13 * tiled))
   }
 
   /// Whether a kernel whose lanes are input channels takes less time than one whose lanes are the few output channels (AVX2: 8 to 64

@@ -96,11 +96,9 @@ extension sasuka_winograd {
     (kernel_height, kernel_width) = (shape.kernel_height, shape.kernel_width)
     stride = shape.stride_width
     // A stride of 2 takes a kernel of 3 taps apart into one of 2 and one of 1.
-    let tile = (
-      rows: algorithm.tileRows(taps: shape.kernel_height), columns: algorithm.tileColumns(taps: shape.kernel_width)
-    )
-    point_rows = tile.rows + shape.kernel_height.dividedUp(by: stride) - 1
-    point_columns = tile.columns + shape.kernel_width.dividedUp(by: stride) - 1
+    let (down, across) = (kernel_height.dividedUp(by: stride), kernel_width.dividedUp(by: stride))
+    let tile = (rows: algorithm.tileRows(taps: down), columns: algorithm.tileColumns(taps: across))
+    (point_rows, point_columns) = (tile.rows + down - 1, tile.columns + across - 1)
     (top, input_height, output_height) = (rows.before, rows.input, rows.output)
     (left, input_width, output_width) = (columns.before, columns.input, columns.output)
     tiles_down = rows.output.dividedUp(by: rows.dilation).dividedUp(by: tile.rows)

@@ -73,6 +73,39 @@ import Testing
     ConvolutionCase(
       inputs: 64, outputs: 48, height: 35, width: 18, kernel: (3, 3), stride: (2, 2), top: 0, left: 2, bottom: 1,
       right: 0),
+    ConvolutionCase(inputs: 16, outputs: 5, height: 4, width: 4, kernel: (4, 4), stride: (2, 2)),
+    ConvolutionCase(
+      inputs: 32, outputs: 40, height: 28, width: 31, kernel: (4, 4), stride: (2, 2), top: 1, left: 1, bottom: 1,
+      right: 2),
+    ConvolutionCase(
+      inputs: 48, outputs: 33, height: 9, width: 141, kernel: (4, 3), stride: (2, 2), top: 3, left: 0, bottom: 0,
+      right: 1),
+    ConvolutionCase(
+      inputs: 16, outputs: 70, height: 12, width: 7, kernel: (3, 4), stride: (2, 2), top: 1, left: 2, bottom: 0,
+      right: 5),
+  ]
+
+  /// The same whose largest phase has 3 x 3 taps, and 4 x 4.
+  static let stridedBy5: [ConvolutionCase] = [
+    ConvolutionCase(inputs: 16, outputs: 1, height: 5, width: 5, kernel: (5, 5), stride: (2, 2)),
+    ConvolutionCase(
+      inputs: 32, outputs: 40, height: 28, width: 31, kernel: (5, 5), stride: (2, 2), top: 2, left: 2, bottom: 2,
+      right: 2),
+    ConvolutionCase(
+      inputs: 16, outputs: 33, height: 9, width: 75, kernel: (6, 5), stride: (2, 2), top: 5, left: 0, bottom: 1,
+      right: 3),
+    ConvolutionCase(
+      inputs: 48, outputs: 17, height: 2, width: 6, kernel: (6, 6), stride: (2, 2), top: 2, left: 1, bottom: 2,
+      right: 1),
+  ]
+  static let stridedBy7: [ConvolutionCase] = [
+    ConvolutionCase(inputs: 16, outputs: 1, height: 7, width: 7, kernel: (7, 7), stride: (2, 2)),
+    ConvolutionCase(
+      inputs: 32, outputs: 40, height: 28, width: 31, kernel: (7, 7), stride: (2, 2), top: 3, left: 3, bottom: 3,
+      right: 3),
+    ConvolutionCase(
+      inputs: 16, outputs: 33, height: 9, width: 75, kernel: (8, 7), stride: (2, 2), top: 6, left: 0, bottom: 1,
+      right: 3),
   ]
 
   /// Rows and columns of a tile.
@@ -80,7 +113,8 @@ import Testing
 
   /// Every tile that each kernel has.
   static let tiles: [(shape: ConvolutionCase, tile: Tile)] =
-    squares([2, 3, 4], of: strided) + squares([2, 4, 6, 7], of: shapes)
+    squares([2, 3, 4], of: strided) + squares([2, 4, 6, 7], of: stridedBy5) + squares([6], of: stridedBy7)
+    + squares([2, 4, 6, 7], of: shapes) + stridedBy5.map { ($0, (7, 2)) }
     + shapes.flatMap { [($0, (4, 2)), ($0, (7, 4)), ($0, (7, 2))] }
     + squares([6], of: shapesOf4) + squares([5], of: shapesOf5)
     + squares([6], of: lines.filter { $0.longest == 7 }) + squares([4, 6, 7], of: lines.filter { $0.longest == 3 })
@@ -154,7 +188,9 @@ struct ToomCook {
     [(tile.rows, kernel.height), (tile.columns, kernel.width)].filter { $0.1 != 1 }.reduce(1) { product, side in
       let evenTaps = (side.1 + stride - 1) / stride
       let evenPhase = ToomCook(outputs: side.0, taps: evenTaps, points: chosen(side.0 + evenTaps - 1))
-      return product * (stride == 1 ? evenPhase.amplification : evenPhase.amplificationOfBothPhases)
+      // All phases of an even number of taps have as many, as if there were more channels.
+      let isEven = stride == 1 || side.1 % 2 == 0
+      return product * (isEven ? evenPhase.amplification : evenPhase.amplificationOfBothPhases)
     }
   }
 
