@@ -31,9 +31,20 @@ package final class Softmax: Operator {
     let to = lowering.pointer(node.outputs[0])
     let kernel = lowering.kernels.pointee.narrow.softmax_forward!
     let logarithm: Int32 = isLogarithm ? 1 : 0
-    lowering.step(units: work.units) { unit, _ in
+    if work.meetsInCaches { lowering.needWorkerScratch(bytes: work.copyFloats * MemoryLayout<Float>.stride) }
+    lowering.step(units: work.units) { unit, context in
       var (classes, start) = work.unit(unit)
-      kernel(&classes, logarithm, from + start, to + start)
+      if !work.meetsInCaches { return kernel(&classes, logarithm, from + start, to + start) }
+      let copy = context.workerScratch.assumingMemoryBound(to: Float.self)
+      let (apart, count) = (Int(classes.class_stride), Int(classes.positions))
+      classes.class_stride = Int64(work.copyStride)
+      for index in 0..<Int(classes.classes) {
+        (copy + index * work.copyStride).copy(from: from + (start + index * apart), count: count)
+      }
+      kernel(&classes, logarithm, copy, copy)
+      for index in 0..<Int(classes.classes) {
+        (to + (start + index * apart)).copy(from: copy + index * work.copyStride, count: count)
+      }
     }
   }
 }
@@ -77,6 +88,12 @@ private struct ClassesWork {
   private let atOnce: Int
   private let stretches: Int
   let units: Int
+  /// Whether the classes of a position lie a power of two apart, where they would drive each other out of the caches: a copy of a
+  /// unit's numbers takes less time (21 classes at 128 x 128 positions: half).
+  var meetsInCaches: Bool { classStride % 1024 == 0 && classes > 4 }
+  /// Floats from one class to the next in such a copy, and of all of it.
+  var copyStride: Int { atOnce + 16 }
+  var copyFloats: Int { classes * copyStride }
 
   init(_ shape: Shape, axis: Int) {
     classes = shape[axis]
