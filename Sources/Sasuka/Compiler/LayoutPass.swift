@@ -20,6 +20,7 @@ struct LayoutPass {
   private let original: Graph
   private let blocked: Layout
   private let keepsBlocked: Bool
+  private let readers: Readers
   private var rewriter: GraphRewriter
   /// Layouts of the copy's tensors by index, where they are not plain.
   private var blockedTensors: [Bool] = []
@@ -30,6 +31,7 @@ struct LayoutPass {
 
   private init(_ graph: Graph, lanes: Int, _ keepsBlocked: Bool) {
     original = graph
+    readers = Readers(graph)
     self.keepsBlocked = keepsBlocked
     blocked = .blocked(lanes: lanes)
     rewriter = GraphRewriter(graph)
@@ -58,7 +60,7 @@ struct LayoutPass {
 
   private mutating func visit(_ node: Node) throws(SasukaError) {
     var inputs: [Value] = []
-    let anyBlocked = node.inputs.contains { canBlock($0) && isBlocked(rewriter.mapped($0)) }
+    let anyBlocked = !wastesBlocks(node) && node.inputs.contains { canBlock($0) && isBlocked(rewriter.mapped($0)) }
     for (place, input) in node.inputs.enumerated() {
       let value = rewriter.mapped(input)
       guard canBlock(input) else {
@@ -76,6 +78,15 @@ struct LayoutPass {
       let plain = try converted(value, toBlocked: false, name: node.name)
       rewriter.replace(output, with: plain)
     }
+  }
+
+  /// Whether a node is the last before the host, and a function of single numbers, most of which would be what fills blocks up:
+  /// the sigmoid of a picture of one channel.
+  private func wastesBlocks(_ node: Node) -> Bool {
+    guard node.operation is Activation, case .blocked(let lanes) = blocked else { return false }
+    let output = node.outputs[0]
+    return canBlock(output) && original.outputs.contains(output) && readers.counts[output.index] == 1
+      && 2 * original.shape(output)[1] <= lanes
   }
 
   private func wantsBlocked(_ node: Node, input place: Int, _ anyBlocked: Bool) -> Bool {

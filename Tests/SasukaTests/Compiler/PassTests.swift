@@ -104,6 +104,29 @@ import Testing
     #expect(blocked == ["conv1", "conv1", "sigmoid", "conv2", "conv2"])
   }
 
+  /// Of few channels blocks are padding for the most part, on which the last function before the host need not be computed; but
+  /// where others read it too, it stays as they want it.
+  @Test(arguments: [(4, false), (5, false), (4, true)])
+  func fewChannelsAreConvertedBeforeTheLastFunction(channels: Int, isReadElse: Bool) throws {
+    var graph = Graph()
+    let input = graph.addInput(name: "input", shape: Shape([1, 16, 4, 4]))
+    let conv = try graph.convolution(input, name: "conv", outputChannels: channels, kernel: Extent(1), bias: false)
+    let sigmoid = try graph.activation(conv, .sigmoid, name: "sigmoid")
+    graph.outputs = [sigmoid]
+    if isReadElse {
+      graph.outputs.append(
+        try graph.convolution(sigmoid, name: "last", outputChannels: 16, kernel: Extent(1), bias: false))
+    }
+    let plan = try Plan.finish(graph, mode: .evaluation, lanes: 8)
+    let isFirst = channels == 4 && !isReadElse
+    #expect(
+      plan.graph.lines.prefix(4) == [
+        "conv = convert_layout(input)", "conv#2 = convolution(conv, conv.weight)",
+        isFirst ? "sigmoid = convert_layout(conv#2)" : "sigmoid = sigmoid(conv#2)",
+        isFirst ? "sigmoid#2 = sigmoid(sigmoid)" : "output = convert_layout(sigmoid)",
+      ])
+  }
+
   @Test func withoutItsPassEveryLayoutIsThatOfTheHost() throws {
     let passes = try PassChoice(without: "layout")
     let plan = try Plan.finish(Self.mixed(), mode: .evaluation, passes: passes, lanes: 8)
