@@ -32,12 +32,13 @@ MAX_RANK = 8
 
 
 class Tensor(Structure):
+    # Addresses: pointers to integers, which are objects of their own, take twice as long to make.
     _fields_ = [
         ("data", c_void_p),
         ("dtype", c_int32),
         ("rank", c_int32),
-        ("shape", POINTER(c_int64)),
-        ("strides", POINTER(c_int64)),
+        ("shape", c_void_p),
+        ("strides", c_void_p),
     ]
 
 

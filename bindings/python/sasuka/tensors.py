@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, Structure, c_char, c_int, c_int64, c_void_p
+from ctypes import Structure, c_char, c_int, c_int64, c_void_p
 from typing import Any, Protocol, Union
 
 import numpy as np
@@ -15,6 +15,8 @@ from .errors import InvalidArgumentError
 
 _DTYPES = {np.dtype(kind): number for number, kind in enumerate(["f4", "f8", "u1", "i4", "i8"])}
 _FLOATS = (np.dtype("f4"), np.dtype("f8"))
+#: In the flags of ``__array_struct__``.
+_C_CONTIGUOUS = 1
 
 
 class SupportsDLPack(Protocol):
@@ -37,8 +39,8 @@ class ArrayStruct(Structure):
         ("kind", c_char),
         ("itemsize", c_int),
         ("flags", c_int),
-        ("shape", POINTER(c_int64)),
-        ("strides", POINTER(c_int64)),
+        ("shape", c_void_p),
+        ("strides", c_void_p),
         ("data", c_void_p),
     ]
 
@@ -60,12 +62,13 @@ class Borrowed:
         # The same as array.ctypes.data, fifteen times as fast; the capsule owns the sizes.
         capsule = array.__array_struct__
         interface = ArrayStruct.from_address(pointer_of(capsule, None))
+        self.struct = Tensor(interface.data, _DTYPES[array.dtype], rank, interface.shape)
         strides = None
-        if not array.flags.c_contiguous:
+        if not interface.flags & _C_CONTIGUOUS:
             strides = (c_int64 * max(rank, 1))(*[step // array.itemsize for step in array.strides])
-        self.struct = Tensor(interface.data, _DTYPES[array.dtype], rank, interface.shape, strides)
+            self.struct.strides = ctypes.addressof(strides)
         # A pointer to the struct may outlive this object; what it points to lives as long as the struct.
-        self.struct.keeps = capsule, array
+        self.struct.keeps = capsule, array, strides
 
     @property
     def pointer(self) -> Any:
