@@ -50,6 +50,13 @@ def generator(nn: Any) -> list[Any]:
     return [*layers, nn.ConvTranspose2d(64, 3, 4, stride=2, padding=1), nn.Tanh()]
 
 
+def discriminator(nn: Any) -> list[Any]:
+    layers = []
+    for inputs, outputs in ((3, 64), (64, 128), (128, 256), (256, 512)):
+        layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+    return [*layers, nn.Conv2d(512, 1, 4), nn.Sigmoid()]
+
+
 def autoencoder(nn: Any) -> list[Any]:
     down = [nn.Conv2d(1, 16, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU()]
     up = [nn.ConvTranspose2d(64, 32, 7), nn.ReLU(), nn.ConvTranspose2d(32, 16, 3, stride=2, padding=1, output_padding=1)]
@@ -65,11 +72,16 @@ def lenet(nn: Any) -> list[Any]:
 CASES: dict[str, tuple[tuple[int, ...], Layers]] = {
     **{f"convolution {kernel}x{kernel}": ((64, 28, 28), convolutions(kernel)) for kernel in (1, 3, 5, 7, 9)},
     **{
+        f"convolution {kernel}x{kernel}, stride 2": ((64, 56, 56), one("Conv2d", 64, 64, kernel, 2, (kernel - 1) // 2))
+        for kernel in (3, 4, 5, 7)
+    },
+    **{
         f"convolution 3x3, dilation {step}": ((64, 28, 28), convolutions(3, padding=step, dilation=step))
         for step in (2, 3, 4, 6, 12)
     },
     **{f"convolution 3x3 in {groups} groups": ((128, 28, 28), convolutions(3, 128, groups=groups)) for groups in (2, 8, 32)},
     **{f"convolution {kernel}x{kernel} depthwise": ((96, 28, 28), convolutions(kernel, 96, groups=96)) for kernel in (3, 5, 7)},
+    "convolution 3x3 depthwise, dilation 2": ((96, 28, 28), convolutions(3, 96, groups=96, padding=2, dilation=2)),
     "convolution 7x7 of an image of 7x7": ((512, 7, 7), one("Conv2d", 512, 4096, 7)),
     "transposed 2x2, stride 2": ((64, 28, 28), transposed(2, stride=2)),
     "transposed 3x3, stride 2": ((64, 28, 28), transposed(3, stride=2, padding=1, output_padding=1)),
@@ -83,6 +95,7 @@ CASES: dict[str, tuple[tuple[int, ...], Layers]] = {
     "LeNet": ((1, 28, 28), lenet),
     "autoencoder": ((1, 28, 28), autoencoder),
     "generator": ((100, 1, 1), generator),
+    "discriminator": ((3, 64, 64), discriminator),
 }
 
 

@@ -52,12 +52,12 @@ struct BlockPass {
   }
 }
 
-/// The sums of neighbouring pixels on their way to memory.
+/// The sums of neighbouring pixels, or of the first of them, on their way to memory.
 @inline(__always)
 func finish<let pixels: Int>(
-  _ sums: InlineArray<pixels, Vector>, _ block: BlockPass, _ output: UnsafeMutablePointer<Float>
+  _ sums: InlineArray<pixels, Vector>, _ block: BlockPass, _ output: UnsafeMutablePointer<Float>, count: Int = pixels
 ) {
-  for pixel in 0..<pixels {
+  for pixel in 0..<pixels where pixel < count {
     let place = output + pixel &* block.outputPixel
     storeVector(block.epilogue.apply(sums[pixel], held: place), place)
   }
@@ -103,10 +103,7 @@ private func depthwiseTile<let checked: Int>(
     } while left > 0
     row &+= 1
   }
-  for pixel in 0..<runPixels where checked == 0 || pixel < columns.count {
-    let place = output + pixel &* block.outputPixel
-    storeVector(block.epilogue.apply(sums[pixel], held: place), place)
-  }
+  finish(sums, block, output, count: checked == 0 ? runPixels : columns.count)
 }
 
 /// Pixels of a run: the maps of most networks are multiples of seven wide, and seven sums keep the FMA units busy.

@@ -14,7 +14,7 @@ extension sasuka_winograd {
   /// Taps along a side of the kernel's largest phase.
   func taps(_ side: Int64) -> Int64 { (side &+ stride &- 1) &>> (stride &- 1) }
 
-  /// Whether kernels have a tap fewer in the phases of odd rows, and of odd columns.
+  /// How many taps fewer kernels have in the phases of odd rows, and of odd columns: none or one.
   var lacks: (row: Int, column: Int) { (Int(kernel_height & 1), Int(kernel_width & 1)) }
 
   /// Whether a phase is of the odd rows, and of the odd columns.
