@@ -88,6 +88,22 @@ struct ConvolutionCase: CustomStringConvertible {
       bottom: 2, right: 2),
     ConvolutionCase(
       groups: 4, inputs: 1, outputs: 1, height: 4, width: 19, kernel: (3, 3), top: 1, left: 2, bottom: 1, right: 2),
+    ConvolutionCase(
+      groups: 9, inputs: 1, outputs: 1, height: 8, width: 23, kernel: (7, 7), top: 3, left: 3, bottom: 3, right: 3),
+    ConvolutionCase(
+      groups: 3, inputs: 1, outputs: 1, height: 7, width: 7, kernel: (7, 7), top: 3, left: 3, bottom: 3, right: 3),
+    ConvolutionCase(
+      groups: 6, inputs: 1, outputs: 1, height: 9, width: 31, kernel: (7, 9), stride: (2, 2), top: 3, left: 0,
+      bottom: 3,
+      right: 6),
+    ConvolutionCase(
+      groups: 5, inputs: 1, outputs: 1, height: 9, width: 29, kernel: (3, 3), dilation: (2, 3), top: 2, left: 3,
+      bottom: 2,
+      right: 3),
+    ConvolutionCase(
+      groups: 5, inputs: 1, outputs: 1, height: 9, width: 1, kernel: (5, 3), dilation: (2, 12), top: 4, left: 12,
+      bottom: 4,
+      right: 12),
   ]
 
   /// Output rows of 1 to 8 pixels, by a stride or not, and dilated: tiles that go on from row to row meet every end of one.
@@ -262,13 +278,13 @@ struct ConvolutionDriver {
   }
 
   /// The kernel takes the image as it is and finds the border itself.
-  func runDepthwise(_ reference: ConvolutionReference) -> [Float] {
+  func runDepthwise(_ reference: ConvolutionReference, held: Float? = nil) -> [Float] {
     let c = reference.shape
     var shape = shape(c)
     (shape.input_height, shape.input_width) = (Int64(c.height), Int64(c.width))
     (shape.top, shape.left) = (Int64(c.top), Int64(c.left))
     return runBlocks(
-      reference, shape, input: blocked(reference.input, channels: c.groups),
+      reference, shape, input: blocked(reference.input, channels: c.groups), held: held,
       forward: table.convolution_depthwise_forward)
   }
 
@@ -283,7 +299,7 @@ struct ConvolutionDriver {
 
   /// A kernel whose unit is one channel block, three rows at a time.
   private func runBlocks(
-    _ reference: ConvolutionReference, _ shape: sasuka_convolution, input: [Float],
+    _ reference: ConvolutionReference, _ shape: sasuka_convolution, input: [Float], held: Float? = nil,
     forward:
       @convention(c) (
         UnsafePointer<sasuka_convolution>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?,
@@ -295,12 +311,13 @@ struct ConvolutionDriver {
     var strides = strides(c)
     let blocks = Int64((c.outputChannels + v - 1) / v)
     var packed = [Float](repeating: .nan, count: Int(blocks) * c.inputs * c.taps * v)
-    var output = [Float](repeating: .nan, count: Int(blocks * shape.output_block_stride))
+    var output = [Float](repeating: held ?? .nan, count: Int(blocks * shape.output_block_stride))
+    let epilogue = held == nil ? 0 : Int32(SASUKA_EPILOGUE_ADD)
     for block in 0..<blocks {
       table.packing.convolution_grouped_pack(
         &shape, &strides, reference.weights, &packed, block, block + 1, Int64(v))
       for row in stride(from: 0, to: shape.output_height, by: 3) {
-        forward(&shape, input, packed, reference.bias, &output, block, row, min(row + 3, shape.output_height), 0)
+        forward(&shape, input, packed, reference.bias, &output, block, row, min(row + 3, shape.output_height), epilogue)
       }
     }
     return plain(output, channels: c.outputChannels, pixels: c.outputHeight * c.outputWidth)

@@ -35,6 +35,9 @@ import Testing
       if shape.inputs == 1 && shape.outputs == 1 {
         expectClose(driver.runDepthwise(reference), reference.output, terms: terms + 1, "\(name) depthwise, \(shape)")
         expectClose(
+          driver.runDepthwise(reference, held: 0.5), reference.output.map { $0 + 0.5 }, terms: terms + 2,
+          "\(name) depthwise and sum, \(shape)")
+        expectClose(
           driver.depthwiseWeightGradient(reference), reference.weightGradient, terms: pixels,
           "\(name) depthwise weight gradient, \(shape)")
       }

@@ -43,6 +43,26 @@ import Testing
     }
   }
 
+  /// Classes that lie a power of two apart are computed in a copy: to the same bits as where one position more sets them apart.
+  @Test(arguments: [4, 5, 21, 600], [false, true])
+  func softmaxOfClassesFarApart(_ classes: Int, isLogarithm: Bool) throws {
+    let fill = NamedUniform("x", -9, 9)
+    func outputs(positions: Int) throws -> [[Float]] {
+      let x = (0..<2 * classes).flatMap { row in (0..<positions).map { fill[row * 1025 + $0] } }
+      let run = OperatorRun(mode: .evaluation, inputs: [HostTensor([2, classes, positions], x)]) {
+        (graph, values) throws(SasukaError) in
+        try graph.softmax(values[0], axis: 1, isLogarithm: isLogarithm, name: "m")
+      }
+      return try run.everywhere().map { $0.1.output.floats }
+    }
+    for (found, expected) in zip(try outputs(positions: 1024), try outputs(positions: 1025)) {
+      for row in 0..<2 * classes {
+        try #require(
+          found[(row * 1024)..<((row + 1) * 1024)] == expected[(row * 1025)..<(row * 1025 + 1024)], "row \(row)")
+      }
+    }
+  }
+
   @Test(arguments: try Golden.cases(.operators, of: "add"))
   func addMatchesPyTorch(golden: GoldenCase) throws {
     try golden.expectMatch { (graph, inputs) throws(SasukaError) in
