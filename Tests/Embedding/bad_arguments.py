@@ -72,10 +72,10 @@ def broken(kind: type[ctypes.Structure]) -> list[ctypes.Structure]:
         made = []
         for shape, dtype in itertools.product(shapes, (0, 4, 77)):
             sizes = (ctypes.c_int64 * 8)(*shape)
-            made.append(kind(ctypes.addressof(memory), dtype, len(shape), sizes, None))
+            made.append(kind(ctypes.addressof(memory), dtype, len(shape), ctypes.addressof(sizes)))
             made[-1].kept = memory, sizes
-        made.append(kind(ctypes.addressof(memory), 0, 1000, made[0].shape, None))
-        made.append(kind(ctypes.addressof(memory), 0, 4, None, None))
+        made.append(kind(ctypes.addressof(memory), 0, 1000, made[0].shape))
+        made.append(kind(ctypes.addressof(memory), 0, 4))
         return made
     made = []
     size = ctypes.sizeof(kind)
