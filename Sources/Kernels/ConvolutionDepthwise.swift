@@ -63,13 +63,11 @@ func finish<let pixels: Int>(
   }
 }
 
-/// Where a tile's taps fall along the row of the input.
+/// Where a tile's taps fall along the row of the input, in floats.
 private struct TileColumns {
-  /// The column of the first pixel's first tap, and how many columns there are.
+  /// From the row's beginning to the first pixel's first tap, and to its end.
   let start: Int
   let width: Int
-  let dilation: Int
-  let stride: Int
   /// Pixels of the tile that are wanted.
   let count: Int
 }
@@ -93,12 +91,12 @@ private func depthwiseTile<let checked: Int>(
       let factor = loadVector(weight)
       for pixel in 0..<runPixels {
         // Jumped over rather than given zeros: the jumps are the same in every row, so that they are foreseen.
-        if checked == 1, UInt(bitPattern: column &+ pixel &* columns.stride) >= UInt(columns.width) { continue }
+        if checked == 1, UInt(bitPattern: column &+ pixel &* block.inputPixel) >= UInt(columns.width) { continue }
         sums[pixel] = multiplyAdd(loadVector(from + pixel &* block.inputPixel), factor, sums[pixel])
       }
       weight += lanes
       from += block.inputColumn
-      column &+= columns.dilation
+      column &+= block.inputColumn
       left &-= 1
     } while left > 0
     row &+= 1
@@ -227,17 +225,17 @@ private func depthwiseRow(
   _ shape: UnsafePointer<sasuka_convolution>, _ block: UnsafePointer<BlockPass>, _ input: UnsafePointer<Float>,
   _ rows: InsideTaps, from first: Int, _ output: UnsafeMutablePointer<Float>
 ) {
-  let (width, inputWidth) = (Int(shape.pointee.output_width), Int(shape.pointee.input_width))
-  let (stride, dilation) = (Int(shape.pointee.stride_width), Int(shape.pointee.dilation_width))
-  let reach = 6 &* stride &+ (block.pointee.kernelWidth &- 1) &* dilation
+  let (width, left) = (Int(shape.pointee.output_width), Int(shape.pointee.left) &* lanes)
+  let (inputPixel, outputPixel) = (block.pointee.inputPixel, block.pointee.outputPixel)
+  let reach = (runPixels &- 1) &* inputPixel &+ (block.pointee.kernelWidth &- 1) &* block.pointee.inputColumn
   var pixel = first
   while pixel < width {
+    // As in runs, the last tile computes pixels again unless it would add to them twice.
     if width &- pixel < runPixels, !block.pointee.epilogue.adds { pixel = max(width &- runPixels, 0) }
     let columns = TileColumns(
-      start: pixel &* stride &- Int(shape.pointee.left), width: inputWidth, dilation: dilation, stride: stride,
-      count: width &- pixel)
-    let (from, to) = (input + pixel &* block.pointee.inputPixel, output + pixel &* block.pointee.outputPixel)
-    if columns.count >= runPixels, columns.start >= 0, columns.start &+ reach < inputWidth {
+      start: pixel &* inputPixel &- left, width: Int(shape.pointee.input_width) &* lanes, count: width &- pixel)
+    let (from, to) = (input + pixel &* inputPixel, output + pixel &* outputPixel)
+    if columns.count >= runPixels, columns.start >= 0, columns.start &+ reach < columns.width {
       depthwiseTile(Count<0>(), block, from, rows, columns, to)
     } else {
       depthwiseTile(Count<1>(), block, from, rows, columns, to)

@@ -14,12 +14,14 @@ extension sasuka_winograd {
   /// Taps along a side of the kernel's largest phase.
   func taps(_ side: Int64) -> Int64 { (side &+ stride &- 1) &>> (stride &- 1) }
 
-  /// How many taps fewer kernels have in the phases of odd rows, and of odd columns: none or one.
-  var lacks: (row: Int, column: Int) { (Int(kernel_height & 1), Int(kernel_width & 1)) }
-
   /// Whether a phase is of the odd rows, and of the odd columns.
   func phase(_ number: Int) -> (row: Int, column: Int) {
     stride == 1 ? (0, 0) : ((number &+ 1) &>> 1 & 1 ^ 1, number &>> 1)
+  }
+
+  /// How many taps fewer than the largest a phase has along each side, and points: one where it is odd and the side is.
+  func fewer(inPhase phase: (row: Int, column: Int)) -> (row: Int, column: Int) {
+    (phase.row & Int(kernel_height), phase.column & Int(kernel_width))
   }
 
   /// The product at one point, of so many phases: a 1 x 1 convolution over tiles.
@@ -49,11 +51,11 @@ struct PhasesOfRow {
     if shape.stride == 1 {
       (first, count, lastCount, before) = (0, 1, 1, row &* columns)
     } else {
-      let lacks = shape.lacks
-      let isShort = row &+ 1 == Int(shape.point_rows) && lacks.row > 0
+      let fewer = shape.fewer(inPhase: (1, 1))
+      let isShort = row &+ 1 == Int(shape.point_rows) && fewer.row > 0
       (first, count) = isShort ? (1, 2) : (0, 4)
-      lastCount = count &>> lacks.column
-      before = row &* (4 &* columns &- 2 &* lacks.column)
+      lastCount = count &>> fewer.column
+      before = row &* (4 &* columns &- 2 &* fewer.column)
     }
   }
 }

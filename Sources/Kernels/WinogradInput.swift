@@ -62,11 +62,8 @@ private struct InputRun {
 
   init(_ shape: UnsafePointer<sasuka_winograd>, _ walk: TileWalk, _ phase: (row: Int, column: Int)) {
     self.shape = shape
-    let lacks = shape.pointee.lacks
-    kept = (
-      Int(shape.pointee.point_rows) &- phase.row & lacks.row,
-      Int(shape.pointee.point_columns) &- phase.column & lacks.column
-    )
+    let fewer = shape.pointee.fewer(inPhase: phase)
+    kept = (Int(shape.pointee.point_rows) &- fewer.row, Int(shape.pointee.point_columns) &- fewer.column)
     tiles = walk.count
     width = shape.pointee.tileWidth &* (tiles &- 1) &+ Int(shape.pointee.point_columns)
     let stride = Int(shape.pointee.stride)

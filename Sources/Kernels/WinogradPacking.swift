@@ -64,8 +64,8 @@ private func transformKernels(
   _ rows: inout WeightTransform, _ columns: inout WeightTransform, _ packed: UnsafeMutablePointer<Float>,
   _ phaseStride: Int, tapFloats: Int, floats: Int
 ) {
-  let (odd, lacks) = (shape.phase(phase), shape.lacks)
-  let fewer = (row: odd.row & lacks.row, column: odd.column & lacks.column)
+  let odd = shape.phase(phase)
+  let fewer = shape.fewer(inPhase: odd)
   let (kernelRow, step) = (Int(shape.kernel_width) &* tapFloats, Int(shape.stride) &* tapFloats)
   let between = kernels + Int(shape.kernel_height) &* kernelRow
   let kernels = kernels + odd.row &* kernelRow + odd.column &* tapFloats

@@ -26,16 +26,17 @@ import Testing
   private static func tolerance(_ choice: AlgorithmChoice, _ kernel: Extent, _ stride: Extent) -> Float {
     guard case .forced(let algorithm) = choice else { return 1e-5 }
     if algorithm == .strassen { return kernel == Extent(1) ? 1e-5 * Float(StrassenKernelTests.amplification) : 1e-5 }
+    /// Taps of the largest and of the smallest phase along a side.
+    func sides(_ size: Int, _ stride: Int) -> [Int] { [(size + stride - 1) / stride, size / stride] }
     func amplification(_ kernel: (height: Int, width: Int), stride: Int = 1) -> Float {
       let (rows, columns) = (
-        algorithm.tileRows(taps: Int64((kernel.height + stride - 1) / stride)),
-        algorithm.tileColumns(taps: Int64((kernel.width + stride - 1) / stride))
+        algorithm.tileRows(taps: Int64(sides(kernel.height, stride)[0])),
+        algorithm.tileColumns(taps: Int64(sides(kernel.width, stride)[0]))
       )
       return Float(ToomCook.amplification(tile: (Int(rows), Int(columns)), kernel: kernel, stride: stride))
     }
     // A layer of stride 2 is computed in its phases, which are summed point by point; a first layer in those of any stride, as
     // more channels; and so is the gradient of any layer's input, by phases of some taps and of one fewer.
-    func sides(_ size: Int, _ stride: Int) -> [Int] { [(size + stride - 1) / stride, size / stride] }
     let (allRows, allColumns) = (sides(kernel.height, stride.height), sides(kernel.width, stride.width))
     var most: Float = 1
     for rows in allRows {
