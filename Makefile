@@ -10,7 +10,7 @@ SCRATCH := .build-embedded
 OBJECTS := $(SCRATCH)/release
 TARGETS := Sasuka KernelsAVX512 KernelsAVX2 KernelsBaseline
 # In C: what Embedded Swift asks of its surroundings, and what runs when the library is loaded.
-EMBEDDED := random relocate unicode
+EMBEDDED := relocate strings
 
 LIBRARY := $(BUILD)/libsasuka.so
 # The same library with its symbols: what the gates look at, and what a debugger wants.

@@ -1,13 +1,16 @@
 /// The algorithm of each convolution by its sizes: as found by timing, to be saved and used again.
 package final class Tuning: Sendable {
-  /// Numbers of algorithms by what the time of a layer depends on, for a machine and a number of threads.
-  private let algorithms: [String: Int]
+  /// What the times of layers depend on, for a machine and a number of threads.
+  private let layers: NameIndex
+  /// The algorithm of each; nil for what has not been timed.
+  private let algorithms: [ConvolutionAlgorithm?]
 
-  init(_ algorithms: [String: Int]) { self.algorithms = algorithms }
-
-  subscript(layer: TunableLayer) -> ConvolutionAlgorithm? {
-    algorithms[layer.sizes].flatMap { ConvolutionAlgorithm(rawValue: $0) }
+  init(_ layers: NameIndex, _ algorithms: [ConvolutionAlgorithm?]) {
+    self.layers = layers
+    self.algorithms = algorithms
   }
+
+  subscript(layer: TunableLayer) -> ConvolutionAlgorithm? { layers[layer.sizes].flatMap { algorithms[$0] } }
 
   /// The first line of a saved one: a timing says nothing about other kernels or other numbers of threads.
   @inline(never)
@@ -19,9 +22,10 @@ package final class Tuning: Sendable {
   /// What some layers are computed by: a line for each, its sizes and its algorithm.
   static func text(_ layers: [TunableLayer], _ kernels: KernelTable, threads: Int) -> String {
     var text = title(kernels, threads: threads) + "\n"
-    var known: [String: Int] = [:]
+    var known = NameIndex()
     for layer in layers where known[layer.sizes] == nil {
-      known[layer.sizes] = layer.node
+      known.append(layer.sizes)
+      known.index()
       let line: Message = "\(layer.sizes)\(layer.algorithm.name)\n"
       text += line.text
     }
@@ -39,14 +43,16 @@ package final class Tuning: Sendable {
     guard lines[0] == title else {
       throw SasukaError(.mismatch, "tuning, line 1: \"\(lines[0])\"; \"\(title)\" is expected")
     }
-    var algorithms: [String: Int] = [:]
+    var (layers, algorithms) = ([String](), [ConvolutionAlgorithm?]())
     for (place, line) in lines.enumerated() where place > 0 {
       guard let (sizes, algorithm) = Tuning.read(line) else {
         throw SasukaError(
           .format, "tuning, line \(place + 1): \"\(line)\"; a layer's sizes and the name of an algorithm are expected")
       }
-      algorithms[sizes] = algorithm.rawValue
+      layers.append(sizes)
+      algorithms.append(algorithm)
     }
+    self.layers = NameIndex(layers)
     self.algorithms = algorithms
   }
 
@@ -89,15 +95,16 @@ extension Tuning {
   convenience init(
     of plan: Plan, nodes: Range<Int>, _ model: Model, on pool: ThreadPool
   ) throws(SasukaError) {
-    var found: [String: Int] = [:]
-    var places: [String: Int] = [:]
-    var least: [UInt64] = []
+    var places = NameIndex()
+    var (found, least) = ([ConvolutionAlgorithm?](), [UInt64]())
     for algorithm in ConvolutionAlgorithm.allCases {
       let executable = try Executable(plan, of: model, on: pool, algorithms: .forced(algorithm))
       let layers = executable.layers
       // By the first, the direct one, all can be computed.
       for layer in layers where algorithm == .direct && places[layer.sizes] == nil {
-        places[layer.sizes] = places.count
+        places.append(layer.sizes)
+        places.index()
+        found.append(nil)
         least.append(.max)
       }
       guard layers.contains(where: { $0.algorithm == algorithm }) else { continue }
@@ -109,10 +116,10 @@ extension Tuning {
       for layer in layers where layer.algorithm == algorithm {
         guard let place = places[layer.sizes], totals[place] > 0, totals[place] < least[place] else { continue }
         least[place] = totals[place]
-        found[layer.sizes] = algorithm.rawValue
+        found[place] = algorithm
       }
     }
-    self.init(found)
+    self.init(places, found)
   }
 }
 

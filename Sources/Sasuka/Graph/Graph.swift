@@ -1,5 +1,5 @@
 /// A tensor of a graph, named by its place in `Graph.tensors`.
-package struct Value: Hashable, Sendable {
+package struct Value: Equatable, Sendable {
   package let index: Int
   package init(index: Int) { self.index = index }
 }
@@ -91,9 +91,8 @@ package struct Graph {
   package var auxiliaryLossWeights: [Float] = []
   /// Of which architecture it was built, "" for a network of one's own.
   package var architecture = ""
-  private var placesByName: [String: Int] = [:]
-  /// The last node of each name. A dictionary again, for a set of names would be three kilobytes of code that nobody else needs.
-  private var nodesByName: [String: Int] = [:]
+  private var parameterNames = NameIndex()
+  private var nodeNames = NameIndex()
 
   package init() {}
 
@@ -138,7 +137,10 @@ package struct Graph {
   }
 
   /// The place of a parameter in `parameters`, or nil.
-  package func parameterIndex(_ name: String) -> Int? { placesByName[name] }
+  package func parameterIndex(_ name: String) -> Int? { parameterNames[name] }
+
+  /// Lets `parameterIndex` find in little time those that another graph had.
+  mutating func indexParameters() { parameterNames.index() }
 
   /// Adds an input that the host writes before each run.
   package mutating func addInput(name: String, shape: Shape, element: TensorInfo.Element = .float32) -> Value {
@@ -153,7 +155,8 @@ package struct Graph {
   package mutating func addParameter(
     _ name: String, shape: Shape, kind: ParameterInfo.Kind = .weight, initializer: Initializer
   ) throws(SasukaError) -> Value {
-    guard placesByName[name] == nil else {
+    parameterNames.index()
+    guard parameterNames[name] == nil else {
       throw SasukaError(.invalidArgument, "parameter \"\(name)\" exists already; each module needs a name of its own")
     }
     let checked = try Shape(checking: shape.dimensions, of: "parameter \"\(name)\"")
@@ -170,7 +173,7 @@ package struct Graph {
       ParameterInfo(
         name: parameter.name, shape: parameter.shape, kind: parameter.kind, initializer: parameter.initializer,
         value: value))
-    placesByName[parameter.name] = place
+    parameterNames.append(parameter.name)
     return value
   }
 
@@ -200,15 +203,16 @@ package struct Graph {
       _ = try Shape(checking: shape.dimensions, of: "output of \(operation.kind) \"\(name)\"")
       outputs.append(addTensor(TensorInfo(name: name, shape: shape, role: .activation, element: .float32)))
     }
-    nodesByName[name] = nodes.count
+    nodeNames.append(name)
     nodes.append(Node(name: name, operation: operation, inputs: inputs, outputs: outputs))
     return outputs
   }
 
   /// A name for a node whose caller gave none: the kind and a number, as in `relu3`.
-  package func uniqueName(_ kind: String) -> String {
+  package mutating func uniqueName(_ kind: String) -> String {
+    nodeNames.index()
     var number = nodes.count
-    while nodesByName["\(kind)\(number)"] != nil { number += 1 }
+    while nodeNames["\(kind)\(number)"] != nil { number += 1 }
     return "\(kind)\(number)"
   }
 

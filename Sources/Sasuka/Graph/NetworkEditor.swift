@@ -122,6 +122,7 @@ final class NetworkEditor {
     // Its preprocessing goes with a network.
     graph.architecture = original.architecture
     if outputs.count > 1 { graph.auxiliaryLossWeights = original.auxiliaryLossWeights }
+    graph.indexParameters()
     for (place, parameter) in graph.parameters.enumerated() where graph.parameterIndex(parameter.name) != place {
       throw SasukaError(
         .invalidArgument,

@@ -88,3 +88,34 @@ def test_adaptations_that_make_no_sense_are_refused(tmp_path: Path) -> None:
         model.load_weights(data, channels="average")
     with pytest.raises(ValueError, match="channels 'sum'"):
         model.load_weights(data, channels="sum")
+
+
+def test_names_are_compared_byte_by_byte(tmp_path: Path) -> None:
+    # Each pair looks the same, and is the same text for Unicode, but two names for Python and for every file.
+    pairs = [("\u00e9", "e\u0301"), ("\ud55c", "\u1112\u1161\u11ab"), ("\u212b", "\u00c5")]
+    names = [name for pair in pairs for name in pair]
+    graph = sasuka.Graph((2, 4, 4))
+    x = graph.input
+    for name in names:
+        x = graph.conv2d(x, name, 2, 1)
+    model = graph.model(x, seed=2)
+    state = model.state_dict()
+    assert list(state) == [f"{name}.{kind}" for name in names for kind in ("weight", "bias")]
+    assert model.layers()[0].name == names[0]
+    changed = {name: array + place for place, (name, array) in enumerate(state.items())}
+    for suffix in (".npz", ".safetensors", ".pt"):
+        path = tmp_path / f"names{suffix}"
+        model.load_state_dict(changed)
+        model.save_weights(path)
+        model.load_state_dict(state)
+        model.load_weights(path)
+        for name, array in model.state_dict().items():
+            np.testing.assert_array_equal(array, changed[name])
+    pictures = np.random.default_rng(0).standard_normal((1, 2, 4, 4), np.float32)
+    features = model.extract_features(pictures, names)
+    assert len({array.tobytes() for array in features.values()}) == len(names)
+    with pytest.raises(sasuka.InvalidArgumentError, match="exists already"):
+        graph.conv2d(graph.input, names[1], 2, 1)
+    # A letter of a pair is not found in place of the two.
+    with pytest.raises(sasuka.NotFoundError):
+        model.extract_features(pictures, ["e"])
