@@ -26,6 +26,7 @@ func fillNarrow(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   if lanes > 4 { table.pointee.narrow.winograd_pack = winogradPack }
   if lanes == 8 { table.pointee.narrow.convolution_few_forward = fewForward }
   fillOptimizer(table)
+  fillPower(table)
   fillSoftmax(table)
   fillLosses(table)
 }

@@ -187,6 +187,12 @@ typedef struct sasuka_update {
   float alpha;
   int32_t nesterov, is_first, decoupled, centered;
 } sasuka_update;
+
+/** The factors of scale_by_power. */
+typedef struct sasuka_power {
+  float factor, constant, slope, exponent;
+} sasuka_power;
+
 /* ---- Elements, grids and classes -------------------------------------------------------------------------------- */
 
 /** The functions of activation_forward and activation_backward. */
@@ -306,6 +312,10 @@ typedef struct sasuka_narrow_kernels {
   void (*scale_and_clamp)(float *values, ptrdiff_t count, float scale, float limit);
   /** Sum of values[i]^2, gathered in float64. */
   double (*sum_squares)(const float *values, ptrdiff_t count);
+
+  /** result[i] = factor * x[i] / (constant + slope * sums[i])^exponent; takes no more than square roots where the exponent is a
+      multiple of a quarter, from 0 to 2. */
+  void (*scale_by_power)(const sasuka_power *power, const float *x, const float *sums, float *result, ptrdiff_t count);
 
   /** Softmax over the classes of each position, or its logarithm. */
   void (*softmax_forward)(const sasuka_classes *shape, int32_t logarithm, const float *input, float *output);

@@ -49,17 +49,20 @@ package final class LocalResponseNorm: Operator {
   }
 
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    let columns = PixelColumns(lowering.shape(node.inputs[0]))
+    let columns = PixelColumns(lowering.shape(node.inputs[0]), lowering.kernels)
     let x = UnsafePointer(lowering.pointer(node.inputs[0]))
     let y = lowering.pointer(node.outputs[0])
-    let (operation, beta) = (self, beta)
-    lowering.step(units: columns.count) { unit, _ in
+    let operation = self
+    lowering.needWorkerScratch(bytes: columns.rowBytes * (columns.channels + 1))
+    lowering.step(units: columns.count) { unit, context in
       let (offset, pixels) = columns[unit]
+      let squares = context.workerScratch.assumingMemoryBound(to: Float.self)
+      let sums = columns.row(columns.channels, of: squares)
+      columns.square(x + offset, pixels, squares)
       for channel in 0..<columns.channels {
-        for place in (offset..<(offset + pixels)) {
-          let base = operation.base(x + place, channel, columns)
-          y[place + channel * columns.area] = x[place + channel * columns.area] * powf(base, -beta)
-        }
+        columns.add(squares, operation.neighbours(channel, columns.channels), pixels, sums)
+        let place = offset + channel * columns.area
+        columns.scale(x + place, by: operation.power, sums, pixels, y + place)
       }
     }
   }
@@ -74,19 +77,15 @@ package final class LocalResponseNorm: Operator {
     max(0, channel - (size - 1) / 2)..<min(channels, channel + size / 2 + 1)
   }
 
-  /// k + alpha / size * sum of squares, for the pixel at `pixel` in the first channel.
-  fileprivate func base(_ pixel: UnsafePointer<Float>, _ channel: Int, _ columns: PixelColumns) -> Float {
-    var squares: Float = 0
-    for other in neighbours(channel, columns.channels) {
-      let value = pixel[other * columns.area]
-      squares += value * value
-    }
-    return k + alpha * (squares / Float(size))
+  /// (k + alpha / size * sum of squares)^-beta.
+  fileprivate var power: sasuka_power {
+    sasuka_power(factor: 1, constant: k, slope: alpha / Float(size), exponent: beta)
   }
 
-  /// Factor of the sum in the gradient: 2 alpha beta / size.
-  fileprivate var gradientFactor: Float { 2 * alpha * beta / Float(size) }
-  fileprivate var exponent: Float { beta }
+  /// What the gradient's terms have besides: -2 alpha beta / size / (k + alpha / size * sum of squares).
+  fileprivate var gradientPower: sasuka_power {
+    sasuka_power(factor: -2 * alpha * beta / Float(size), constant: k, slope: alpha / Float(size), exponent: 1)
+  }
 }
 
 /// dx_j = dy_j b_j^-beta - 2 alpha beta / size x_j sum over dependants i of dy_i x_i b_i^(-beta - 1), with b the bases.
@@ -101,53 +100,100 @@ final class LocalResponseNormGradient: Operator {
   func outputShapes(of inputs: [Shape]) throws(SasukaError) -> [Shape] { [inputs[1]] }
 
   func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    let columns = PixelColumns(lowering.shape(node.inputs[1]))
+    let columns = PixelColumns(lowering.shape(node.inputs[1]), lowering.kernels)
     let dy = UnsafePointer(lowering.pointer(node.inputs[0]))
     let x = UnsafePointer(lowering.pointer(node.inputs[1]))
     let dx = lowering.pointer(node.outputs[0])
     let forward = forward
-    lowering.needWorkerScratch(bytes: columns.channels * 2 * MemoryLayout<Float>.stride)
+    lowering.needWorkerScratch(bytes: columns.rowBytes * (2 * columns.channels + 1))
     lowering.step(units: columns.count) { unit, context in
       let (offset, pixels) = columns[unit]
-      let direct = context.workerScratch.assumingMemoryBound(to: Float.self)
-      let indirect = direct + columns.channels
-      for place in offset..<(offset + pixels) {
-        for channel in 0..<columns.channels {
-          let base = forward.base(x + place, channel, columns)
-          let value = dy[place + channel * columns.area] * powf(base, -forward.exponent)
-          direct[channel] = value
-          indirect[channel] = value * x[place + channel * columns.area] / base
-        }
-        for channel in 0..<columns.channels {
-          var sum: Float = 0
-          for other in forward.dependants(channel, columns.channels) { sum += indirect[other] }
-          let pixel = place + channel * columns.area
-          dx[pixel] = direct[channel] - forward.gradientFactor * x[pixel] * sum
-        }
+      let squares = context.workerScratch.assumingMemoryBound(to: Float.self)
+      let terms = columns.row(columns.channels, of: squares)
+      let sums = columns.row(columns.channels, of: terms)
+      columns.square(x + offset, pixels, squares)
+      for channel in 0..<columns.channels {
+        columns.add(squares, forward.neighbours(channel, columns.channels), pixels, sums)
+        let (place, term) = (offset + channel * columns.area, columns.row(channel, of: terms))
+        columns.scale(dy + place, by: forward.power, sums, pixels, dx + place)
+        columns.multiply(dx + place, x + place, term, pixels)
+        columns.scale(term, by: forward.gradientPower, sums, pixels, term)
+      }
+      for channel in 0..<columns.channels {
+        columns.add(terms, forward.dependants(channel, columns.channels), pixels, sums)
+        let place = offset + channel * columns.area
+        columns.multiply(sums, x + place, sums, pixels)
+        columns.add(dx + place, sums, dx + place, pixels)
       }
     }
   }
 }
 
-/// A plain map divided in groups of pixels with all their channels.
+/// A plain map divided in groups of pixels with all their channels, and the arithmetic of a group: in rows, each a channel's
+/// numbers of these pixels.
 private struct PixelColumns {
-  private static let groupPixels = 256
+  /// Few enough that the rows of most maps stay in the first cache.
+  private static let groupPixels = 128
 
   let channels: Int
   let area: Int
   let count: Int
   private let groups: Int
+  private let kernels: UnsafeMutablePointer<sasuka_kernel_table>
 
-  init(_ shape: Shape) {
+  init(_ shape: Shape, _ kernels: UnsafeMutablePointer<sasuka_kernel_table>) {
     channels = shape[1]
     area = shape[2] * shape[3]
     groups = area.dividedUp(by: PixelColumns.groupPixels)
     count = shape[0] * groups
+    self.kernels = kernels
   }
 
   /// Where the group's first channel begins in the map, and its number of pixels.
   subscript(unit: Int) -> (offset: Int, pixels: Int) {
     let first = unit % groups * PixelColumns.groupPixels
     return (unit / groups * channels * area + first, min(PixelColumns.groupPixels, area - first))
+  }
+
+  /// Of a row in scratch memory.
+  var rowBytes: Int { PixelColumns.groupPixels * MemoryLayout<Float>.stride }
+
+  func row(_ channel: Int, of rows: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
+    rows + channel * PixelColumns.groupPixels
+  }
+
+  /// The squares of all channels.
+  func square(_ x: UnsafePointer<Float>, _ pixels: Int, _ squares: UnsafeMutablePointer<Float>) {
+    for channel in 0..<channels {
+      multiply(x + channel * area, x + channel * area, row(channel, of: squares), pixels)
+    }
+  }
+
+  /// The sums of some channels' rows.
+  func add(
+    _ rows: UnsafeMutablePointer<Float>, _ some: Range<Int>, _ pixels: Int, _ sums: UnsafeMutablePointer<Float>
+  ) {
+    sums.copy(from: row(some.lowerBound, of: rows), count: pixels)
+    for channel in some.dropFirst() { add(sums, row(channel, of: rows), sums, pixels) }
+  }
+
+  func add(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ result: UnsafeMutablePointer<Float>, _ pixels: Int
+  ) {
+    kernels.pointee.add!(a, b, result, pixels)
+  }
+
+  func multiply(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ result: UnsafeMutablePointer<Float>, _ pixels: Int
+  ) {
+    kernels.pointee.multiply!(a, b, result, pixels)
+  }
+
+  func scale(
+    _ x: UnsafePointer<Float>, by power: sasuka_power, _ sums: UnsafePointer<Float>, _ pixels: Int,
+    _ result: UnsafeMutablePointer<Float>
+  ) {
+    var power = power
+    kernels.pointee.narrow.scale_by_power!(&power, x, sums, result, pixels)
   }
 }

@@ -42,6 +42,12 @@ LOCAL_RESPONSE_NORMS = [
     ("size_1", (1, 3, 2, 2), 1, 0.5, 0.75, 1.0),
     ("size_larger_than_channels", (1, 2, 3, 3), 7, 0.7, 0.75, 2.0),
     ("channels_19", (1, 19, 3, 4), 5, 1.0, 0.75, 1.0),
+    ("many_pixels", (2, 3, 11, 13), 3, 0.5, 0.75, 1.0),
+    ("fourth_root", (1, 5, 3, 3), 3, 0.5, 0.25, 1.0),
+    ("one_and_three_quarters", (1, 5, 3, 3), 3, 0.5, 1.75, 1.0),
+    ("square", (1, 5, 3, 3), 3, 0.5, 2.0, 1.0),
+    ("any_power", (1, 5, 3, 3), 3, 0.5, 0.6, 1.0),
+    ("negative_power", (1, 5, 3, 3), 3, 0.5, -0.5, 1.0),
 ]
 
 # operator, name, input, probability of dropping
