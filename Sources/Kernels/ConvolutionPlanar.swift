@@ -51,6 +51,13 @@ extension ConvolutionTile {
     _ pass: UnsafePointer<ConvolutionPass>, channels: Int
   ) {
     var kernelColumns = pass.pointee.kernelWidth
+    if channels == 1, pass.pointee.kernelColumn == 1 {
+      // Neighbours are what channels are elsewhere.
+      let neighbours = Run(rows: run.rows, rowStep: 1, columnStride: run.columnStride, columnStep: run.columnStep)
+      addProducts(pixels, &weights, neighbours, count: kernelColumns)
+      pixels += kernelColumns
+      return
+    }
     while kernelColumns > 0 {
       // Pictures have three: a loop over so few takes as long as a tenth of their products. Other numbers are rare, and come one
       // by one: several at once would be a second copy of the same code.

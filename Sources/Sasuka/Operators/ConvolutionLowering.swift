@@ -17,6 +17,7 @@ extension Lowering {
     let bias = bias(epilogue, node, folded)
     for var pass in passes {
       pass.readsPlanes = layout(input) == .plain
+      pass.turnColumn()
       pass.sumAcrossLanes(kernels)
       let algorithm = algorithm(
         of: pass, images: shape(input)[0], packsEachRun: learns(weight), isAlone: passes.count == 1)

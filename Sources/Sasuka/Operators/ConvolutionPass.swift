@@ -114,6 +114,27 @@ struct ConvolutionPass {
       && shape.first_channel % Int64(kernels.pointee.vector_width) == 0 && gainsAcrossLanes
   }
 
+  /// Takes a kernel as wide as its map, which makes one column of pixels, for one of a single row over a map of a single row: where
+  /// rows are computed one by one, pixels beside each other fill tiles.
+  mutating func turnColumn() {
+    let (height, width) = (shape.kernel_height, shape.kernel_width)
+    guard readsPlanes || isDepthwise, height > 0, shape.output_width == 1, shape.input_width == width,
+      (padding?.left ?? 0) == 0, (padding?.width ?? width) == width, (padding?.step_height ?? 1) == 1,
+      width == 1 || shape.dilation_height == 1 && shape.dilation_width == 1 && weightStrides.row == width
+    else { return }
+    (shape.kernel_height, shape.kernel_width) = (1, height * width)
+    if width == 1 { (shape.dilation_width, weightStrides.column) = (shape.dilation_height, weightStrides.row) }
+    (shape.stride_height, shape.stride_width) = (1, shape.stride_height * width)
+    (shape.output_height, shape.output_width) = (1, shape.output_height)
+    shape.output_pixel_stride = shape.output_row_stride
+    (shape.input_height, shape.input_width) = (1, shape.input_height * width)
+    if let old = padding {
+      padding = sasuka_padding(
+        height: 1, width: old.height * width, padded_height: 1, padded_width: shape.input_width, top: 0,
+        left: old.top * width, step_height: 1, step_width: 1)
+    }
+  }
+
   /// The same for kernels that take the image without its border.
   var withoutBorder: ConvolutionPass {
     guard let padding else { return self }
