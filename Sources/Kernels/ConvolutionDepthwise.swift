@@ -122,11 +122,12 @@ func addTaps<let taps: Int, let stride: Int>(
 
 /// Seven neighbouring pixels by `rows` rows of taps, the first of which `input` and `weights` point to. Each vector of the input is
 /// loaded once for all the taps of a row that meet it: reading it anew for each would take longer than the products. At the
-/// borders of the map the first `left` and the last `right` of these vectors lie outside; neither is more than half the taps.
+/// borders of the map the first `left` and those from `end` on of these vectors lie outside, no more of either than half the taps;
+/// but where `narrow` is 1 for the map's whole row, of `count` pixels, after which any number may.
 @inline(__always)
-private func depthwiseRun<let taps: Int, let stride: Int>(
-  _: Count<taps>, _ strideCount: Count<stride>, _ block: BlockPass, _ input: UnsafePointer<Float>,
-  _ weights: UnsafePointer<Float>, rows: Int, left: Int, right: Int, _ output: UnsafeMutablePointer<Float>
+private func depthwiseRun<let taps: Int, let stride: Int, let narrow: Int>(
+  _: Count<taps>, _ strideCount: Count<stride>, _: Count<narrow>, _ block: BlockPass, _ input: UnsafePointer<Float>,
+  _ weights: UnsafePointer<Float>, rows: Int, left: Int, end: Int, count: Int, _ output: UnsafeMutablePointer<Float>
 ) {
   let places = 6 &* stride &+ taps
   var sums = InlineArray<7, Vector>(repeating: block.bias)
@@ -137,14 +138,14 @@ private func depthwiseRun<let taps: Int, let stride: Int>(
     for place in 0..<places {
       // Asked at run time near the ends only.
       if place < taps / 2, place < left { continue }
-      if place >= places &- taps / 2, place >= places &- right { continue }
+      if narrow == 1 ? place > 0 : place >= places &- taps / 2, place >= end { continue }
       addTaps(strideCount, factors, loadVector(from + place &* lanes), at: place, to: &sums)
     }
     from += block.inputRow
     weight += taps &* lanes
     rest &-= 1
   }
-  finish(sums, block, output)
+  finish(sums, block, output, count: narrow == 1 ? count : runPixels)
 }
 
 /// The rows of one channel block.
@@ -158,12 +159,12 @@ private struct DepthwiseRows {
   let end: Int
 }
 
-/// As many pixels of each row from its first on as come in runs; returns how many. All rows by one call: it takes as long as half
-/// a run, whose sums wait for each other.
+/// As many pixels of each row from its first on as come in runs, or all of rows that are `narrow`; returns how many. All rows by one
+/// call: it takes as long as half a run, whose sums wait for each other.
 @inline(never)
-private func depthwiseRuns<let taps: Int, let stride: Int>(
-  _ tapCount: Count<taps>, _ strideCount: Count<stride>, _ shape: UnsafePointer<sasuka_convolution>,
-  _ blockPointer: UnsafePointer<BlockPass>, _ rows: DepthwiseRows
+private func depthwiseRuns<let taps: Int, let stride: Int, let narrow: Int>(
+  _ tapCount: Count<taps>, _ strideCount: Count<stride>, _ isNarrow: Count<narrow>,
+  _ shape: UnsafePointer<sasuka_convolution>, _ blockPointer: UnsafePointer<BlockPass>, _ rows: DepthwiseRows
 ) -> Int {
   // Copies, for what the stores write might be these as far as the compiler knows.
   let block = blockPointer.pointee
@@ -186,14 +187,14 @@ private func depthwiseRuns<let taps: Int, let stride: Int>(
     while pixel < width {
       // The last run computes pixels of the one before again rather than a few slowly, unless it would add to them twice.
       let rest = width &- pixel
-      if rest < runPixels, pixel == 0 || block.epilogue.adds { break }
-      let first = min(pixel, width &- runPixels)
+      if narrow == 0, rest < runPixels, pixel == 0 || block.epilogue.adds { break }
+      let first = narrow == 1 ? 0 : min(pixel, width &- runPixels)
       let start = first &* stride
       let (left, right) = (max(0, outsideLeft &- start), max(0, start &+ outsideRight))
-      if left > taps / 2 || right > taps / 2 { break }
+      if left > taps / 2 || narrow == 0 && right > taps / 2 { break }
       depthwiseRun(
-        tapCount, strideCount, block, input + start &* lanes, weights, rows: inside.count, left: left, right: right,
-        rowOutput + first &* block.outputPixel)
+        tapCount, strideCount, isNarrow, block, input + start &* lanes, weights, rows: inside.count, left: left,
+        end: 6 &* stride &+ taps &- right, count: width, rowOutput + first &* block.outputPixel)
       pixel = first &+ runPixels
     }
     row &+= 1
@@ -209,12 +210,15 @@ private func depthwiseRuns<let taps: Int, let stride: Int>(
 private func depthwiseRuns(
   _ shape: UnsafePointer<sasuka_convolution>, _ block: UnsafePointer<BlockPass>, _ rows: DepthwiseRows
 ) -> Int {
-  if shape.pointee.dilation_height > 1 { return 0 }
+  if lanes == 4 || shape.pointee.dilation_height > 1 { return 0 }
+  let isNarrow = Int(shape.pointee.output_width) < runPixels
   switch (shape.pointee.kernel_width, shape.pointee.stride_width, shape.pointee.dilation_width) {
-  case (3, 1, 1) where lanes > 4: return depthwiseRuns(Count<3>(), Count<1>(), shape, block, rows)
-  case (3, 2, 1) where lanes > 4: return depthwiseRuns(Count<3>(), Count<2>(), shape, block, rows)
-  case (5, 1, 1) where lanes > 4: return depthwiseRuns(Count<5>(), Count<1>(), shape, block, rows)
-  case (5, 2, 1) where lanes > 4: return depthwiseRuns(Count<5>(), Count<2>(), shape, block, rows)
+  case (3, 1, 1) where isNarrow: return depthwiseRuns(Count<3>(), Count<1>(), Count<1>(), shape, block, rows)
+  case (5, 1, 1) where isNarrow: return depthwiseRuns(Count<5>(), Count<1>(), Count<1>(), shape, block, rows)
+  case (3, 1, 1): return depthwiseRuns(Count<3>(), Count<1>(), Count<0>(), shape, block, rows)
+  case (3, 2, 1): return depthwiseRuns(Count<3>(), Count<2>(), Count<0>(), shape, block, rows)
+  case (5, 1, 1): return depthwiseRuns(Count<5>(), Count<1>(), Count<0>(), shape, block, rows)
+  case (5, 2, 1): return depthwiseRuns(Count<5>(), Count<2>(), Count<0>(), shape, block, rows)
   default: return 0
   }
 }

@@ -32,6 +32,9 @@ static inline uint64_t sasuka_nanoseconds(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/** A count that goes up by one to five in a nanosecond, and is read in a quarter of the time of a clock. */
+static inline uint64_t sasuka_ticks(void) { return __builtin_ia32_rdtsc(); }
+
 /** From so many bytes on, memory comes from the system itself, zeroed when it is first touched. */
 #define SASUKA_LARGE_MEMORY ((size_t)1 << 20)
 

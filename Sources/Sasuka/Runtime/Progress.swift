@@ -16,12 +16,15 @@ package typealias ProgressFunction = (Progress) -> Bool
 /// Tells a progress function about one run, not more often than it wants to know, and remembers that it said stop.
 package final class Watch {
   private static let interval: UInt64 = 20_000_000
+  /// How often the clock is read, which takes as long as a small unit's wrapping: one or two milliseconds.
+  private static let ticks: UInt64 = 1 << 22
 
   private let tell: ProgressFunction
   private let stage: StaticString
   private let total: Int
   private let stopped = Atomic<Bool>(false)
   private var last: UInt64
+  private var lastTick = sasuka_ticks()
   /// Steps done.
   var done = 0
 
@@ -37,6 +40,9 @@ package final class Watch {
 
   /// Only on the thread that made the call.
   func ask() {
+    let tick = sasuka_ticks()
+    guard tick &- lastTick >= Watch.ticks else { return }
+    lastTick = tick
     let now = sasuka_nanoseconds()
     guard now &- last >= Watch.interval, !isStopped else { return }
     last = now
