@@ -66,9 +66,9 @@ struct ConvolutionPass {
   let inputBlock: Int
   let kernelColumn: Int
   let kernelRowEnd: Int
-  let pixel: Int
+  var pixel: Int
   let outputBlock: Int
-  let outputPixel: Int
+  var outputPixel: Int
   /// Where tiles go on in the next row: pixels of a row of the output, the column of the tile's first, and floats from the end
   /// of a row to the next one, of the input as of the output.
   let rowPixels: Int

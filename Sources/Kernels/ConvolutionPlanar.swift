@@ -120,15 +120,22 @@ func planarForward(
 ) {
   guard let shape = shapePointer?.pointee, let input, let packed, let output else { return }
   let work = ConvolutionUnit(shape, Int(unit))
-  let pass = ConvolutionPass(
+  var pass = ConvolutionPass(
     shape, work, pixelFloats: 1, packed: packed + Int(unit) &* shape.unitFloats, bias: bias, epilogue: epilogue)
-  let to = output + work.firstOutput / lanes &* Int(shape.output_block_stride)
-  let width = Int(shape.output_width)
+  var (source, target) = (
+    input + Int(firstRow &* shape.stride_height &* shape.input_width),
+    output + work.firstOutput / lanes &* Int(shape.output_block_stride) + Int(firstRow &* shape.output_row_stride)
+  )
+  var (rowStep, outputStep) = (Int(shape.stride_height &* shape.input_width), Int(shape.output_row_stride))
+  var (width, rows) = (Int(shape.output_width), Int(endRow &- firstRow))
+  // Of a map narrower than a tile, columns are its rows.
+  if width < 6, rows > width {
+    swap(&width, &rows)
+    swap(&pass.pixel, &rowStep)
+    swap(&pass.outputPixel, &outputStep)
+  }
   withUnsafePointer(to: pass) { pass in
-    var row = Int(firstRow)
-    while row < Int(endRow) {
-      let source = input + row &* Int(shape.stride_height &* shape.input_width)
-      let target = to + row &* Int(shape.output_row_stride)
+    while rows > 0 {
       if hasHalves, work.endsInHalf {
         if work.columns == 2 { planarRow(Count<1>(), pass, source, target, width: width) }
         planarRow(Count<0>(), from: work.columns &- 1, pass, source, target, width: width)
@@ -137,7 +144,9 @@ func planarForward(
       } else {
         planarRow(Count<1>(), pass, source, target, width: width)
       }
-      row &+= 1
+      source += rowStep
+      target += outputStep
+      rows &-= 1
     }
   }
 }

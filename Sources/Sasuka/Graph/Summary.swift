@@ -71,7 +71,8 @@ private func table(_ rows: [[String]]) -> String {
   var text = ""
   for row in rows {
     for (column, cell) in row.enumerated() {
-      let space = String(repeating: " ", count: widths[column] - cell.utf8.count)
+      var space = ""
+      for _ in cell.utf8.count..<widths[column] { space += " " }
       let isNumber = column >= 4
       if column > 0 { text += "  " }
       text += isNumber ? space + cell : cell + space

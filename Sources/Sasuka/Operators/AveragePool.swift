@@ -108,10 +108,26 @@ package final class AveragePool: Operator {
     let work = try AverageWork(windows, input: input, output: output, &lowering)
     let x = UnsafePointer(lowering.pointer(node.inputs[0]))
     let y = lowering.pointer(node.outputs[0])
-    let kernel = lowering.kernels.pointee.average_pool
-    lowering.step(units: work.units) { unit, _ in
-      var shape = work.shape
-      kernel!(&shape, work.rows, work.columns, x + unit * work.inputFloats, y + unit * work.outputFloats)
+    let kernel = lowering.kernels.pointee.average_pool!
+    let between = input[2] * output[3] * lowering.lanes
+    guard let window = windows.window(for: input), window.isFasterInTwo(between: between) else {
+      lowering.step(units: work.units) { unit, _ in
+        var shape = work.shape
+        kernel(&shape, work.rows, work.columns, x + unit * work.inputFloats, y + unit * work.outputFloats)
+      }
+      return
+    }
+    // The sums of rows, then the sums of those.
+    let each = try lowering.table(
+      (0..<max(input[2], output[3])).map { sasuka_pool_range(first: Int32($0), end: Int32($0 + 1), divisor: 1) })
+    lowering.needWorkerScratch(bytes: between * MemoryLayout<Float>.stride)
+    lowering.step(units: work.units) { unit, context in
+      var (across, down) = (work.shape, work.shape)
+      across.output_height = across.input_height
+      down.input_width = down.output_width
+      let rows = context.workerScratch.assumingMemoryBound(to: Float.self)
+      kernel(&across, each, work.columns, x + unit * work.inputFloats, rows)
+      kernel(&down, work.rows, each, rows, y + unit * work.outputFloats)
     }
   }
 }
@@ -160,11 +176,19 @@ private struct AverageWork {
     inputFloats = input[2] * input[3] * lanes
     outputFloats = output[2] * output[3] * lanes
     let ranges = try windows.ranges(of: input)
+    rows = try lowering.table(ranges.rows)
+    columns = try lowering.table(ranges.columns)
+  }
+}
+
+extension Lowering {
+  /// Ranges that lie as long as the steps do.
+  fileprivate mutating func table(_ ranges: [sasuka_pool_range]) throws(SasukaError) -> UnsafePointer<sasuka_pool_range>
+  {
     let words = MemoryLayout<sasuka_pool_range>.stride / MemoryLayout<Float>.stride
-    let memory = try lowering.persistent(floats: (output[2] + output[3]) * words)
+    let memory = try persistent(floats: ranges.count * words)
     let table = UnsafeMutableRawPointer(memory).assumingMemoryBound(to: sasuka_pool_range.self)
-    for (place, range) in (ranges.rows + ranges.columns).enumerated() { table[place] = range }
-    rows = UnsafePointer(table)
-    columns = UnsafePointer(table + output[2])
+    for (place, range) in ranges.enumerated() { table[place] = range }
+    return UnsafePointer(table)
   }
 }

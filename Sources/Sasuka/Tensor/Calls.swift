@@ -38,6 +38,18 @@ private func appendInline<Elements: RangeReplaceableCollection>(
   _ element: __owned Elements.Element, to elements: inout Elements
 ) { elements.append(element) }
 
+extension [String] {
+  /// All of them, with a separator between them.
+  func joined(by separator: StaticString) -> String {
+    var text = Message.StringInterpolation(literalCapacity: 0, interpolationCount: 0)
+    for (place, part) in enumerated() {
+      if place > 0 { text.appendLiteral(separator) }
+      text.appendInterpolation(part)
+    }
+    return text.text
+  }
+}
+
 extension Sequence where Element == UInt8 {
   /// Whether the bytes are those of another, short sequence. The standard library's function is compiled anew for each
   /// pair of types, at a kilobyte each.
@@ -52,9 +64,15 @@ extension Sequence where Element == UInt8 {
     return firstBytes(bytes.count) == bytes
   }
 
+  /// Whether the last bytes are those of another, short sequence.
+  func ends(with other: some Sequence<UInt8>) -> Bool {
+    let (bytes, ending) = (firstBytes(.max), other.firstBytes(.max))
+    return bytes.count >= ending.count && bytes[(bytes.count - ending.count)...].elementsEqual(ending)
+  }
+
   /// At most `limit` bytes.
   @inline(never)
-  fileprivate func firstBytes(_ limit: Int) -> [UInt8] {
+  func firstBytes(_ limit: Int) -> [UInt8] {
     var bytes: [UInt8] = []
     for byte in self {
       if bytes.count == limit { break }

@@ -68,10 +68,11 @@ package final class AtomicFile: ByteSink {
   }
 
   private func syncFolder() throws(SasukaError) {
-    var folder = "."
-    if let slash = target.utf8.lastIndex(of: UInt8(ascii: "/")) {
-      folder = slash == target.utf8.startIndex ? "/" : String(target[..<slash])
-    }
+    var bytes = Array(target.utf8)
+    while let last = bytes.last, last != UInt8(ascii: "/") { bytes.removeLast() }
+    // Behind the last slash is the name; the slash of the root stays.
+    if bytes.count > 1 { bytes.removeLast() }
+    let folder = bytes.isEmpty ? "." : String(decoding: bytes, as: UTF8.self)
     let handle = sasuka_open_for_reading(folder)
     // A folder that may be written but not read cannot be synced; the file is complete all the same.
     guard handle >= 0 else { return }

@@ -23,10 +23,10 @@ package struct WeightReport {
   /// All of it in one sentence.
   package var message: String {
     var parts: [String] = []
-    if !missing.isEmpty { parts.append("missing: \(missing.joined(separator: ", "))") }
-    if !unexpected.isEmpty { parts.append("unexpected: \(unexpected.joined(separator: ", "))") }
+    if !missing.isEmpty { parts.append("missing: \(missing.joined(by: ", "))") }
+    if !unexpected.isEmpty { parts.append("unexpected: \(unexpected.joined(by: ", "))") }
     parts += reasons
-    return parts.joined(separator: "; ")
+    return parts.joined(by: "; ")
   }
 }
 

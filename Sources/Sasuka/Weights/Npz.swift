@@ -25,8 +25,8 @@ private func readArray(
   _ entry: ZipEntry, of source: ByteSource, crc: inout CRC32
 ) throws(SasukaError) -> WeightTensor {
   let place = "\(source.name): entry \"\(entry.name)\""
-  guard entry.name.utf8.suffix(4).elementsEqual(".npy".utf8),
-    let name = String(validating: Array(entry.name.utf8.dropLast(4)), as: UTF8.self)
+  guard entry.name.utf8.ends(with: ".npy".utf8),
+    let name = String(validating: entry.name.utf8.firstBytes(entry.name.utf8.count - 4), as: UTF8.self)
   else { throw SasukaError(.format, "\(place): a name ending in .npy is expected") }
   let header = try readHeader(entry, place)
   guard let length = header.dtype.byteCount(ofShape: header.shape), length == entry.size - header.byteCount else {

@@ -52,14 +52,14 @@ private struct TorchReader {
   // MARK: Zip archives
 
   static func isRoot(_ name: String) -> Bool {
-    name.utf8.elementsEqual("data.pkl".utf8) || name.utf8.suffix(9).elementsEqual("/data.pkl".utf8)
+    name.utf8.elementsEqual("data.pkl".utf8) || name.utf8.ends(with: "/data.pkl".utf8)
   }
 
   init(_ entries: [ZipEntry], root: Int, of source: ByteSource) throws(SasukaError) {
     name = source.name
     rearrangedBytes = TorchReader.limit(source)
     var crc = CRC32(watch: source.watch)
-    let folder = entries[root].name.utf8.dropLast(8)
+    let folder = entries[root].name.utf8.firstBytes(entries[root].name.utf8.count - 8)
     var (keys, storages): ([String], [TorchStorage]) = ([], [])
     var isBigEndian = false
     for entry in entries where entry.name.utf8.starts(with: folder) {
@@ -188,7 +188,7 @@ private struct TorchReader {
       found.append(values[place + 1])
       names.append(text)
     }
-    let choice = names.isEmpty ? "none" : names.joined(separator: ", ")
+    let choice = names.isEmpty ? "none" : names.joined(by: ", ")
     if let key {
       throw SasukaError(.notFound, "\(name): no state dict under the key \"\(key)\"; there are: \(choice)")
     }

@@ -45,8 +45,8 @@ private struct PickleWriter {
     add("ccollections\nOrderedDict\n)R(")
     addModule([], version: version)
     let counter = Array(".num_batches_tracked".utf8)
-    for tensor in tensors where tensor.name.utf8.suffix(counter.count).elementsEqual(counter) {
-      addModule(Array(tensor.name.utf8.dropLast(counter.count)), version: UInt8(ascii: "2"))
+    for tensor in tensors where tensor.name.utf8.ends(with: counter) {
+      addModule(tensor.name.utf8.firstBytes(tensor.name.utf8.count - counter.count), version: UInt8(ascii: "2"))
     }
     add("usb.")
   }

@@ -72,7 +72,7 @@ package enum WeightFormat: Sendable {
   /// What a path's extension asks for: .npz, PyTorch's .pth and .pt, and safetensors for every other.
   package init(savingTo path: String) {
     func ends(_ ending: StaticString) -> Bool {
-      ending.withUTF8Buffer { path.utf8.suffix($0.count).elementsEqual($0) }
+      path.utf8.ends(with: ending.description.utf8)
     }
     self = ends(".npz") ? .npz : ends(".pth") || ends(".pt") ? .torch : .safetensors
   }

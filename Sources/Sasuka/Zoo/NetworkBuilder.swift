@@ -177,7 +177,7 @@ package struct NetworkBuilder {
   /// Sets the biases of convolutions and linear layers, where their layers have some, to 0 at first.
   @inline(never)
   mutating func initializeBiasesWithZero() {
-    graph.reinitialize { $0.name.utf8.suffix(5).elementsEqual(".bias".utf8) ? .constant(0) : nil }
+    graph.reinitialize { $0.name.utf8.ends(with: ".bias".utf8) ? .constant(0) : nil }
   }
 }
 

@@ -113,7 +113,7 @@ extension NetworkBuilder {
     initializeWeights(axes: 4) { .kaimingNormal($0, .output) }
     guard choices.zeroInitializesResiduals.value(published: false) else { return }
     let ending = "." + lastNorm + ".weight"
-    graph.reinitialize { $0.name.utf8.suffix(ending.utf8.count).elementsEqual(ending.utf8) ? .constant(0) : nil }
+    graph.reinitialize { $0.name.utf8.ends(with: ending.utf8) ? .constant(0) : nil }
   }
 }
 

@@ -59,6 +59,15 @@ CONVOLUTIONS = [
     ("same_lower_even_kernel", (1, 3, 5, 6), 4, (2, 4), dict(padding_mode=SAME_LOWER)),
     ("same_lower_dilation_stride", (1, 3, 9, 8), 3, (3, 2), dict(padding_mode=SAME_LOWER, stride=[2, 3],
                                                                 dilation=[2, 3])),
+    # One column of output pixels, by kernels as wide as the map.
+    ("column_of_planes", (1, 2, 23, 1), 5, (5, 1), dict(stride=[2, 1], dilation=[2, 1], padding=[3, 1, 0, 0])),
+    ("wide_over_one_plane", (2, 1, 12, 7), 9, (3, 7), dict(padding=[1, 2, 0, 0])),
+    ("wide_over_planes", (1, 3, 9, 4), 4, (2, 4), dict(stride=[3, 1])),
+    ("wide_dilated", (1, 2, 9, 3), 4, (2, 3), dict(dilation=[2, 1])),
+    ("depthwise_column", (1, 18, 21, 1), 18, (9, 1), dict(groups=18, padding=[4, 4, 0, 0])),
+    ("depthwise_wide", (2, 3, 11, 5), 3, (2, 5), dict(groups=3, stride=[2, 1], padding=[1, 0, 0, 0])),
+    ("narrow_planes", (1, 3, 11, 5), 9, (3, 3), dict(padding=[1, 1, 1, 1])),
+    ("narrow_plane_strided", (1, 1, 19, 9), 17, (5, 2), dict(stride=[2, 2], padding=[2, 2, 0, 1])),
     # More than one block of channels, with a rest.
     ("channels_16_16", (1, 16, 5, 6), 16, (3, 3), dict(padding=[1, 1, 1, 1])),
     ("channels_18_20", (2, 18, 3, 4), 20, (3, 3), dict(padding=[1, 1, 1, 1])),

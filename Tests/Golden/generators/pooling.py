@@ -53,6 +53,10 @@ AVERAGE_POOLS = [
     ("channels_17", (2, 17, 5, 6), (3, 3), dict(stride=[2, 2], padding=[1] * 4)),
     ("channels_40_without_pad", (1, 40, 5, 4), (3, 3), dict(stride=[2, 1], padding=[1] * 4,
                                                            count_include_pad=False)),
+    # Rows first, then columns.
+    ("large_windows", (2, 9, 12, 13), (7, 6), dict(stride=[2, 2])),
+    ("large_windows_without_pad", (1, 3, 11, 9), (5, 5), dict(stride=[1, 1], padding=[2] * 4, count_include_pad=False)),
+    ("large_windows_ceil", (1, 3, 12, 12), (6, 5), dict(stride=[2, 3], padding=[3, 3, 2, 2], ceil_mode=True)),
 ]
 
 # name, input, output size

@@ -110,6 +110,9 @@ extension Banded {
     Block(
       channels: 1, outputs: 33, height: 301, width: 100, pointwise: attributes(stride: 2, padding: 0),
       pointwiseKernel: 2),
+    // Both kernels have the same sizes.
+    Block(
+      channels: 1, outputs: 20, height: 90, width: 50, pointwise: attributes(stride: 1, padding: 1), pointwiseKernel: 3),
   ]
 
   private static func attributes(stride: Int, padding: Int) -> ConvolutionAttributes {

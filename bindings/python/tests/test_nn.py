@@ -115,6 +115,33 @@ def test_every_layer_runs_alone(layer: str) -> None:
     assert np.isfinite(model(np.ones((1, 3, 7, 8), dtype=np.float32))).all()
 
 
+@pytest.mark.parametrize(("padding", "output_padding", "stride"), [(0, 0, 1), (1, 0, 2), (0, 2, 3), (2, 1, 2)])
+def test_a_map_from_one_pixel_has_a_tap_in_each_pixel(padding: int, output_padding: int, stride: int) -> None:
+    # Of so many weights that taps are taken apart; the normalisation behind it is folded into them.
+    layer = nn.ConvTranspose2d(130, 136, 5, stride=stride, padding=padding, output_padding=output_padding)
+    model = nn.Sequential(layer, nn.BatchNorm2d(136), nn.LeakyReLU(0.2)).model((130, 1, 1), seed=3)
+    state = model.state_dict()
+    random = np.random.default_rng(4)
+    for name in ("1.running_mean", "1.running_var", "1.weight", "1.bias"):
+        state[name] = random.uniform(0.5, 1.5, state[name].shape).astype(np.float32)
+    model.load_state_dict(state)
+    x = random.standard_normal((3, 130, 1, 1), np.float32)
+    side = 5 - 2 * padding + output_padding
+    expected = np.zeros((3, 136, side, side))
+    taps = np.einsum("nc,cohw->nohw", x[:, :, 0, 0].astype(np.float64), state["0.weight"].astype(np.float64))
+    inside = taps[:, :, padding:, padding:][:, :, :side, :side]
+    expected[:, :, : inside.shape[2], : inside.shape[3]] = inside
+    expected += state["0.bias"].reshape(-1, 1, 1)
+    mean, variance, weight, bias = (
+        state[f"1.{name}"].reshape(-1, 1, 1).astype(np.float64)
+        for name in ("running_mean", "running_var", "weight", "bias")
+    )
+    expected = (expected - mean) / np.sqrt(variance + 1e-5) * weight + bias
+    expected = np.where(expected > 0, expected, 0.2 * expected)
+    for threads in (1, 2, 3):
+        np.testing.assert_allclose(model.session(x.shape, threads=threads)(x), expected, atol=3e-6, rtol=3e-6)
+
+
 def test_what_does_not_fit_is_named() -> None:
     with pytest.raises(sasuka.InvalidArgumentError, match=r"1: in_channels is 8; what comes in has shape \[1, 4, 6, 6\]"):
         nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(8, 4, 3)).model((3, 8, 8))
