@@ -116,8 +116,7 @@ extension Lowering {
       case .few: Int(sasuka_few_packed_floats(&shape))
       case .general, .planar: Int(sasuka_convolution_packed_floats(&shape, width, columns))
       }
-    // A node of two convolutions may have two kernels of the same sizes.
-    let packed = try packedMemory(pass.packing(for: .direct) + [graph.parameterPlace(weight) ?? -1], floats: floats)
+    let packed = try packedMemory(pass.packing(for: .direct), of: weight, floats: floats)
     prepare(units: kernel.hasUnits ? Int(sasuka_convolution_units(&shape, width, columns)) : 1) { unit, _ in
       var (shape, strides) = (shape, strides)
       switch kernel {

@@ -106,7 +106,7 @@ extension Lowering {
     let floats = Int(sasuka_matrix_packed_floats(columns, depth, width, groupWidth))
     let packed =
       graph.isParameter(right)
-      ? try packedMemory([sizes.isBTransposed ? 1 : 0], floats: floats) : try persistent(floats: floats)
+      ? try packedMemory([sizes.isBTransposed ? 1 : 0], of: right, floats: floats) : try persistent(floats: floats)
     let units = Int(sasuka_matrix_units(columns, width, groupWidth))
     let (a, b, c) = (UnsafePointer(pointer(left)), UnsafePointer(pointer(right)), pointer(output))
     let packKernel = kernels.pointee.packing.matrix_pack!

@@ -60,7 +60,7 @@ package final class LocalResponseNorm: Operator {
       let sums = columns.row(columns.channels, of: squares)
       columns.square(x + offset, pixels, squares)
       for channel in 0..<columns.channels {
-        columns.add(squares, operation.neighbours(channel, columns.channels), pixels, sums)
+        columns.sum(squares, operation.neighbours(channel, columns.channels), pixels, sums)
         let place = offset + channel * columns.area
         columns.scale(x + place, by: operation.power, sums, pixels, y + place)
       }
@@ -113,14 +113,14 @@ final class LocalResponseNormGradient: Operator {
       let sums = columns.row(columns.channels, of: terms)
       columns.square(x + offset, pixels, squares)
       for channel in 0..<columns.channels {
-        columns.add(squares, forward.neighbours(channel, columns.channels), pixels, sums)
+        columns.sum(squares, forward.neighbours(channel, columns.channels), pixels, sums)
         let (place, term) = (offset + channel * columns.area, columns.row(channel, of: terms))
         columns.scale(dy + place, by: forward.power, sums, pixels, dx + place)
         columns.multiply(dx + place, x + place, term, pixels)
         columns.scale(term, by: forward.gradientPower, sums, pixels, term)
       }
       for channel in 0..<columns.channels {
-        columns.add(terms, forward.dependants(channel, columns.channels), pixels, sums)
+        columns.sum(terms, forward.dependants(channel, columns.channels), pixels, sums)
         let place = offset + channel * columns.area
         columns.multiply(sums, x + place, sums, pixels)
         columns.add(dx + place, sums, dx + place, pixels)
@@ -170,7 +170,7 @@ private struct PixelColumns {
   }
 
   /// The sums of some channels' rows.
-  func add(
+  func sum(
     _ rows: UnsafeMutablePointer<Float>, _ some: Range<Int>, _ pixels: Int, _ sums: UnsafeMutablePointer<Float>
   ) {
     sums.copy(from: row(some.lowerBound, of: rows), count: pixels)

@@ -127,7 +127,8 @@ package final class MaxPool: Operator, Equatable, Sendable {
 
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let (input, output) = (lowering.shape(node.inputs[0]), lowering.shape(node.outputs[0]))
-    let pooling = sasuka_pooling(try attributes.window(for: input).window, input: input, output: output)
+    let window = try attributes.window(for: input).window
+    let pooling = sasuka_pooling(window, input: input, output: output)
     let lanes = lowering.lanes
     let x = UnsafePointer(lowering.pointer(node.inputs[0]))
     let y = lowering.pointer(node.outputs[0])
@@ -136,7 +137,7 @@ package final class MaxPool: Operator, Equatable, Sendable {
     let kernel = lowering.kernels.pointee.max_pool
     let units = input[0] * Layout.blocks(of: input[1], lanes: lanes)
     let between = input[2] * output[3] * lanes
-    if !keepsIndices, try attributes.window(for: input).window.isFasterInTwo(between: between) {
+    if !keepsIndices, window.isFasterInTwo(between: between) {
       // The greatest of rows, then the greatest of those.
       var (across, down) = (pooling, pooling)
       (across.kernel_height, across.stride_height, across.top) = (1, 1, 0)

@@ -133,10 +133,15 @@ package struct Lowering: ~Copyable {
 
   /// Zeroed memory for packed weights; what is prepared for this node from now on fills it.
   ///
-  /// - Parameter key: tells it from what else is packed of the same parameters: whoever asks with the same key shares it.
-  package mutating func packedMemory(_ key: [Int], floats: Int) throws(SasukaError) -> UnsafeMutablePointer<Float> {
+  /// - Parameters:
+  ///   - key: tells it from what else is packed of this weight and the node's other parameters: whoever asks with the same key
+  ///     shares it.
+  ///   - weight: a node of two convolutions may have two of the same sizes.
+  package mutating func packedMemory(
+    _ key: [Int], of weight: Value, floats: Int
+  ) throws(SasukaError) -> UnsafeMutablePointer<Float> {
     guard mode == .evaluation else { return try persistent(floats: floats) }
-    let key = key + plan.graph.parameterPlaces(of: node)
+    let key = key + [plan.graph.parameterPlace(weight) ?? -1] + plan.graph.parameterPlaces(of: node)
     let packed = try packedUse.take(key, floats: floats, purpose: purpose)
     self.packed = packed
     return packed.buffer.floats
