@@ -1,8 +1,9 @@
 import CSystem
 
 /// How the output of a direct product is cut where its pixels meet other taps of the kernel, so that those are left out that meet
-/// nothing but the border: of a 3 x 3 kernel of dilation 12 over 32 x 32 pixels, 44 %.
-struct TapCuts {
+/// nothing but the border: of a 3 x 3 kernel of dilation 12 over 32 x 32 pixels, 44 %. Not a struct, of which each part would have a
+/// copy.
+final class TapCuts {
   /// Fewer pixels are not cut into pieces of rows: each of them would wait for its weights, which lie apart then.
   private static let fewestPixels = 128
 
@@ -36,7 +37,7 @@ struct TapCuts {
 
   /// Along the rows, along the columns, along both, or not at all.
   @inline(never)
-  private mutating func cut(_ way: Int) {
+  private func cut(_ way: Int) {
     rows.cut(way & 1 != 0)
     columns.cut(way & 2 != 0 && rows.output &* columns.output >= TapCuts.fewestPixels)
   }

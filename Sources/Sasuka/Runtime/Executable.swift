@@ -8,9 +8,7 @@ package final class Executable {
   private let kernels: KernelTable
   private let pool: ThreadPool
   private let arena: Buffer
-  private let scratch: Buffer
-  private let workerScratch: Buffer
-  private let workerScratchBytes: Int
+  private let state = RunState()
   private let packedUse: PackedUse
   let steps: [Step]
   /// The convolutions for which there are several algorithms.
@@ -33,15 +31,15 @@ package final class Executable {
     arena = try Buffer(floatCount: plan.arenaFloatCount, purpose: "activations")
     var lowering = Lowering(
       plan, arena: arena.floats, parameters: parameters, gradients: gradients, kernels: kernels.slots,
-      algorithms: algorithms, tuning: tuning, threads: pool.threadCount)
+      algorithms: algorithms, tuning: tuning, threads: pool.threadCount, run: state)
     try lowering.lowerAll()
     steps = lowering.steps
     layers = lowering.layers
     preparations = lowering.preparations
     packedUse = lowering.packedUse
-    workerScratchBytes = lowering.workerScratchBytes
-    scratch = try Buffer(byteCount: lowering.scratchBytes, purpose: "scratch")
-    workerScratch = try Buffer(byteCount: workerScratchBytes * pool.threadCount, purpose: "scratch of the workers")
+    try state.allocate(
+      scratchBytes: lowering.scratchBytes, workerScratchBytes: lowering.workerScratchBytes,
+      input: UnsafePointer(lowering.pointer(plan.graph.inputs[0])), for: pool)
   }
 
   /// For a model's own runs and those of its sessions.
@@ -55,7 +53,7 @@ package final class Executable {
 
   /// Bytes that this executable alone holds, beside the parameters and what other plans use too.
   package var memoryBytes: Int {
-    arena.byteCount + scratch.byteCount + workerScratch.byteCount + packedUse.bytesOfOne
+    arena.byteCount + state.scratchBytes + packedUse.bytesOfOne
   }
 
   /// Where the host's data for input `place` goes, row-major.
@@ -116,19 +114,19 @@ package final class Executable {
     let mode = sasuka_flush_denormals()
     defer { sasuka_restore_denormals(mode) }
     let watch = progress.map { Watch($0, stage: stage, total: steps.count) }
-    try prepare(random, watch, releasing)
+    pool.timesWaiting = profile != nil
+    pool.assemble()
+    state.begin(input: input ?? UnsafePointer(inputPointer(0)), output: output, random: random)
+    state.ask(watch)
+    defer { state.ask(nil) }
+    try prepare(watch, releasing)
     profile?.lap(Profile.prepareWeights, waited: pool.nanosecondsWaited)
     let nodes = nodes ?? plan.graph.nodes.indices
     for (place, step) in steps.enumerated() where nodes.contains(step.node) {
-      if let watch, step.node < plan.firstUpdate {
-        watch.done = place
-        watch.ask()
-        try watch.check()
-        perform(step, input, output, random, watch)
-        try watch.check()
-      } else {
-        perform(step, input, output, random, nil)
-      }
+      let mayStop = step.node < plan.firstUpdate
+      if !mayStop { state.ask(nil) }
+      watch?.done = place
+      try perform(step, mayStop ? watch : nil)
       profile?.lap(Profile.firstStep + place, waited: pool.nanosecondsWaited)
     }
     if plan.firstUpdate < nodes.upperBound { parameters.markChanged(plan.updated) }
@@ -136,7 +134,7 @@ package final class Executable {
 
   /// Does again what was derived from parameters that have changed: weights that stay as they are stay packed. Where it is
   /// stopped, the next run does all of it.
-  private func prepare(_ random: RandomState, _ watch: Watch?, _ releasing: Bool) throws(SasukaError) {
+  private func prepare(_ watch: Watch?, _ releasing: Bool) throws(SasukaError) {
     guard preparedVersion != parameters.version || releasing else { return }
     try parameters.packed.beginPacking(watch)
     defer { parameters.packed.endPacking() }
@@ -147,20 +145,18 @@ package final class Executable {
     }
     for number in preparations.indices {
       let (step, next) = (preparations[number], number + 1)
-      try prepare(step, random, watch)
+      try prepare(step, watch)
       if releasing, next == preparations.count || preparations[next].node != step.node { release(step.node) }
     }
     preparedVersion = parameters.version
     for packed in packedUse.all { packed.version = preparedVersion }
   }
 
-  private func prepare(_ step: Step, _ random: RandomState, _ watch: Watch?) throws(SasukaError) {
+  private func prepare(_ step: Step, _ watch: Watch?) throws(SasukaError) {
     let (places, version) = (plan.graph.parameterPlaces(of: step.node), step.packed?.version ?? preparedVersion)
     guard places.contains(where: { parameters.hasChanged($0, since: version) }) else { return }
     if step.packed != nil { try parameters.requireNumbers(places) }
-    watch?.ask()
-    perform(step, nil, nil, random, watch)
-    try watch?.check()
+    try perform(step, watch)
   }
 
   /// Lets go of kernels that a node has packed and that nobody reads as they lie, or packs later.
@@ -178,23 +174,13 @@ package final class Executable {
   /// Whether a node reads weights in the order in which they have been packed for whoever needs them so.
   private func isPacked(_ node: Int) -> Bool { preparations.contains { $0.node == node && $0.packed != nil } }
 
-  private func perform(
-    _ step: Step, _ input: UnsafePointer<Float>?, _ output: UnsafeMutablePointer<Float>?, _ random: RandomState,
-    _ watch: Watch?
-  ) {
-    let input = input ?? UnsafePointer(inputPointer(0))
-    let body = step.body
-    let shared = scratch.raw
-    let own = workerScratch.raw
-    let ownBytes = workerScratchBytes
-    let pool = pool
-    pool.run(units: step.units, watch: watch) { unit, worker in
-      let asks = pool.asks(worker)
-      body(
-        unit,
-        StepContext(
-          scratch: shared, workerScratch: own + worker * ownBytes, input: input, output: output, random: random,
-          watch: watch, asks: asks))
-    }
+  /// Has a step done, if the caller does not want to stop before it or meanwhile.
+  @inline(never)
+  private func perform(_ step: Step, _ watch: Watch?) throws(SasukaError) {
+    guard let watch else { return pool.run(units: step.units, step.work) }
+    watch.ask()
+    try watch.check()
+    pool.run(units: step.units, step.work)
+    try watch.check()
   }
 }

@@ -1,38 +1,5 @@
 import CSystem
 
-/// What a step of a plan sees when it runs.
-package struct StepContext {
-  /// Memory that the steps of one node share; nothing is kept in it from node to node.
-  package let scratch: UnsafeMutableRawPointer
-  /// Memory of the worker that runs the unit.
-  package let workerScratch: UnsafeMutableRawPointer
-  /// The first input's numbers, row-major: the host's own where the plan `lendsInput`.
-  let input: UnsafePointer<Float>
-  /// Where the first output's numbers go, row-major, if the host has lent the place and the plan `lendsOutput`.
-  let output: UnsafeMutablePointer<Float>?
-  /// Where random numbers of this run begin.
-  package let random: RandomState
-  /// Those who wait for the run, and whether this is the thread that asks them.
-  let watch: Watch?
-  let asks: Bool
-
-  /// Whether to go on, for the middle of units that take tenths of a second: what they leave undone is not used.
-  var goesOn: Bool { watch?.goesOn(asks: asks) ?? true }
-}
-
-/// A piece of work of a plan, divided into units that may run at the same time.
-package struct Step {
-  package typealias Body = (_ unit: Int, _ context: StepContext) -> Void
-  /// Place of the node in the plan's graph.
-  let node: Int
-  /// How it does its part, such as "padding" or "direct", as its lowering named it.
-  let algorithm: StaticString
-  let units: Int
-  /// What a preparation fills, if other plans use it too.
-  let packed: PackedWeights?
-  let body: Body
-}
-
 /// Collects the steps of a plan while its nodes are lowered, one after the other, to kernel calls.
 ///
 /// Every pointer handed out stays valid for as long as the steps do. Not copied: a copy for each question asked of it
@@ -48,6 +15,7 @@ package struct Lowering: ~Copyable {
   private let arena: UnsafeMutablePointer<Float>
   private let parameters: Parameters
   private let gradients: GradientStore?
+  private let run: RunState
   private(set) var steps: [Step] = []
   private(set) var preparations: [Step] = []
   let packedUse: PackedUse
@@ -61,8 +29,10 @@ package struct Lowering: ~Copyable {
 
   init(
     _ plan: Plan, arena: UnsafeMutablePointer<Float>, parameters: Parameters, gradients: GradientStore?,
-    kernels: UnsafeMutablePointer<sasuka_kernel_table>, algorithms: AlgorithmChoice, tuning: Tuning?, threads: Int
+    kernels: UnsafeMutablePointer<sasuka_kernel_table>, algorithms: AlgorithmChoice, tuning: Tuning?, threads: Int,
+    run: RunState
   ) {
+    self.run = run
     self.tuning = tuning
     self.algorithms = algorithms
     self.threads = threads
@@ -121,14 +91,14 @@ package struct Lowering: ~Copyable {
   /// Adds a step of `units` pieces that may run at the same time, after all steps added before.
   @inline(never)
   package mutating func step(units: Int, _ body: @escaping Step.Body) {
-    steps.append(Step(node: node, algorithm: algorithm, units: units, packed: nil, body: body))
+    steps.append(Step(node: node, algorithm: algorithm, units: units, run: run, body: body))
   }
 
   /// Adds a step that depends on parameters only, such as packing weights: it runs before the first run and again
   /// when the parameters have changed.
   @inline(never)
   package mutating func prepare(units: Int, _ body: @escaping Step.Body) {
-    preparations.append(Step(node: node, algorithm: algorithm, units: units, packed: packed, body: body))
+    preparations.append(Step(node: node, algorithm: algorithm, units: units, packed: packed, run: run, body: body))
   }
 
   /// Zeroed memory for packed weights; what is prepared for this node from now on fills it.

@@ -64,7 +64,7 @@ package final class Model {
       if origin >= 0 {
         let (old, new) = (parameters.buffers[origin], numbers.buffers[place])
         let chunks = Chunks(of: new.floatCount)
-        pool.run(units: chunks.count, watch: watch) { unit, _ in
+        pool.run(units: chunks.count, watch: watch) { unit in
           let range = chunks[unit]
           (new.floats + range.lowerBound).copy(from: old.floats + range.lowerBound, count: range.count)
         }

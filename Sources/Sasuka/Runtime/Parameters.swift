@@ -130,7 +130,7 @@ package final class Parameters {
   private func draw(_ place: Int, on pool: ThreadPool, _ watch: Watch?) {
     let (initializer, seed) = (infos[place].initializer, pendingSeed)
     let chunks = Chunks(of: infos[place].shape.count)
-    pool.run(units: chunks.count, watch: watch) { unit, _ in
+    pool.run(units: chunks.count, watch: watch) { unit in
       self.fill(place, chunks[unit], initializer, seed: seed)
     }
   }

@@ -83,12 +83,13 @@ func inPieces(
 }
 
 extension ThreadPool {
-  /// Runs `body` for every unit as `run(units:_:)` does; those that have not begun when the watch is told to stop are left out.
-  func run(units: Int, watch: Watch?, _ body: @escaping Body) {
-    guard let watch else { return run(units: units, body) }
-    run(units: units) { unit, worker in
-      if watch.goesOn(asks: self.asks(worker)) { body(unit, worker) }
+  /// Runs `body` for every unit, on any thread; those that have not begun when the watch is told to stop are left out.
+  func run(units: Int, watch: Watch? = nil, _ body: @escaping (_ unit: Int) -> Void) {
+    assemble()
+    let work = DividedWork { units, worker in
+      for unit in units where watch?.goesOn(asks: self.asks(worker)) ?? true { body(unit) }
     }
+    run(units: units, work)
   }
 
   /// Whether a worker may call back: a host's first may be any thread, and callbacks belong on the caller's.

@@ -1,14 +1,21 @@
 import CSystem
 import Synchronization
 
+/// Work in units that may be done at the same time, some by each worker.
+package final class DividedWork {
+  /// Does some of the units, as the worker of a number.
+  package typealias Body = (_ units: Range<Int>, _ worker: Int) -> Void
+
+  fileprivate let perform: Body
+
+  package init(_ perform: @escaping Body) { self.perform = perform }
+}
+
 /// Runs the units of a piece of work on a fixed number of threads.
 ///
 /// Units are handed out in equal contiguous shares, one to a thread, so that nothing is decided at run time. An idle
-/// worker spins for some microseconds, then sleeps. After a fork the child makes the threads again.
+/// worker spins for some microseconds, then sleeps.
 package final class ThreadPool {
-  /// One unit of work: its number, and the number of the worker that does it.
-  package typealias Body = (_ unit: Int, _ worker: Int) -> Void
-
   /// A host's own way to run `body(context, 0)` to `body(context, count - 1)`, in any order and at any time before it
   /// returns.
   package typealias HostParallelFor =
@@ -25,6 +32,8 @@ package final class ThreadPool {
   package var usesHost: Bool { host != nil && threadCount > 1 }
   private var crew: Crew?
   private var crewProcess: pid_t = 0
+  /// Whether `nanosecondsWaited` is to go on: reading the clock takes as long as a short wait.
+  var timesWaiting = false
 
   /// A pool of `threads` threads, the calling one included.
   package init(threads: Int, host: (function: HostParallelFor, userData: UnsafeMutableRawPointer?)? = nil) {
@@ -37,27 +46,10 @@ package final class ThreadPool {
     if crewProcess == getpid() { crew?.dismiss() }
   }
 
-  /// Runs `body` for every unit and returns when all are done. The calling thread takes the first share.
-  package func run(units: Int, _ body: @escaping Body) {
-    if threadCount == 1 || units <= 1 {
-      for unit in 0..<max(units, 0) { body(unit, 0) }
-      return
-    }
-    if let host {
-      runOnHost(host.function, host.userData, Share(units: units, of: threadCount, body))
-      return
-    }
-    guard let crew = currentCrew() else {
-      Share(units: units, of: 1, body).run(worker: 0)
-      return
-    }
-    crew.run(Share(units: units, of: threadCount, body))
-  }
-
-  /// How long the calling thread has waited for the others, in all.
-  var nanosecondsWaited: UInt64 { crew?.nanosecondsWaited ?? 0 }
-
-  private func currentCrew() -> Crew? {
+  /// Makes the threads where there are none, which a fork leaves behind. To be called before a number of runs: a question to the
+  /// system takes as long as a small piece of work.
+  package func assemble() {
+    if threadCount == 1 || host != nil { return }
     let process = getpid()
     if crewProcess != process {
       // In a forked child the old crew's threads do not exist; its locks may be held forever. Let it go unjoined.
@@ -65,37 +57,58 @@ package final class ThreadPool {
       crew = Crew(workers: threadCount - 1)
       crewProcess = process
     }
-    return crew
   }
 
-  private func runOnHost(_ function: HostParallelFor, _ userData: UnsafeMutableRawPointer?, _ share: Share) {
-    let context = Unmanaged.passUnretained(share).toOpaque()
-    function(
-      Int64(threadCount),
-      { context, worker in
-        guard let context else { return }
-        let mode = sasuka_flush_denormals()
-        defer { sasuka_restore_denormals(mode) }
-        Unmanaged<Share>.fromOpaque(context).takeUnretainedValue().run(worker: Int(worker))
-      }, context, userData)
+  /// Has all units of a piece of work done; the calling thread takes the first share, and all of them if no others are assembled.
+  package func run(units: Int, _ work: DividedWork) {
+    let division = Division(work: Unmanaged.passUnretained(work), units: units, workers: threadCount)
+    if threadCount == 1 || units <= 1 {
+      division.runAll()
+    } else if let host {
+      runOnHost(host.function, host.userData, division)
+    } else if let crew {
+      crew.run(division, timesWaiting: timesWaiting)
+    } else {
+      division.runAll()
+    }
+  }
+
+  /// How long the calling thread has waited for the others, in all.
+  var nanosecondsWaited: UInt64 { crew?.nanosecondsWaited ?? 0 }
+
+  private func runOnHost(_ function: HostParallelFor, _ userData: UnsafeMutableRawPointer?, _ division: Division) {
+    var division = division
+    withUnsafeMutablePointer(to: &division) { division in
+      function(
+        Int64(threadCount),
+        { division, worker in
+          guard let division else { return }
+          let mode = sasuka_flush_denormals()
+          defer { sasuka_restore_denormals(mode) }
+          division.assumingMemoryBound(to: Division.self).pointee.run(Int(worker))
+        }, division, userData)
+    }
   }
 }
 
 /// Work divided among a number of workers.
-private final class Share {
+private struct Division {
+  /// Not counted as it is handed on: threads would take the count from each other, and what lies beside it.
+  let work: Unmanaged<DividedWork>
   let units: Int
   let workers: Int
-  let body: ThreadPool.Body
 
-  init(units: Int, of workers: Int, _ body: @escaping ThreadPool.Body) {
-    self.units = units
-    self.workers = workers
-    self.body = body
+  /// The share of one worker.
+  func run(_ worker: Int) {
+    guard worker >= 0, worker < workers else { return }
+    perform((units * worker / workers)..<(units * (worker + 1) / workers), worker)
   }
 
-  func run(worker: Int) {
-    guard worker >= 0, worker < workers else { return }
-    for unit in (units * worker / workers)..<(units * (worker + 1) / workers) { body(unit, worker) }
+  /// All of it, by the calling thread.
+  func runAll() { perform(0..<max(units, 0), 0) }
+
+  private func perform(_ share: Range<Int>, _ worker: Int) {
+    work._withUnsafeGuaranteedRef { $0.perform(share, worker) }
   }
 }
 
@@ -103,23 +116,24 @@ private final class Share {
 private final class Crew {
   private static let spins = 2000
 
+  // What passes between threads for each piece of work lies together, in a line or two of their caches.
+  private let generation = Atomic<Int>(0)
+  private let unfinished = Atomic<Int>(0)
+  private var division: Division?
+  private let dismissed = Atomic<Bool>(false)
+  /// Whether a worker may sleep, or not have begun yet.
+  private let mustWake = Atomic<Bool>(true)
+  /// Processor of the thread that started the workers or woke them last.
+  private let waker = Atomic<Int32>(sasuka_processor())
+  private let workers: Int
+  private(set) var nanosecondsWaited: UInt64 = 0
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let wake: UnsafeMutablePointer<pthread_cond_t>
   private var threads: [pthread_t] = []
-  private let generation = Atomic<Int>(0)
-  private let unfinished = Atomic<Int>(0)
-  private let dismissed = Atomic<Bool>(false)
-  private var share: Share?
-  private(set) var nanosecondsWaited: UInt64 = 0
-  private let workers: Int32
-  /// Processor of the thread that started the workers or woke them last.
-  private let waker = Atomic<Int32>(sasuka_processor())
-  /// Whether a worker may sleep, or not have begun yet.
-  private var mustWake = true
 
   /// Starts the threads; nil when the system gives none.
   init?(workers: Int) {
-    self.workers = Int32(workers)
+    self.workers = workers
     mutex = .allocate(capacity: 1)
     wake = .allocate(capacity: 1)
     pthread_mutex_init(mutex, nil)
@@ -159,33 +173,35 @@ private final class Crew {
     }
   }
 
-  func run(_ share: Share) {
-    self.share = share
-    unfinished.store(threads.count, ordering: .relaxed)
+  func run(_ division: Division, timesWaiting: Bool) {
+    self.division = division
+    unfinished.store(workers, ordering: .relaxed)
+    // A worker that goes to sleep says so before it looks for work a last time.
+    generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    if mustWake.load(ordering: .sequentiallyConsistent) { wakeAll() }
+    division.run(0)
+    if unfinished.load(ordering: .acquiring) == 0 { return }
+    let start = timesWaiting ? sasuka_nanoseconds() : 0
+    waitForOthers()
+    if timesWaiting { nanosecondsWaited &+= sasuka_nanoseconds() &- start }
+  }
+
+  private func wakeAll() {
     pthread_mutex_lock(mutex)
-    let wakes = mustWake
-    if wakes {
-      mustWake = false
-      waker.store(sasuka_processor(), ordering: .relaxed)
-    }
-    generation.wrappingAdd(1, ordering: .releasing)
+    mustWake.store(false, ordering: .relaxed)
+    waker.store(sasuka_processor(), ordering: .relaxed)
     pthread_cond_broadcast(wake)
     pthread_mutex_unlock(mutex)
     // Workers that wait for this processor are to leave it now, not when this thread's time is up.
-    if wakes { sched_yield() }
-    share.run(worker: 0)
-    if unfinished.load(ordering: .acquiring) > 0 { waitForOthers() }
-    self.share = nil
+    sched_yield()
   }
 
   private func waitForOthers() {
-    let start = sasuka_nanoseconds()
     var waited = 0
     while unfinished.load(ordering: .acquiring) > 0 {
       waited += 1
       if waited < Crew.spins { sasuka_pause() } else { sched_yield() }
     }
-    nanosecondsWaited &+= sasuka_nanoseconds() &- start
   }
 
   func dismiss() {
@@ -205,7 +221,7 @@ private final class Crew {
     while true {
       seen = waitForWork(after: seen)
       if dismissed.load(ordering: .relaxed) { return }
-      share?.run(worker: worker)
+      division?.run(worker)
       unfinished.wrappingSubtract(1, ordering: .releasing)
     }
   }
@@ -218,13 +234,13 @@ private final class Crew {
       sasuka_pause()
     }
     pthread_mutex_lock(mutex)
-    mustWake = true
-    while generation.load(ordering: .acquiring) == seen { pthread_cond_wait(wake, mutex) }
+    mustWake.store(true, ordering: .sequentiallyConsistent)
+    while generation.load(ordering: .sequentiallyConsistent) == seen { pthread_cond_wait(wake, mutex) }
     let now = generation.load(ordering: .acquiring)
     pthread_mutex_unlock(mutex)
     leaveWaker()
     return now
   }
 
-  private func leaveWaker() { sasuka_leave_processor(waker.load(ordering: .relaxed), workers) }
+  private func leaveWaker() { sasuka_leave_processor(waker.load(ordering: .relaxed), Int32(workers)) }
 }

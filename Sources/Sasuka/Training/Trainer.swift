@@ -207,7 +207,7 @@ package final class Trainer {
   private func clear(_ numbers: UnsafeMutablePointer<Float>) throws(SasukaError) {
     let (pieces, offsets) = (pieces, gradients.offsets)
     let watch = options.progress.map { Watch($0, stage: "zero", total: pieces.count) }
-    pool.run(units: pieces.count, watch: watch) { unit, _ in
+    pool.run(units: pieces.count, watch: watch) { unit in
       let piece = pieces[unit]
       let start = numbers + offsets[piece.place] + piece.range.lowerBound
       memset(start, 0, piece.range.count * MemoryLayout<Float>.stride)
@@ -321,7 +321,7 @@ package final class Trainer {
     let (pieces, gradients, parameters) = (pieces, gradients, model.parameters)
     let (state, stride) = (state.floats, gradients.floatCount)
     let kernels = model.kernels.slots.pointee.narrow
-    pool.run(units: pieces.count) { unit, _ in
+    pool.run(units: pieces.count) { unit in
       let piece = pieces[unit]
       let offset = gradients.offsets[piece.place] + piece.range.lowerBound
       let update = moved.update(

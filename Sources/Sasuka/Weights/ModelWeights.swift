@@ -110,7 +110,7 @@ extension Model {
   /// Copies what has the parameter's shape; the comparison has been made.
   func copyWeights(from file: any WeightFile, prefix: String, pattern: NamePattern? = nil) {
     let pool = makePool()
-    pool.run(units: pool.threadCount) { part, _ in
+    pool.run(units: pool.threadCount) { part in
       var turn = part
       for (place, info) in self.parameters.infos.enumerated() where pattern?.matches(info.name) ?? true {
         guard let tensor = file.tensor(named: prefix + info.name), tensor.shape == info.shape.dimensions else {
