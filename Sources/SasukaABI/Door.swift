@@ -147,10 +147,10 @@ func readShape(_ sizes: UnsafePointer<Int64>?, _ rank: Int32, _ what: StaticStri
   guard rank >= 0, rank <= SASUKA_MAX_RANK else {
     throw SasukaError(.invalidArgument, "\(what) has rank \(rank); 0 to \(SASUKA_MAX_RANK) is expected")
   }
-  var dimensions: [Int] = []
+  var dimensions = [Int](repeating: 0, count: Int(rank))
   if rank > 0 {
     let sizes = try required(sizes, what)
-    for axis in 0..<Int(rank) { dimensions.append(Int(sizes[axis])) }
+    for axis in dimensions.indices { dimensions[axis] = Int(sizes[axis]) }
   }
   return try Shape(checking: dimensions, of: "\(what)")
 }

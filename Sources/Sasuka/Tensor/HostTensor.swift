@@ -101,7 +101,14 @@ package struct HostTensor {
     return dtype == .float32 && isRowMajor && isAligned ? UnsafePointer(data.assumingMemoryBound(to: Float.self)) : nil
   }
 
-  private var isRowMajor: Bool { shape.rank == 0 || strides == shape.rowMajorStrides }
+  private var isRowMajor: Bool {
+    var count = 1
+    for axis in strides.indices.reversed() {
+      if shape[axis] > 1, strides[axis] != count { return false }
+      count *= shape[axis]
+    }
+    return true
+  }
 
   private func unsupported() -> SasukaError {
     SasukaError(

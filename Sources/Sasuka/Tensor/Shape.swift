@@ -12,18 +12,18 @@ package struct Shape: Equatable, Sendable {
   /// A shape whose every axis is at least 1 and whose number of elements is bounded.
   ///
   /// - Throws: `invalidArgument`, naming `what` and the axis, for a shape no tensor can have.
-  package init(checking dimensions: [Int], of what: String) throws(SasukaError) {
+  package init(checking dimensions: [Int], of what: @autoclosure () -> String) throws(SasukaError) {
     var count = 1
     for (axis, size) in dimensions.enumerated() {
       guard size >= 1 else {
         throw SasukaError(
-          .invalidArgument, "\(what): axis \(axis) of shape \(Shape(dimensions)) is \(size); at least 1 is expected")
+          .invalidArgument, "\(what()): axis \(axis) of shape \(Shape(dimensions)) is \(size); at least 1 is expected")
       }
       let (product, overflow) = count.multipliedReportingOverflow(by: size)
       guard !overflow, product <= Shape.maximumCount else {
         throw SasukaError(
           .invalidArgument,
-          "\(what): shape \(Shape(dimensions)) has more than \(Shape.maximumCount) elements, the most a tensor can have"
+          "\(what()): shape \(Shape(dimensions)) has more than \(Shape.maximumCount) elements, the most a tensor can have"
         )
       }
       count = product
