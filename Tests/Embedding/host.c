@@ -202,6 +202,32 @@ static void goes_on_after_a_fork(const library *l) {
   l->model_destroy(model);
 }
 
+/* Forks when a run has begun. */
+static bool fork_once(const sasuka_progress *progress, void *user_data) {
+  pid_t *child = user_data;
+  if (*child < 0 && progress->done > 0) *child = fork();
+  if (*child == 0) alarm(60);
+  return true;
+}
+
+static void goes_on_after_a_fork_by_a_callback(const library *l) {
+  pid_t child = -1;
+  sasuka_model_options options = options_with(l, 4);
+  options.progress = fork_once;
+  options.progress_user_data = &child;
+  sasuka_model *model = make(l, 96, 128, &options);
+  /* The first run packs, which is no step of its own; a callback comes every 20 ms. */
+  float expected = forward(l, model, 96), found = expected;
+  for (int run = 0; run < 100 && child < 0; run++) found = forward(l, model, 96);
+  if (child == 0) _exit(found == expected ? 0 : 1);
+  if (child < 0) fail("fork by a callback", "no callback came while a run went on");
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) fail("fork by a callback", "the child did not give the same");
+  if (found != expected) fail("fork by a callback", "the parent did not give the same");
+  l->model_destroy(model);
+}
+
 static atomic_int borrowed;
 
 static void backwards(int64_t count, void (*body)(void *context, int64_t index), void *context, void *user_data) {
@@ -332,6 +358,7 @@ int main(int count, char **arguments) {
   library l = load(arguments[1]);
   protects_its_addresses();
   goes_on_after_a_fork(&l);
+  goes_on_after_a_fork_by_a_callback(&l);
   borrows_the_hosts_threads(&l);
   sleeps_when_idle(&l);
   stops_when_asked(&l);

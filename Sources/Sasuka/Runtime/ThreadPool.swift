@@ -31,6 +31,7 @@ package final class ThreadPool {
   /// Whether units run on the host's threads.
   package var usesHost: Bool { host != nil && threadCount > 1 }
   private var crew: Crew?
+  /// The one in which the crew was made, if it could be.
   private var crewProcess: pid_t = 0
   /// Whether `nanosecondsWaited` is to go on: reading the clock takes as long as a short wait.
   var timesWaiting = false
@@ -126,6 +127,8 @@ private final class Crew {
   /// Processor of the thread that started the workers or woke them last.
   private let waker = Atomic<Int32>(sasuka_processor())
   private let workers: Int
+  /// The one that the workers are in.
+  private let process = getpid()
   private(set) var nanosecondsWaited: UInt64 = 0
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let wake: UnsafeMutablePointer<pthread_cond_t>
@@ -182,11 +185,13 @@ private final class Crew {
     division.run(0)
     if unfinished.load(ordering: .acquiring) == 0 { return }
     let start = timesWaiting ? sasuka_nanoseconds() : 0
-    waitForOthers()
+    waitForOthers(division)
     if timesWaiting { nanosecondsWaited &+= sasuka_nanoseconds() &- start }
   }
 
   private func wakeAll() {
+    // A callback may have forked since the crew was assembled.
+    if getpid() != process { return }
     pthread_mutex_lock(mutex)
     mustWake.store(false, ordering: .relaxed)
     waker.store(sasuka_processor(), ordering: .relaxed)
@@ -196,11 +201,18 @@ private final class Crew {
     sched_yield()
   }
 
-  private func waitForOthers() {
+  private func waitForOthers(_ division: Division) {
     var waited = 0
     while unfinished.load(ordering: .acquiring) > 0 {
       waited += 1
-      if waited < Crew.spins { sasuka_pause() } else { sched_yield() }
+      if waited < Crew.spins {
+        sasuka_pause()
+      } else if getpid() == process {
+        sched_yield()
+      } else {
+        for worker in 1...workers { division.run(worker) }
+        return
+      }
     }
   }
 
