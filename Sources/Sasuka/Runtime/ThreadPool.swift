@@ -31,8 +31,6 @@ package final class ThreadPool {
   /// Whether units run on the host's threads.
   package var usesHost: Bool { host != nil && threadCount > 1 }
   private var crew: Crew?
-  /// The one in which the crew was made, if it could be.
-  private var crewProcess: pid_t = 0
   /// Whether `nanosecondsWaited` is to go on: reading the clock takes as long as a short wait.
   var timesWaiting = false
 
@@ -44,20 +42,19 @@ package final class ThreadPool {
 
   deinit {
     // A forked child has no threads to join.
-    if crewProcess == getpid() { crew?.dismiss() }
+    if let crew, crew.process == getpid() { crew.dismiss() }
   }
 
   /// Makes the threads where there are none, which a fork leaves behind. To be called before a number of runs: a question to the
   /// system takes as long as a small piece of work.
   package func assemble() {
     if threadCount == 1 || host != nil { return }
-    let process = getpid()
-    if crewProcess != process {
+    if let crew {
+      if crew.process == getpid() { return }
       // In a forked child the old crew's threads do not exist; its locks may be held forever. Let it go unjoined.
-      if let crew { _ = Unmanaged.passRetained(crew) }
-      crew = Crew(workers: threadCount - 1)
-      crewProcess = process
+      _ = Unmanaged.passRetained(crew)
     }
+    crew = Crew(workers: threadCount - 1)
   }
 
   /// Has all units of a piece of work done; the calling thread takes the first share, and all of them if no others are assembled.
@@ -128,7 +125,7 @@ private final class Crew {
   private let waker = Atomic<Int32>(sasuka_processor())
   private let workers: Int
   /// The one that the workers are in.
-  private let process = getpid()
+  let process = getpid()
   private(set) var nanosecondsWaited: UInt64 = 0
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let wake: UnsafeMutablePointer<pthread_cond_t>
