@@ -243,8 +243,12 @@ private final class Crew {
       sasuka_pause()
     }
     pthread_mutex_lock(mutex)
-    mustWake.store(true, ordering: .sequentiallyConsistent)
-    while generation.load(ordering: .sequentiallyConsistent) == seen { pthread_cond_wait(wake, mutex) }
+    while true {
+      // Whoever was woken for work that it has done already is to be woken again.
+      mustWake.store(true, ordering: .sequentiallyConsistent)
+      if generation.load(ordering: .sequentiallyConsistent) != seen { break }
+      pthread_cond_wait(wake, mutex)
+    }
     let now = generation.load(ordering: .acquiring)
     pthread_mutex_unlock(mutex)
     leaveWaker()

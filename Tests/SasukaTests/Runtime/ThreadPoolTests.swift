@@ -58,18 +58,22 @@ import Testing
     #expect((0..<9).allSatisfy { record.workers[$0] == 0 })
   }
 
-  /// Pauses about as long as workers spin: they are about to sleep, asleep, or have just been woken.
-  @Test(arguments: [2, 3, 5])
-  func workersAreThereHoweverLongTheyHaveWaited(threads: Int) {
-    let (pool, record, rounds) = (ThreadPool(threads: threads), Record(units: 2 * threads), 4000)
-    let work = record.work
-    pool.assemble()
-    for round in 0..<rounds {
-      let end = sasuka_nanoseconds() + UInt64(round % 200) * 1000
-      while sasuka_nanoseconds() < end { sasuka_pause() }
-      pool.run(units: 2 * threads, work)
+  /// Pauses about as long as workers spin: they are about to sleep, asleep, or have just been woken; and more threads than
+  /// processors, so that each of them is interrupted anywhere.
+  @Test(arguments: [1, 8], [2, 3, 5])
+  func workersAreThereHoweverLongTheyHaveWaited(pools: Int, threads: Int) {
+    let rounds = 4000 / pools
+    DispatchQueue.concurrentPerform(iterations: pools) { place in
+      let (pool, record) = (ThreadPool(threads: threads), Record(units: 2 * threads))
+      let work = record.work
+      pool.assemble()
+      for round in 0..<rounds {
+        let end = sasuka_nanoseconds() + UInt64((round + 25 * place) % 200) * 1000
+        while sasuka_nanoseconds() < end { sasuka_pause() }
+        pool.run(units: 2 * threads, work)
+      }
+      #expect(record.everyUnit(was: rounds))
     }
-    #expect(record.everyUnit(was: rounds))
   }
 
   @Test func hostsThreadsDoTheirSharesInAnyOrder() {
