@@ -38,8 +38,7 @@ package final class Executable {
     preparations = lowering.preparations
     packedUse = lowering.packedUse
     try state.allocate(
-      scratchBytes: lowering.scratchBytes, workerScratchBytes: lowering.workerScratchBytes,
-      input: UnsafePointer(lowering.pointer(plan.graph.inputs[0])), for: pool)
+      scratchBytes: lowering.scratchBytes, workerScratchBytes: lowering.workerScratchBytes, threads: pool.threadCount)
   }
 
   /// For a model's own runs and those of its sessions.
@@ -116,15 +115,15 @@ package final class Executable {
     let watch = progress.map { Watch($0, stage: stage, total: steps.count) }
     pool.timesWaiting = profile != nil
     pool.assemble()
-    state.begin(input: input ?? UnsafePointer(inputPointer(0)), output: output, random: random)
-    state.ask(watch)
-    defer { state.ask(nil) }
+    state.begin(
+      input: input ?? UnsafePointer(inputPointer(0)), output: output, random: random, watch: watch, asks: pool.asks(0))
+    defer { state.end() }
     try prepare(watch, releasing)
     profile?.lap(Profile.prepareWeights, waited: pool.nanosecondsWaited)
     let nodes = nodes ?? plan.graph.nodes.indices
     for (place, step) in steps.enumerated() where nodes.contains(step.node) {
       let mayStop = step.node < plan.firstUpdate
-      if !mayStop { state.ask(nil) }
+      if !mayStop { state.stopAsking() }
       watch?.done = place
       try perform(step, mayStop ? watch : nil)
       profile?.lap(Profile.firstStep + place, waited: pool.nanosecondsWaited)

@@ -31,11 +31,11 @@ package struct StepContext {
   /// Memory of the worker that runs the unit.
   package fileprivate(set) var workerScratch: UnsafeMutableRawPointer
   /// The first input's numbers, row-major: the host's own where the plan `lendsInput`.
-  fileprivate(set) var input: UnsafePointer<Float>
+  let input: UnsafePointer<Float>
   /// Where the first output's numbers go, row-major, if the host has lent the place and the plan `lendsOutput`.
-  fileprivate(set) var output: UnsafeMutablePointer<Float>?
+  let output: UnsafeMutablePointer<Float>?
   /// Where random numbers of this run begin.
-  package fileprivate(set) var random: RandomState
+  package let random: RandomState
   /// Those who wait for the run, and whether this is the thread that asks them.
   fileprivate var watch: Unmanaged<Watch>?
   fileprivate var asks: Bool
@@ -52,24 +52,17 @@ final class RunState {
   private var scratch: Buffer?
   private var workerScratch: Buffer?
   private var workerScratchBytes = 0
-  /// What the first worker sees; nil before there is memory.
+  /// What the first worker sees; nil where no run goes on.
   private var context: StepContext?
 
   /// Bytes of the memory.
   var scratchBytes: Int { (scratch?.byteCount ?? 0) + (workerScratch?.byteCount ?? 0) }
 
   /// Makes the memory that the steps need, when all are known.
-  ///
-  /// - Parameter input: where the plan keeps its first input.
-  func allocate(
-    scratchBytes: Int, workerScratchBytes: Int, input: UnsafePointer<Float>, for pool: ThreadPool
-  ) throws(SasukaError) {
-    let shared = try Buffer(byteCount: scratchBytes, purpose: "scratch")
-    let own = try Buffer(byteCount: workerScratchBytes * pool.threadCount, purpose: "scratch of the workers")
-    (scratch, workerScratch, self.workerScratchBytes) = (shared, own, workerScratchBytes)
-    context = StepContext(
-      scratch: shared.raw, workerScratch: own.raw, input: input, output: nil,
-      random: RandomState(seed: 0, iteration: 0), watch: nil, asks: pool.asks(0))
+  func allocate(scratchBytes: Int, workerScratchBytes: Int, threads: Int) throws(SasukaError) {
+    scratch = try Buffer(byteCount: scratchBytes, purpose: "scratch")
+    workerScratch = try Buffer(byteCount: workerScratchBytes * threads, purpose: "scratch of the workers")
+    self.workerScratchBytes = workerScratchBytes
   }
 
   /// Tells the steps about a run.
@@ -77,14 +70,21 @@ final class RunState {
   /// - Parameters:
   ///   - input: where its first input's numbers are.
   ///   - output: where the host wants the first output's; nil where it takes them from the plan.
-  func begin(input: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>?, random: RandomState) {
-    context?.input = input
-    context?.output = output
-    context?.random = random
+  ///   - watch: whom they ask whether to go on; the caller keeps it alive until `end`.
+  ///   - asks: whether the first worker is on the caller's thread.
+  func begin(
+    input: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>?, random: RandomState, watch: Watch?, asks: Bool
+  ) {
+    guard let scratch, let workerScratch else { return }
+    context = StepContext(
+      scratch: scratch.raw, workerScratch: workerScratch.raw, input: input, output: output, random: random,
+      watch: watch.map { Unmanaged.passUnretained($0) }, asks: asks)
   }
 
-  /// Whom the next steps ask whether to go on; the caller keeps it alive as long.
-  func ask(_ watch: Watch?) { context?.watch = watch.map { Unmanaged.passUnretained($0) } }
+  /// Steps from now on are not to be stopped.
+  func stopAsking() { context?.watch = nil }
+
+  func end() { context = nil }
 
   /// What a worker sees.
   fileprivate func context(of worker: Int) -> StepContext? {

@@ -42,7 +42,7 @@ package final class ThreadPool {
 
   deinit {
     // A forked child has no threads to join.
-    if let crew, crew.process == getpid() { crew.dismiss() }
+    if let crew, crew.isHere { crew.dismiss() }
   }
 
   /// Makes the threads where there are none, which a fork leaves behind. To be called before a number of runs: a question to the
@@ -50,7 +50,7 @@ package final class ThreadPool {
   package func assemble() {
     if threadCount == 1 || host != nil { return }
     if let crew {
-      if crew.process == getpid() { return }
+      if crew.isHere { return }
       // In a forked child the old crew's threads do not exist; its locks may be held forever. Let it go unjoined.
       _ = Unmanaged.passRetained(crew)
     }
@@ -125,11 +125,14 @@ private final class Crew {
   private let waker = Atomic<Int32>(sasuka_processor())
   private let workers: Int
   /// The one that the workers are in.
-  let process = getpid()
+  private let process = getpid()
   private(set) var nanosecondsWaited: UInt64 = 0
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let wake: UnsafeMutablePointer<pthread_cond_t>
   private var threads: [pthread_t] = []
+
+  /// Whether the workers are in this process, as they are not in a forked child.
+  var isHere: Bool { process == getpid() }
 
   /// Starts the threads; nil when the system gives none.
   init?(workers: Int) {
@@ -187,8 +190,7 @@ private final class Crew {
   }
 
   private func wakeAll() {
-    // A callback may have forked since the crew was assembled.
-    if getpid() != process { return }
+    if !isHere { return }
     pthread_mutex_lock(mutex)
     mustWake.store(false, ordering: .relaxed)
     waker.store(sasuka_processor(), ordering: .relaxed)
@@ -204,9 +206,10 @@ private final class Crew {
       waited += 1
       if waited < Crew.spins {
         sasuka_pause()
-      } else if getpid() == process {
+      } else if isHere {
         sched_yield()
       } else {
+        // A callback has forked since the crew was assembled; nobody else will do their shares.
         for worker in 1...workers { division.run(worker) }
         return
       }
