@@ -232,8 +232,8 @@ final class ConvolutionRun {
   let padsByPart: Bool
   /// Floats of what the largest part pads.
   let partFloats: Int
-  /// Floats of a padded row of a block or plane.
-  private let rowFloats: Int
+  /// Floats of a pixel, and of a padded row, of a block or plane.
+  private let pixelFloats, rowFloats: Int
   /// Input channels that a unit takes at once, adding to what it has of those before.
   private let channelsAtOnce: Int
   /// Where the kernel's taps are left out that would meet nothing but the border.
@@ -258,7 +258,8 @@ final class ConvolutionRun {
       ? sasuka_convolution_columns(&shape, Int64(lanes), Int64(kernels.pointee.convolution_columns)) : 1
     unitChannels = Int(columns) * lanes
     inputBlocks = readsPlanes ? inputShape[1] : Layout.blocks(of: inputShape[1], lanes: lanes)
-    rowFloats = (readsPlanes ? 1 : lanes) * Int(shape.input_width)
+    pixelFloats = readsPlanes ? 1 : lanes
+    rowFloats = pixelFloats * Int(shape.input_width)
     paddedFloats = pass.padding == nil ? 0 : inputBlocks * rowFloats * Int(shape.input_height)
     var blocksAtOnce = inputBlocks
     padsByPart = pass.padding != nil && !readsPlanes && shape.groups > 1 && shape.output_channels <= unitChannels
@@ -271,12 +272,15 @@ final class ConvolutionRun {
     let outputBlocks = Layout.blocks(of: outputShape[1], lanes: lanes)
     division = ConvolutionDivision(
       units: outputShape[1].dividedUp(by: unitChannels), evenUnits: Double(outputBlocks) / Double(columns),
-      rows: Int(shape.output_height), rowFloats: blocksAtOnce * rowFloats * Int(shape.stride_height),
+      rows: Int(shape.output_height), columns: Int(shape.output_width),
+      rowFloats: blocksAtOnce * rowFloats * Int(shape.stride_height),
+      columnFloats: padsByPart || kernel == .grouped ? nil : blocksAtOnce * pixelFloats * Int(shape.stride_width),
       weights: padsByPart ? .max : weights, floatsAtOnce: costs.inputAtOnce, threads: threads)
-    let blockFloats = shape.inputRows(of: 0..<division.mostRows).count * rowFloats
-    partFloats = padsByPart ? blocksAtOnce * blockFloats : 0
+    let most = (rows: division.mostRows, columns: shape.inputColumns(of: 0..<division.mostColumns).count)
+    let rows = shape.inputRows(of: 0..<most.rows).count
+    partFloats = padsByPart ? blocksAtOnce * rows * rowFloats : 0
     // Rows that the taps are far apart pass over are not read.
-    let readFloats = min(blockFloats, division.mostRows * Int(shape.kernel_height) * rowFloats)
+    let readFloats = min(rows, most.rows * Int(shape.kernel_height)) * most.columns * pixelFloats
     channelsAtOnce = pass.channelsAtOnce(
       blocks: inputBlocks, blockFloats: readFloats, unit: unitChannels, lanes: lanes, floatsAtOnce: costs.inputAtOnce)
     if let joined = kernels.pointee.convolution_joined_forward, pass.isPointwise || pass.takesTurns, outputBlocks > 1,
@@ -376,6 +380,7 @@ final class ConvolutionRun {
     let (all, first, taps) = (Int(shape.input_channels), shape.first_channel, shape.kernel_height * shape.kernel_width)
     let vectors = Layout.blocks(of: Int(shape.output_channels), lanes: lanes) * lanes
     let (before, own) = (part.unit * unitChannels, min(unitChannels, vectors - part.unit * unitChannels))
+    let findsBorder = pass.directKernel.findsBorder
     let clamps = Int32(SASUKA_EPILOGUE_RELU) | Int32(SASUKA_EPILOGUE_RELU6)
     for channel in stride(from: 0, to: max(all, 1), by: channelsAtOnce) {
       let count = min(channelsAtOnce, all - channel)
@@ -385,10 +390,14 @@ final class ConvolutionRun {
       let packed = operands.packed + Int(taps) * ((all - count) * before + channel * own)
       let epilogue = isFirst ? operands.epilogue : operands.epilogue | Int32(SASUKA_EPILOGUE_ADD)
       let final = isLast ? epilogue : epilogue & ~clamps
-      cuts.forEach(in: part.rows, &shape) { shape, input, place, rows in
+      cuts.forEach(part.rows, part.columns, &shape) { shape, column, rows in
+        let passed = Int64(column) * shape.stride_width
+        // What finds the border counts the pixels from it on.
+        if findsBorder { shape.left = pass.shape.left - passed }
+        let place = column * Int(shape.output_pixel_stride)
         multiply(
-          &shape, source + input, packed, isFirst ? operands.bias : nil, output + place, Int64(part.unit),
-          Int64(rows.lowerBound), Int64(rows.upperBound), final)
+          &shape, findsBorder ? source : source + Int(passed) * pixelFloats, packed, isFirst ? operands.bias : nil,
+          output + place, Int64(part.unit), Int64(rows.lowerBound), Int64(rows.upperBound), final)
       }
     }
   }
@@ -407,6 +416,11 @@ extension sasuka_convolution {
   fileprivate func inputRows(of rows: Range<Int>) -> Range<Int> {
     // One even for a kernel without taps.
     rows.seen(span: Int(dilation_height * max(kernel_height - 1, 0) + 1), stride: Int(stride_height))
+  }
+
+  /// The columns, likewise.
+  fileprivate func inputColumns(of columns: Range<Int>) -> Range<Int> {
+    columns.seen(span: Int(dilation_width * max(kernel_width - 1, 0) + 1), stride: Int(stride_width))
   }
 }
 

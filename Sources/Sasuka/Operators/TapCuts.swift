@@ -49,7 +49,7 @@ final class TapCuts {
     let (fewestAtOnce, call) = (4, 300)
     let channels = Int(pass.shape.input_channels)
     var (shape, sum) = (pass.shape, 0)
-    forEach(in: 0..<rows.output, &shape) { shape, _, _, rows in
+    forEach(0..<rows.output, 0..<columns.output, &shape) { shape, _, rows in
       let taps =
         (shape.kernel_height &- shape.skipped_top &- shape.skipped_bottom)
         &* (shape.kernel_width &- shape.skipped_left &- shape.skipped_right)
@@ -58,24 +58,22 @@ final class TapCuts {
     return max(Double(sum), Double(channels &* rows.met.count &* columns.met.count) * costs.streaming)
   }
 
-  /// Calls `body` for one piece of a part's rows after the other: with the piece's shape, where its columns begin in the input and
-  /// in the output, in floats, and its rows.
+  /// Calls `body` for one piece of a part's rows and columns after the other: with the piece's shape, its first column and its rows.
   @inline(never)
   func forEach(
-    in part: Range<Int>, _ shape: inout sasuka_convolution,
-    _ body: (inout sasuka_convolution, _ input: Int, _ output: Int, _ rows: Range<Int>) -> Void
+    _ partRows: Range<Int>, _ partColumns: Range<Int>, _ shape: inout sasuka_convolution,
+    _ body: (inout sasuka_convolution, _ column: Int, _ rows: Range<Int>) -> Void
   ) {
-    let (pixel, outputPixel) = (Int(shape.stride_width &* shape.block_lanes), Int(shape.output_pixel_stride))
     for row in 0..<rows.pieces {
-      let places = rows.places(row).clamped(to: part)
+      let places = rows.places(row).clamped(to: partRows)
       if places.isEmpty { continue }
       (shape.skipped_top, shape.skipped_bottom) = rows.skipped(by: places.lowerBound)
       for column in 0..<columns.pieces {
-        let across = columns.places(column)
-        let first = across.lowerBound
-        (shape.skipped_left, shape.skipped_right) = columns.skipped(by: first)
+        let across = columns.places(column).clamped(to: partColumns)
+        if across.isEmpty { continue }
+        (shape.skipped_left, shape.skipped_right) = columns.skipped(by: across.lowerBound)
         shape.output_width = Int64(across.count)
-        body(&shape, first &* pixel, first &* outputPixel, places)
+        body(&shape, across.lowerBound, places)
       }
     }
   }

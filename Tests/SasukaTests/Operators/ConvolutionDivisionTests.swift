@@ -4,11 +4,13 @@ import Testing
 
 @Suite struct ConvolutionDivisionTests {
   private struct Case {
-    let units, rows, rowFloats, weights, threads: Int
+    let units, rows: Int
+    var columns = 56
+    let rowFloats, weights, threads: Int
     var division: ConvolutionDivision {
       ConvolutionDivision(
-        units: units, evenUnits: Double(units), rows: rows, rowFloats: rowFloats, weights: weights,
-        floatsAtOnce: 65_536, threads: threads)
+        units: units, evenUnits: Double(units), rows: rows, columns: columns, rowFloats: rowFloats,
+        columnFloats: rowFloats.dividedUp(by: columns), weights: weights, floatsAtOnce: 65_536, threads: threads)
     }
   }
 
@@ -28,15 +30,19 @@ import Testing
     return cases
   }
 
-  @Test func everyRowOfEveryUnitIsInOnePart() {
+  @Test func everyPixelOfEveryUnitIsInOnePart() {
     for each in Self.cases {
-      var seen = [Int](repeating: 0, count: each.units * each.rows)
-      for part in 0..<each.division.parts {
-        for row in each.division[part].rows { seen[each.division[part].unit * each.rows + row] += 1 }
+      var pixels = [Int](repeating: 0, count: each.units * each.rows * each.columns)
+      for number in 0..<each.division.parts {
+        let part = each.division[number]
+        for row in part.rows {
+          for column in part.columns { pixels[(part.unit * each.rows + row) * each.columns + column] += 1 }
+        }
       }
-      #expect(seen.allSatisfy { $0 == 1 }, "\(each)")
-      let most = (0..<each.division.parts).map { each.division[$0].rows.count }.max()
-      #expect(each.division.mostRows == most, "\(each)")
+      #expect(pixels.allSatisfy { $0 == 1 }, "\(each)")
+      let parts = (0..<each.division.parts).map { each.division[$0] }
+      #expect(each.division.mostRows == parts.map(\.rows.count).max(), "\(each)")
+      #expect(each.division.mostColumns == parts.map(\.columns.count).max(), "\(each)")
     }
   }
 
@@ -67,7 +73,15 @@ import Testing
   @Test func aNarrowLastUnitIsNotAThreadsWholeShare() {
     // 48 channels: a unit of 32 and one of 16.
     let narrow = ConvolutionDivision(
-      units: 2, evenUnits: 1.5, rows: 35, rowFloats: 35 * 256, weights: 1 << 20, floatsAtOnce: 65_536, threads: 2)
+      units: 2, evenUnits: 1.5, rows: 35, columns: 35, rowFloats: 35 * 256, columnFloats: 256, weights: 1 << 20,
+      floatsAtOnce: 65_536, threads: 2)
     #expect(Set((0..<narrow.parts / 2).map { narrow[$0].unit }) == [0, 1])
+  }
+
+  @Test func theOnlyRowIsCutWhereItIsLong() {
+    let long = Case(units: 1, rows: 1, columns: 1024, rowFloats: 1024 * 16, weights: 768, threads: 2).division
+    #expect((0..<long.parts).map { long[$0].columns } == [0..<512, 512..<1024])
+    let short = Case(units: 1, rows: 1, columns: 31, rowFloats: 31 * 16, weights: 768, threads: 2).division
+    #expect((0..<short.parts).map { short[$0].columns } == [0..<31])
   }
 }

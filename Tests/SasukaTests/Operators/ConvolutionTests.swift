@@ -164,6 +164,65 @@ import Testing
     }
   }
 
+  /// Threads share the pixels of a map's only row: bit for bit what each of two such rows of a map would be. Of blocks, of planes, of
+  /// kernels as wide as their map, depthwise, to few outputs, of 1 x 1, with strides, dilation and in groups.
+  @Test(arguments: [
+    (16, 24, 130, Extent(height: 1, width: 3), Extent(1), 1, 1, Padding(top: 0, bottom: 0, left: 1, right: 1)),
+    (9, 40, 301, Extent(height: 1, width: 5), Extent(height: 1, width: 3), 1, 1, Padding()),
+    (16, 40, 257, Extent(height: 1, width: 5), Extent(1), 20, 1, Padding(top: 0, bottom: 0, left: 50, right: 30)),
+    (
+      1, 20, 333, Extent(height: 1, width: 9), Extent(height: 1, width: 2), 1, 1,
+      Padding(top: 0, bottom: 0, left: 4, right: 0)
+    ),
+    (3, 24, 200, Extent(height: 1, width: 3), Extent(1), 1, 1, Padding(top: 0, bottom: 0, left: 0, right: 2)),
+    (24, 24, 250, Extent(height: 1, width: 5), Extent(1), 1, 24, Padding(top: 0, bottom: 0, left: 3, right: 1)),
+    (
+      24, 24, 251, Extent(height: 1, width: 3), Extent(height: 1, width: 2), 1, 24,
+      Padding(top: 0, bottom: 0, left: 1, right: 1)
+    ),
+    (16, 16, 250, Extent(height: 1, width: 7), Extent(1), 3, 16, Padding(top: 0, bottom: 0, left: 9, right: 9)),
+    (64, 1, 150, Extent(height: 1, width: 5), Extent(1), 1, 1, Padding(top: 0, bottom: 0, left: 2, right: 2)),
+    (32, 24, 129, Extent(1), Extent(1), 1, 1, Padding()),
+    (16, 32, 177, Extent(height: 1, width: 3), Extent(1), 1, 4, Padding()),
+    (16, 32, 140, Extent(height: 1, width: 3), Extent(1), 1, 4, Padding(top: 0, bottom: 0, left: 1, right: 1)),
+  ])
+  func theOnlyRowIsShared(
+    _ channels: Int, _ outputs: Int, _ width: Int, _ kernel: Extent, _ stride: Extent, _ dilation: Int, _ groups: Int,
+    _ padding: Padding
+  ) throws {
+    let row = (0..<(channels * width)).map { [fill = NamedUniform("x", -1, 1)] in fill[$0] }
+    func numbers(_ name: String, _ count: Int) -> [Float] {
+      (0..<count).map { [fill = NamedUniform(name, -1, 1)] in fill[$0] }
+    }
+    func run(rows: Int) -> OperatorRun {
+      let map = (0..<channels).flatMap { channel in
+        (0..<rows).flatMap { _ in row[(channel * width)..<((channel + 1) * width)] }
+      }
+      var run = OperatorRun(mode: .evaluation, inputs: [HostTensor([1, channels, rows, width], map)]) {
+        (graph, values) throws(SasukaError) in
+        let map = try graph.convolution(
+          values[0], name: "conv", outputChannels: outputs, kernel: kernel, stride: stride, padding: .explicit(padding),
+          dilation: Extent(dilation), groups: groups)
+        return try graph.activation(map, .relu, name: "relu")
+      }
+      run.parameters = [
+        "conv.weight": numbers("weight", outputs * channels / groups * kernel.width),
+        "conv.bias": numbers("bias", outputs),
+      ]
+      run.algorithms = .exact
+      return run
+    }
+    for kernels in TestedKernels.available {
+      let two = try run(rows: 2).run(kernels.table, threads: 1).output
+      let columns = two.floats.count / (2 * outputs)
+      let expected = (0..<outputs).flatMap { two.floats[(2 * $0 * columns)..<((2 * $0 + 1) * columns)] }
+      for threads in [1, 2, 3, 7] {
+        let found = try run(rows: 1).run(kernels.table, threads: threads).output.floats
+        #expect(found == expected, "\(threads) threads on \(kernels)")
+      }
+    }
+  }
+
   /// A stride leaves no maps to be computed by, not even where the output is one pixel and they would be one.
   @Test(arguments: [7, 8, 14])
   func aStrideIsDilated(side: Int) throws {
