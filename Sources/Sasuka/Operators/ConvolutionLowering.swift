@@ -418,9 +418,9 @@ extension sasuka_convolution {
     rows.seen(span: Int(dilation_height * max(kernel_height - 1, 0) + 1), stride: Int(stride_height))
   }
 
-  /// The columns, likewise.
+  /// The columns, likewise; those of one map where two are taken by turns, of which either may lie before the other.
   fileprivate func inputColumns(of columns: Range<Int>) -> Range<Int> {
-    columns.seen(span: Int(dilation_width * max(kernel_width - 1, 0) + 1), stride: Int(stride_width))
+    columns.seen(span: Int(max(dilation_width * (kernel_width - 1), 0) + 1), stride: Int(stride_width))
   }
 }
 
