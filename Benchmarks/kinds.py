@@ -83,6 +83,16 @@ CASES: dict[str, tuple[tuple[int, ...], Layers]] = {
     **{f"convolution {kernel}x{kernel} depthwise": ((96, 28, 28), convolutions(kernel, 96, groups=96)) for kernel in (3, 5, 7)},
     "convolution 3x3 depthwise, dilation 2": ((96, 28, 28), convolutions(3, 96, groups=96, padding=2, dilation=2)),
     "convolution 7x7 of an image of 7x7": ((512, 7, 7), one("Conv2d", 512, 4096, 7)),
+    **{
+        f"convolution {kernel}x{kernel} of a picture": ((3, 128, 128), one("Conv2d", 3, 64, kernel, padding=kernel // 2))
+        for kernel in (3, 5, 7, 9)
+    },
+    **{
+        f"convolution {kernel} along a row": ((48, 1, 512), one("Conv2d", 48, 48, (1, kernel), padding=(0, kernel // 2)))
+        for kernel in (3, 5, 9, 17)
+    },
+    "convolution 9 along a row, stride 2": ((48, 1, 512), one("Conv2d", 48, 48, (1, 9), (1, 2), (0, 4))),
+    "convolution of three words": ((1, 64, 128), one("Conv2d", 1, 100, (3, 128))),
     "transposed 2x2, stride 2": ((64, 28, 28), transposed(2, stride=2)),
     "transposed 3x3, stride 2": ((64, 28, 28), transposed(3, stride=2, padding=1, output_padding=1)),
     "transposed 4x4, stride 2": ((64, 28, 28), transposed(4, stride=2, padding=1)),

@@ -161,18 +161,31 @@ extension ConvolutionPass {
   /// Whether there are transforms for the kernel's taps.
   @inline(never)
   private func allowsWinograd(_ algorithm: ConvolutionAlgorithm, lanes: Int) -> Bool {
+    if let pieces { return allowsWinograd(algorithm, pieces, lanes: lanes) }
     let (height, width) = (shape.kernel_height, shape.kernel_width)
     let (down, across) = (shape.stride_height, shape.stride_width)
-    let isTakenApart = readsPlanes || down > 1 || across > 1
-    if shape.groups > 1, isTakenApart || !groupsFillUnits(lanes: lanes) { return false }
-    if isTakenApart {
-      let hasPhases =
-        readsPlanes ? min(down, across) > 1 : down == 2 && across == 2 && Int(shape.input_channels) % lanes == 0
-      // A phase without a tap has no products to save; two taps, of planes that are copied for it, have too few.
-      let fewest: Int64 = readsPlanes ? 2 : 1
-      if !hasPhases || maps.areDilated || height <= fewest * down || width <= fewest * across { return false }
+    let hasStride = down > 1 || across > 1
+    if shape.groups > 1, readsPlanes || hasStride || !groupsFillUnits(lanes: lanes) { return false }
+    if hasStride {
+      let hasPhases = down == 2 && across == 2 && Int(shape.input_channels) % lanes == 0
+      // A phase without a tap has no products to save.
+      if !hasPhases || maps.areDilated || height <= down || width <= across { return false }
     }
     return algorithm.filters(rows: height.dividedUp(by: down), columns: width.dividedUp(by: across))
+  }
+
+  /// The same of a kernel that is cut.
+  private func allowsWinograd(_ algorithm: ConvolutionAlgorithm, _ pieces: KernelPieces, lanes: Int) -> Bool {
+    guard algorithm.filters(rows: pieces.rows.taps, columns: pieces.columns.taps) else { return false }
+    if readsPlanes {
+      // They are copied for it: two taps along a side, or few in all, have too few products to save.
+      let areMany = (shape.kernel_height == 1 || pieces.rows.taps > 2) && pieces.columns.taps > 2
+      return areMany && shape.kernel_height * shape.kernel_width > 16 && !maps.areDilated
+    }
+    var tiled = sasuka_winograd(self, algorithm, lanes: lanes)
+    let weights = saturatingProduct(
+      Int(sasuka_winograd_weights(&tiled)), Int(tiled.input_channels), Int(tiled.output_channels))
+    return weights <= KernelPieces.mostWeights
   }
 
   /// Whether those groups that are taken for one divide all groups and read whole blocks, and are not so many that their weights

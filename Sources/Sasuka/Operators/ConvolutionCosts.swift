@@ -56,10 +56,11 @@ extension ConvolutionPass {
     _ algorithm: ConvolutionAlgorithm, images: Int, lanes: Int, _ costs: ConvolutionCosts, packsEachRun: Bool
   ) -> Double {
     if algorithm == .strassen { return strassenCost(images: images, lanes: lanes, costs) }
-    if readsPlanes, algorithm != .direct {
-      // Each pixel of the phases is copied by itself.
-      let copies = StridePhases(ofImages: self, lanes: lanes).floats
-      return overPhases.cost(algorithm, images: images, lanes: lanes, costs, packsEachRun: packsEachRun)
+    let pieces = algorithm == .direct ? nil : pieces
+    if readsPlanes, let pieces {
+      // Each pixel of the pieces is copied by itself.
+      let copies = PlanePieces(pieces, ofImages: self, lanes: lanes).floats
+      return overBlocks.cost(algorithm, images: images, lanes: lanes, costs, packsEachRun: packsEachRun)
         + Double(images * copies)
     }
     let groups = Int(shape.groups)
@@ -67,20 +68,28 @@ extension ConvolutionPass {
     let groupsMet = algorithm == .direct ? groupsOfUnit(lanes: lanes) : Double(groupsAtOnce(lanes: lanes))
     let weightVectors = Double(shape.input_channels) * groupsMet * outputBlocks
     let taps = shape.kernel_height * shape.kernel_width
-    let isStrided = shape.stride_width == 2
+    let isStrided = shape.stride_width == 2 && pieces == nil
     var (places, weights, transforms) = (Double(shape.output_height * shape.output_width), Double(taps), 0.0)
     if algorithm != .direct {
       var tiled = sasuka_winograd(self, algorithm, lanes: lanes)
       places = Double(tiled.tiles_down * tiled.tiles_across * Int64(maps.count))
-      weights = Double(sasuka_winograd_weights(&tiled))
+      weights = Double(sasuka_winograd_weights(&tiled)) * Double(pieces?.count ?? 1)
       let points = Double(tiled.point_rows * tiled.point_columns)
       let inputPoints = weights * Double(Layout.blocks(of: groups * Int(shape.input_channels), lanes: lanes))
       transforms = places * (inputPoints * costs.inputPoint + points * outputBlocks * costs.outputPoint)
+      // Each piece reads each block of the input by itself: a call for some tiles.
+      if let pieces {
+        let calls = Double(pieces.count * Layout.blocks(of: Int(shape.input_channels), lanes: lanes))
+        transforms += calls * (1 + places / 56) * 1000
+      }
       // Groups have few products, so that it matters what the transforms take: for each point as long as a line has points.
       if groups > 1 { transforms *= Double(tiled.point_rows + tiled.point_columns) / 12 }
     }
     if algorithm == .direct, shape.groups == 1 { places *= TapCuts(self, costs).share }
-    let arithmetic = Double(images) * places * weights * weightVectors
+    // Sums of few products wait for each other where they begin and end (AVX2: 4 x 4 to 9 x 9 taps over planes).
+    let depth = Double(shape.input_channels) * Double(pieces?.count ?? 1)
+    let begun = algorithm != .direct && groups == 1 && depth < 16 ? 1 + 8 / depth : 1
+    let arithmetic = Double(images) * places * weights * weightVectors * begun
     let streaming = weights * weightVectors * costs.streaming
     let packing = packsEachRun ? weights * weightVectors * 20 : 0
     var exposed = taps == 1 ? 0 : isStrided ? costs.exposedStrided : costs.exposed

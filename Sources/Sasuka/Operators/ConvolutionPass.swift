@@ -68,7 +68,7 @@ struct ConvolutionPass {
     [
       algorithm.rawValue, weightOffset, Int(shape.kernel_height), Int(shape.kernel_width), Int(shape.stride_width),
       Int(weightStrides.output), Int(weightStrides.input), Int(weightStrides.row), Int(weightStrides.column),
-      Int(shape.first_channel), sumsAcrossLanes ? 1 : 0,
+      Int(shape.first_channel), sumsAcrossLanes ? 1 : 0, pieces?.count ?? 0,
     ]
   }
 

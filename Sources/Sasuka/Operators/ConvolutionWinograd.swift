@@ -10,10 +10,10 @@ extension Lowering {
     points == 81 && !inBands ? 21 : points > 49 ? 28 : 56
   }
 
-  /// Images whose phases lie in the scratch at the same time: few, as a first layer's phases are larger than its images.
+  /// Images whose pieces lie in the scratch at the same time: few, as a first layer's are larger than its images.
   private static let imagesTakenApart = 4
 
-  /// Convolves by one pass; over planes, in the phases of its stride, a few images after the other.
+  /// Convolves by one pass; over planes, which are taken apart, a few images after the other.
   ///
   /// - Parameter reader: what makes the output of what is computed, if that does not go there itself.
   mutating func convolve(
@@ -21,28 +21,29 @@ extension Lowering {
     folded: FoldedNormalization?, bias: UnsafePointer<Float>?, epilogue: Int32, output: Value,
     for reader: BandReader? = nil
   ) throws(SasukaError) {
-    let shape = sasuka_winograd(pass.readsPlanes ? pass.overPhases : pass, algorithm, lanes: lanes)
+    let overBlocks = pass.overBlocks
+    let shape = sasuka_winograd(overBlocks, algorithm, lanes: lanes)
     let groups = Int(pass.shape.groups) / pass.groupsAtOnce(lanes: lanes)
     let images = self.shape(input)[0]
     let units = Layout.blocks(of: Int(shape.output_channels), lanes: lanes * Int(kernels.pointee.convolution_columns))
     let packed = try pack(shape, pass, algorithm, units: units, weight: weight, folded: folded)
     var operands = operands(of: pass, input: input, packed: packed, bias: bias, epilogue: epilogue, output: output)
-    let phases = pass.readsPlanes ? StridePhases(ofImages: pass, lanes: lanes) : nil
+    let apart = pass.planes(lanes: lanes)
     var left = images
     while left > 0 {
-      let count = phases == nil ? left : min(left, Lowering.imagesTakenApart)
-      if let phases {
+      let count = apart == nil ? left : min(left, Lowering.imagesTakenApart)
+      if let apart {
         self.algorithm = "space to depth"
-        needScratch(bytes: count * phases.floats * MemoryLayout<Float>.stride)
-        step(units: count * phases.height) {
+        needScratch(bytes: count * apart.floats * MemoryLayout<Float>.stride)
+        step(units: count * apart.height) {
           [own = operands.own, first = (images - left) * operands.inputImage] row, context in
-          phases.copyRow(row, from: (own ?? context.input) + first, to: floats(context.scratch))
+          apart.copyRow(row, from: (own ?? context.input) + first, to: floats(context.scratch))
         }
       }
       self.algorithm = algorithm.name
       let run = WinogradRun(
         shape, kernels: kernels, images: count, units: units, groups: groups, operands,
-        imagePhases: phases?.floats ?? 0, pass.maps)
+        apart: apart?.floats ?? 0, overBlocks.maps)
       if let reader {
         convolve(run, images: count, for: reader)
       } else {
@@ -55,7 +56,7 @@ extension Lowering {
 
   /// Adds the steps of some images, whose scratch is not laid out yet.
   private mutating func convolve(_ run: WinogradRun) {
-    let wish = Lowering.tilesAtOnce(points: run.points * run.phases, inBands: false)
+    let wish = Lowering.tilesAtOnce(points: run.points * run.phases * run.pieces, inBands: false)
     run.divide(tilesAtOnce: wish, among: threads)
     let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
     if run.blocks >= threads || run.groups > 1 {
@@ -63,14 +64,14 @@ extension Lowering {
       needWorkerScratch(bytes: (lines + run.scratchFloats) * MemoryLayout<Float>.stride)
       step(units: run.blocks) { block, context in
         let scratch = floats(context.workerScratch)
-        run.compute(block, phases: floats(context.scratch), scratch: scratch + lines, lines: scratch)
+        run.compute(block, apart: floats(context.scratch), scratch: scratch + lines, lines: scratch)
       }
       return
     }
     // Too few blocks for the threads: each takes some units of their output channels, when their input is transformed.
     run.shareUnits(among: threads)
     run.allocate(units: 1)
-    needScratch(bytes: (run.phaseFloats + run.blocks * run.transformedFloats) * MemoryLayout<Float>.stride)
+    needScratch(bytes: (run.apartFloats + run.blocks * run.transformedFloats) * MemoryLayout<Float>.stride)
     needWorkerScratch(bytes: (lines + run.productFloats) * MemoryLayout<Float>.stride)
     step(units: run.blocks * run.inputBlocks) { number, context in
       run.transformInput(number, scratch: floats(context.scratch), lines: floats(context.workerScratch))
@@ -84,7 +85,7 @@ extension Lowering {
   /// The same by bands of rows, from which `reader` makes the output.
   private mutating func convolve(_ run: WinogradRun, images: Int, for reader: BandReader) {
     let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
-    let tilesAtOnce = Lowering.tilesAtOnce(points: run.points * run.phases, inBands: true)
+    let tilesAtOnce = Lowering.tilesAtOnce(points: run.points * run.phases * run.pieces, inBands: true)
     let parts = min(threads(sharingOneOf: images), run.tileRows)
     run.divide(into: parts, tilesAtOnce: tilesAtOnce, for: reader)
     needWorkerScratch(bytes: (lines + run.scratchFloats + run.mapFloats) * MemoryLayout<Float>.stride)
@@ -98,25 +99,27 @@ extension Lowering {
     folded: FoldedNormalization?
   ) throws(SasukaError) -> UnsafePointer<Float> {
     var shape = shape
-    let blockPass = pass.readsPlanes ? pass.overPhases : pass
+    let overBlocks = pass.overBlocks
     let (width, columns) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
     let packedFloats = sasuka_matrix_packed_floats(shape.output_channels, shape.input_channels, width, columns)
     let packed = try packedMemory(
-      blockPass.packing(for: algorithm), of: weight, floats: Int(sasuka_winograd_weights(&shape) * packedFloats))
-    let (strides, kernel) = (blockPass.weightStrides, kernels.pointee.narrow.winograd_pack!)
+      overBlocks.packing(for: algorithm), of: weight, floats: Int(sasuka_winograd_weights(&shape) * packedFloats))
+    let (strides, kernel) = (overBlocks.weightStrides, kernels.pointee.narrow.winograd_pack!)
     let (source, scales) = (UnsafePointer(pointer(weight)) + pass.weightOffset, folded.map { UnsafePointer($0.scales) })
     let isTakenApart = pass.readsPlanes
-    if isTakenApart {
-      let phases = StridePhases(ofKernels: pass)
+    if isTakenApart, let pieces = pass.pieces {
+      let apart = PlanePieces(pieces, ofKernels: pass)
       let outputs = Int(shape.output_channels)
-      needScratch(bytes: outputs * phases.floats * MemoryLayout<Float>.stride)
-      prepare(units: outputs * phases.height) { row, context in
-        phases.copyRow(row, from: source, to: floats(context.scratch))
+      needScratch(bytes: outputs * apart.floats * MemoryLayout<Float>.stride)
+      prepare(units: outputs * apart.height) { row, context in
+        apart.copyRow(row, from: source, to: floats(context.scratch))
       }
     }
     let scratchFloats = Int(16 * (shape.kernel_height + 1) * shape.kernel_width * columns * width)
     let groups = JoinedGroups(pass.shape, strides, count: pass.groupsAtOnce(lanes: lanes))
-    needWorkerScratch(bytes: (scratchFloats + groups.floats) * MemoryLayout<Float>.stride)
+    let pieces = overBlocks.pieces
+    let pieceFloats = (pieces?.outputFloats(of: pass) ?? 0) * Int(columns * width)
+    needWorkerScratch(bytes: (scratchFloats + groups.floats + pieceFloats) * MemoryLayout<Float>.stride)
     // A group's units share a copy of its weights.
     let unitsAtOnce = groups.floats == 0 ? 1 : groups.outputs / Int(columns * width)
     prepare(units: units / unitsAtOnce) { [shape] number, context in
@@ -124,6 +127,14 @@ extension Lowering {
       var weights = isTakenApart ? UnsafePointer(floats(context.scratch)) : source
       let scratch = floats(context.workerScratch)
       if groups.floats > 0 { weights = groups.copy(number, of: weights, to: scratch + scratchFloats, &strides) }
+      if let pieces {
+        let first = number * Int(columns * width)
+        let outputs = first..<min(first + Int(columns * width), Int(shape.output_channels))
+        weights = pieces.copy(outputs, of: pass, weights, to: scratch + scratchFloats)
+        strides = sasuka_weight_strides(
+          group: 0, output: Int64(pieces.outputFloats(of: pass)), input: shape.kernel_height * shape.kernel_width,
+          row: shape.kernel_width, column: 1)
+      }
       let unit = Int64(number * unitsAtOnce)
       kernel(&shape, &strides, weights, scales, packed, scratch, unit, unit + Int64(unitsAtOnce), width)
     }
@@ -194,8 +205,8 @@ private final class WinogradRun {
   let groups: Int
   /// Tiles of the batch.
   let tiles: Int
-  /// Floats of the images' phases at the beginning of the shared scratch; 0 where the input is read as it lies.
-  let phaseFloats: Int
+  /// Floats of the images taken apart, at the beginning of the shared scratch; 0 where the input is read as it lies.
+  let apartFloats: Int
   private(set) var tilesAtOnce = 0
   private(set) var unitsAtOnce = 0
   private var stretches = 1
@@ -206,12 +217,12 @@ private final class WinogradRun {
 
   init(
     _ shape: sasuka_winograd, kernels: UnsafeMutablePointer<sasuka_kernel_table>, images: Int, units: Int,
-    groups: Int, _ operands: ConvolutionOperands, imagePhases: Int, _ maps: DilatedMaps
+    groups: Int, _ operands: ConvolutionOperands, apart imageApart: Int, _ maps: DilatedMaps
   ) {
     self.shape = shape
     self.maps = maps
-    phaseFloats = images * imagePhases
-    self.shape.input_image_stride = Int64(imagePhases == 0 ? operands.inputImage : imagePhases)
+    apartFloats = images * imageApart
+    self.shape.input_image_stride = Int64(imageApart == 0 ? operands.inputImage : imageApart)
     self.shape.output_image_stride = Int64(operands.outputImage)
     self.kernels = kernels.pointee
     self.operands = operands
@@ -226,6 +237,7 @@ private final class WinogradRun {
 
   var points: Int { Int(shape.point_rows * shape.point_columns) }
   var phases: Int { Int(shape.stride * shape.stride) }
+  var pieces: Int { maps.pieces?.count ?? 1 }
   private var lanes: Int { Int(kernels.vector_width) }
 
   /// Cuts the batch into equal blocks of about so many tiles, of which each thread gets as many as the others.
@@ -270,19 +282,19 @@ private final class WinogradRun {
   var scratchFloats: Int { transformedFloats + productFloats }
 
   /// What the transforms read.
-  private func input(_ phases: UnsafeMutablePointer<Float>) -> UnsafePointer<Float> {
-    phaseFloats == 0 ? operands.input : UnsafePointer(phases)
+  private func input(_ apart: UnsafeMutablePointer<Float>) -> UnsafePointer<Float> {
+    apartFloats == 0 ? operands.input : UnsafePointer(apart)
   }
 
   /// One block of tiles from the input to the output.
   func compute(
-    _ block: Int, phases: UnsafeMutablePointer<Float>, scratch transformed: UnsafeMutablePointer<Float>,
+    _ block: Int, apart: UnsafeMutablePointer<Float>, scratch transformed: UnsafeMutablePointer<Float>,
     lines: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
     let firstUnit = block / tileBlocks * units
     compute(
-      &shape, tiles(of: block), firstUnit..<(firstUnit + units), input(phases), transformed, lines,
+      &shape, tiles(of: block), firstUnit..<(firstUnit + units), input(apart), transformed, lines,
       output: operands.output
     ) { _, _ in }
   }
@@ -329,10 +341,17 @@ private final class WinogradRun {
     _ shape: inout sasuka_winograd, _ tiles: Range<Int>, _ blocks: Range<Int>, _ input: UnsafePointer<Float>,
     _ transformed: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>
   ) {
-    maps.forEach(of: tiles, &shape) { [lanes] shape, tiles, before, place, _ in
-      kernels.winograd_input!(
-        &shape, input + place, transformed + before * lanes, lines, Int64(tiles.lowerBound), Int64(tiles.upperBound),
-        Int64(blocks.lowerBound), Int64(blocks.upperBound))
+    // Each piece of the kernel has the blocks of the input once.
+    let blocksOfPiece = inputBlocks / pieces
+    for piece in 0..<pieces {
+      let first = piece * blocksOfPiece
+      let own = blocks.clamped(to: pieces == 1 ? blocks : first..<(first + blocksOfPiece))
+      if own.isEmpty { continue }
+      maps.forEach(of: tiles, by: piece, &shape) { [lanes, tilesAtOnce] shape, tiles, before, place, _ in
+        kernels.winograd_input!(
+          &shape, input + place, transformed + (first * tilesAtOnce + before) * lanes, lines, Int64(tiles.lowerBound),
+          Int64(tiles.upperBound), Int64(own.lowerBound - first), Int64(own.upperBound - first))
+      }
     }
   }
 
@@ -421,7 +440,7 @@ private final class WinogradRun {
     let (block, channels) = (number / inputBlocks, number % inputBlocks)
     transformInput(
       &shape, tiles(of: block), channels..<(channels + 1), input(scratch),
-      scratch + phaseFloats + block * transformedFloats, lines)
+      scratch + apartFloats + block * transformedFloats, lines)
   }
 
   /// One unit of the output of one block of tiles; in the order in which weights lie, for the next are called for.
@@ -432,7 +451,7 @@ private final class WinogradRun {
     var shape = shape
     let (unit, block) = (number / blocks, number % blocks)
     multiply(
-      &shape, tiles(of: block), unit..<(unit + 1), scratch + phaseFloats + block * transformedFloats,
+      &shape, tiles(of: block), unit..<(unit + 1), scratch + apartFloats + block * transformedFloats,
       products: products, lines, output: operands.output)
   }
 }

@@ -224,6 +224,8 @@ extension Banded {
       convolution: ConvolutionAttributes(padding: .explicit(Padding(top: 0, bottom: 0, left: 3, right: 3)))),
     Pooled(channels: 9, outputs: 21, height: 100, width: 100, kernel: Extent(1), convolution: ConvolutionAttributes()),
     Pooled(outputs: 320, height: 56, width: 56, window: Extent(3), ceil: true),
+    Pooled(channels: 16, outputs: 48, kernel: Extent(7), convolution: attributes(stride: 1, padding: 3)),
+    Pooled(batch: 5, channels: 3, kernel: Extent(9), convolution: attributes(stride: 1, padding: 4)),
   ]
 
   private static let choices: [AlgorithmChoice] = [

@@ -1,33 +1,32 @@
 import CSystem
 
-/// Planes taken apart by the phases of a convolution's stride ("space to depth"): of each plane, the pixels that lie a stride
-/// apart become a channel, so that the convolution is one of stride 1 with fewer taps and more channels. Of 7 x 7 and stride
-/// 2 over 3 channels, it is one of 4 x 4 over 12.
-struct StridePhases {
-  /// Channels of all planes together: all phases of a plane, row by row, then those of the next one.
+/// Planes taken apart for the pieces of a convolution's kernel ("space to depth"): of each plane, the pixels that a piece meets
+/// become a channel, so that the convolution is one of stride 1 with fewer taps and more channels. Of 7 x 7 over 3 channels, it is
+/// one of 4 x 4 over 12: with a stride of 2 in its phases, with none in quarters of the kernel.
+struct PlanePieces {
+  /// Channels of all planes together: all pieces of a plane, row by row, then those of the next one.
   let channels: Int
   /// Extent of a channel.
   private(set) var height, width: Int
-  private let stride: Extent
+  private let pieces: KernelPieces
   private var plane: Extent
   /// Zeros before the planes.
   private var (top, left) = (0, 0)
   /// Channels in a block, [blocks][height][width][lanes].
   private var lanes: Int
 
-  /// The phases of the kernels of a pass: all channels are one block.
-  init(ofKernels pass: ConvolutionPass) {
-    let phases = pass.overPhases.shape
-    channels = Int(phases.input_channels)
-    (height, width) = (Int(phases.kernel_height), Int(phases.kernel_width))
-    stride = Extent(height: Int(pass.shape.stride_height), width: Int(pass.shape.stride_width))
+  /// The pieces of the kernels of a pass: all channels are one block.
+  init(_ pieces: KernelPieces, ofKernels pass: ConvolutionPass) {
+    self.pieces = pieces
+    channels = pieces.count * Int(pass.shape.input_channels)
+    (height, width) = (Int(pieces.rows.taps), Int(pieces.columns.taps))
     plane = Extent(height: Int(pass.shape.kernel_height), width: Int(pass.shape.kernel_width))
     lanes = channels
   }
 
-  /// The phases of the images that a pass reads.
-  init(ofImages pass: ConvolutionPass, lanes: Int) {
-    self.init(ofKernels: pass)
+  /// The images that a pass reads.
+  init(_ pieces: KernelPieces, ofImages pass: ConvolutionPass, lanes: Int) {
+    self.init(pieces, ofKernels: pass)
     self.lanes = lanes
     (height, width) = (height &+ Int(pass.shape.output_height) &- 1, width &+ Int(pass.shape.output_width) &- 1)
     plane.height = Int(pass.padding?.height ?? pass.shape.input_height)
@@ -35,24 +34,24 @@ struct StridePhases {
     (top, left) = (Int(pass.padding?.top ?? 0), Int(pass.padding?.left ?? 0))
   }
 
-  /// Floats of an image's or a kernel's phases.
+  /// Floats of an image's or a kernel's pieces.
   var floats: Int { Layout.blocks(of: channels, lanes: lanes) * height * width * lanes }
 
   /// Writes one row of all channels of one of several images or kernels, each in its place: `number` counts all their rows.
   func copyRow(_ number: Int, from all: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>) {
     // What is stored might be this struct, as far as the compiler knows.
-    let (step, phases, lanes, width) = (stride.width, stride.height &* stride.width, lanes, width)
+    let (step, count, lanes, width) = (Int(pieces.columns.stride), pieces.count, lanes, width)
     let (item, row) = (number / height, number % height)
     var channel = 0
     while channel < channels {
-      let (phase, lane) = (channel % phases, channel % lanes)
+      let (start, lane) = (pieces.start(channel % count), channel % lanes)
       let to = target + item &* floats + (channel / lanes &* height &+ row) &* width &* lanes
       if lane == 0 { to.clear(count: width &* lanes) }
-      let planeRow = row &* stride.height &+ phase / step &- top
+      let planeRow = row &* Int(pieces.rows.stride) &+ Int(start.row) &- top
       if planeRow >= 0, planeRow < plane.height {
-        let planeNumber = (item &* channels &+ channel) / phases
+        let planeNumber = (item &* channels &+ channel) / count
         // Columns outside the plane stay zeros.
-        var (first, column) = (0, phase % step &- left)
+        var (first, column) = (0, Int(start.column) &- left)
         while column < 0 { (first, column) = (first &+ 1, column &+ step) }
         var from = all + (planeNumber &* plane.height &+ planeRow) &* plane.width + column
         var place = to + first &* lanes + lane
@@ -74,14 +73,20 @@ struct StridePhases {
 }
 
 extension ConvolutionPass {
-  /// The same convolution over the phases of its stride, as `StridePhases` lays out images and kernels.
-  var overPhases: ConvolutionPass {
+  /// How images are taken apart that lie in planes; nil where they do not.
+  func planes(lanes: Int) -> PlanePieces? {
+    guard readsPlanes, let pieces else { return nil }
+    return PlanePieces(pieces, ofImages: self, lanes: lanes)
+  }
+
+  /// The same convolution over planes that are taken apart, as `PlanePieces` lays out images and kernels; over blocks itself.
+  var overBlocks: ConvolutionPass {
+    guard readsPlanes, let pieces else { return self }
     var pass = self
     pass.readsPlanes = false
     pass.padding = nil
-    let rows = shape.kernel_height.dividedUp(by: shape.stride_height)
-    let columns = shape.kernel_width.dividedUp(by: shape.stride_width)
-    let channels = shape.input_channels &* shape.stride_height &* shape.stride_width
+    let (rows, columns) = (pieces.rows.taps, pieces.columns.taps)
+    let channels = shape.input_channels &* Int64(pieces.count)
     pass.shape.input_channels = channels
     (pass.shape.kernel_height, pass.shape.kernel_width) = (rows, columns)
     (pass.shape.stride_height, pass.shape.stride_width) = (1, 1)
