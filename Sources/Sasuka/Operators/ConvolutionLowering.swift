@@ -43,7 +43,7 @@ extension Lowering {
         convolveByStrassen(pass, operands, images: shape(input)[0])
         continue
       }
-      let pass = pass.directKernel.findsBorder ? pass.withoutBorder : pass
+      let pass = pass.directKernel.findsBorder && !pass.hasCostlyBorder ? pass.withoutBorder : pass
       let run = ConvolutionRun(
         pass, kernels: kernels, operands, inputShape: shape(input), outputShape: shape(output),
         threads: threads(sharingOneOf: shape(input)[0]))
@@ -338,6 +338,11 @@ final class ConvolutionRun {
     let padded = memory - blocks.lowerBound * rows.count * rowFloats
     pad(source, blocks, rows: rows, to: padded)
     shape.input_height = Int64(rows.count)
+    if pass.directKernel.findsBorder {
+      // Of the rows that are there.
+      shape.top = Int64(rows.lowerBound)
+      return UnsafePointer(padded)
+    }
     return UnsafePointer(padded - rows.lowerBound * rowFloats)
   }
 

@@ -194,6 +194,29 @@ import Testing
     _ channels: Int, _ outputs: Int, _ height: Int, _ width: Int, _ kernel: Extent, _ stride: Int, _ dilation: Int,
     _ padding: Padding
   ) throws {
+    try expectAsGoodAsZeros(channels, outputs, height, width, kernel, stride, dilation, padding)
+  }
+
+  /// The same of depthwise kernels, which find the border or read a copy with it: whole, and in parts of maps that are high enough.
+  @Test(arguments: [
+    (24, 130, 120, Extent(7), 1, 1, Padding(3)), (9, 16, 16, Extent(9), 1, 1, Padding(4)),
+    (16, 200, 90, Extent(height: 2, width: 4), 2, 1, Padding(top: 1, bottom: 0, left: 3, right: 2)),
+    (8, 160, 130, Extent(5), 1, 3, Padding(top: 9, bottom: 3, left: 0, right: 12)),
+    (16, 150, 150, Extent(3), 3, 1, Padding(1)),
+    (20, 1, 140, Extent(height: 1, width: 7), 1, 2, Padding(top: 0, bottom: 0, left: 6, right: 6)),
+    (16, 170, 100, Extent(3), 1, 2, Padding(2)), (8, 140, 140, Extent(5), 2, 1, Padding(2)),
+    (12, 7, 7, Extent(height: 7, width: 11), 1, 1, Padding(top: 3, bottom: 3, left: 5, right: 5)),
+  ])
+  func aDepthwiseBorderIsAsGoodAsZeros(
+    _ channels: Int, _ height: Int, _ width: Int, _ kernel: Extent, _ stride: Int, _ dilation: Int, _ padding: Padding
+  ) throws {
+    try expectAsGoodAsZeros(channels, channels, height, width, kernel, stride, dilation, padding, groups: channels)
+  }
+
+  private func expectAsGoodAsZeros(
+    _ channels: Int, _ outputs: Int, _ height: Int, _ width: Int, _ kernel: Extent, _ stride: Int, _ dilation: Int,
+    _ padding: Padding, groups: Int = 1
+  ) throws {
     func numbers(_ name: String, _ shape: [Int]) -> HostTensor {
       let fill = NamedUniform(name, -1, 1)
       return HostTensor(shape, (0..<shape.reduce(1, *)).map { fill[$0] })
@@ -204,10 +227,10 @@ import Testing
         let map = given == Padding() ? values[0] : try graph.pad(values[0], given, name: "pad")
         return try graph.convolution(
           map, name: "conv", outputChannels: outputs, kernel: kernel, stride: Extent(stride),
-          padding: .explicit(within), dilation: Extent(dilation))
+          padding: .explicit(within), dilation: Extent(dilation), groups: groups)
       }
       run.parameters = [
-        "conv.weight": numbers("weight", [outputs, channels, kernel.height, kernel.width]).floats,
+        "conv.weight": numbers("weight", [outputs, channels / groups, kernel.height, kernel.width]).floats,
         "conv.bias": numbers("bias", [outputs]).floats,
       ]
       run.algorithms = .exact
