@@ -178,9 +178,12 @@ extension ConvolutionPass {
   private func allowsWinograd(_ algorithm: ConvolutionAlgorithm, _ pieces: KernelPieces, lanes: Int) -> Bool {
     guard algorithm.filters(rows: pieces.rows.taps, columns: pieces.columns.taps) else { return false }
     if readsPlanes {
-      // They are copied for it: two taps along a side, or few in all, have too few products to save.
+      // They are copied for it: two taps along a side, or few in all, have too few products to save; and the copies are to be no
+      // larger than a few times the output.
       let areMany = (shape.kernel_height == 1 || pieces.rows.taps > 2) && pieces.columns.taps > 2
+      let copies = Int64(pieces.count) * shape.input_channels
       return areMany && shape.kernel_height * shape.kernel_width > 16 && !maps.areDilated
+        && copies <= 4 * max(shape.output_channels, shape.block_lanes)
     }
     var tiled = sasuka_winograd(self, algorithm, lanes: lanes)
     let weights = saturatingProduct(

@@ -5,9 +5,12 @@ extension Lowering {
   /// Tiles of a block: enough to stream the weights seldom, few enough for most blocks to stay in the L2 cache. Measured
   /// from 14 to 112, with 64 to 512 channels, on a Zen 4 core: for 36 points within 5 % from 42 on, slower below and above;
   /// for 64 points the same from 28 on; for 81, 21 are 3 % faster than 28, but in bands, which are whole rows, slower. A point
-  /// of a phase counts as one: for 100 points, slower with 16 tiles and with 52.
-  private static func tilesAtOnce(points: Int, inBands: Bool) -> Int {
-    points == 81 && !inBands ? 21 : points > 49 ? 28 : 56
+  /// of a phase counts as one: for 100 points, slower with 16 tiles and with 52. A kernel of many pieces has fewer tiles where their
+  /// transformed input would take more than 8 MB.
+  private static func tilesAtOnce(_ run: WinogradRun, inBands: Bool) -> Int {
+    let points = run.points * run.phases * run.pieces
+    let most = points == 81 && !inBands ? 21 : points > 49 ? 28 : 56
+    return run.pieces == 1 ? most : min(most, max(8, (1 << 21) / run.tileFloats))
   }
 
   /// Images whose pieces lie in the scratch at the same time: few, as a first layer's are larger than its images.
@@ -56,7 +59,7 @@ extension Lowering {
 
   /// Adds the steps of some images, whose scratch is not laid out yet.
   private mutating func convolve(_ run: WinogradRun) {
-    let wish = Lowering.tilesAtOnce(points: run.points * run.phases * run.pieces, inBands: false)
+    let wish = Lowering.tilesAtOnce(run, inBands: false)
     run.divide(tilesAtOnce: wish, among: threads)
     let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
     if run.blocks >= threads || run.groups > 1 {
@@ -85,7 +88,7 @@ extension Lowering {
   /// The same by bands of rows, from which `reader` makes the output.
   private mutating func convolve(_ run: WinogradRun, images: Int, for reader: BandReader) {
     let lines = Int(sasuka_winograd_scratch_floats(Int64(lanes)))
-    let tilesAtOnce = Lowering.tilesAtOnce(points: run.points * run.phases * run.pieces, inBands: true)
+    let tilesAtOnce = Lowering.tilesAtOnce(run, inBands: true)
     let parts = min(threads(sharingOneOf: images), run.tileRows)
     run.divide(into: parts, tilesAtOnce: tilesAtOnce, for: reader)
     needWorkerScratch(bytes: (lines + run.scratchFloats + run.mapFloats) * MemoryLayout<Float>.stride)
@@ -238,6 +241,8 @@ private final class WinogradRun {
   var points: Int { Int(shape.point_rows * shape.point_columns) }
   var phases: Int { Int(shape.stride * shape.stride) }
   var pieces: Int { maps.pieces?.count ?? 1 }
+  /// Floats of a tile's transformed input.
+  var tileFloats: Int { points * phases * inputBlocks * lanes }
   private var lanes: Int { Int(kernels.vector_width) }
 
   /// Cuts the batch into equal blocks of about so many tiles, of which each thread gets as many as the others.

@@ -47,4 +47,22 @@ import Testing
       #expect(found == expected, "\(products) at once: \(found)")
     }
   }
+
+  /// A kernel is cut where neither its transformed weights nor the copies of planes would take much memory.
+  @Test(arguments: [
+    (256, 256, 7, ConvolutionAlgorithm.winograd6, false, true), (512, 512, 7, .winograd6, false, false),
+    (64, 64, 31, .winograd5, false, true), (1, 16, 9, .winograd5, true, true), (3, 64, 7, .winograd6, true, true),
+    (1, 16, 50, .winograd5, true, false),
+  ])
+  func largeKernelsAreCutWithinLimits(
+    _ inputs: Int, _ outputs: Int, _ kernel: Int, _ algorithm: ConvolutionAlgorithm, _ readsPlanes: Bool, _ isCut: Bool
+  ) throws {
+    let geometry = try ConvolutionAttributes().geometry(
+      input: Shape([1, inputs, 64, 64]), weight: Shape([outputs, inputs, kernel, kernel]))
+    let kernels = TestedKernels.portable16.table
+    var pass = ConvolutionPass.forward(geometry, lanes: kernels.lanes)
+    pass.readsPlanes = readsPlanes
+    let found = pass.algorithm(.forced(algorithm), images: 1, kernels: kernels.slots, packsEachRun: false)
+    #expect(found == (isCut ? algorithm : .direct))
+  }
 }
