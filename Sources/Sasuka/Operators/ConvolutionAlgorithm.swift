@@ -1,7 +1,8 @@
 import CSystem
 
 /// How a convolution is computed. Where tiles are filtered with a stride of 2, it is in the four phases of the kernel, which have
-/// half its taps along each side: of 4 x 4 taps as many products are left as of 2 x 2, of 5 x 5 about as many as of 3 x 3.
+/// half its taps along each side: of 4 x 4 taps as many products are left as of 2 x 2, of 5 x 5 about as many as of 3 x 3. Larger
+/// kernels, and those of other strides, are cut into pieces of these sizes (`KernelPieces`).
 package enum ConvolutionAlgorithm: Int, CaseIterable, Sendable {
   /// Product by product.
   case direct = 0
