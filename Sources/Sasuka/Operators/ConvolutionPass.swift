@@ -65,10 +65,13 @@ struct ConvolutionPass {
 
   /// What tells its packed weights from those of other passes over the same weights.
   func packing(for algorithm: ConvolutionAlgorithm) -> [Int] {
-    [
+    // The same kernel has other pieces where one pixel of output leaves it without a stride, and another order in planes.
+    let pieces = algorithm == .direct ? nil : pieces
+    return [
       algorithm.rawValue, weightOffset, Int(shape.kernel_height), Int(shape.kernel_width), Int(shape.stride_width),
       Int(weightStrides.output), Int(weightStrides.input), Int(weightStrides.row), Int(weightStrides.column),
-      Int(shape.first_channel), sumsAcrossLanes ? 1 : 0, pieces?.count ?? 0,
+      Int(shape.first_channel), sumsAcrossLanes ? 1 : 0,
+      Int(pieces?.rows.stride ?? 0), Int(pieces?.columns.stride ?? 0), pieces != nil && readsPlanes ? 1 : 0,
     ]
   }
 

@@ -106,7 +106,7 @@ extension Lowering {
     let (width, columns) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
     let packedFloats = sasuka_matrix_packed_floats(shape.output_channels, shape.input_channels, width, columns)
     let packed = try packedMemory(
-      overBlocks.packing(for: algorithm), of: weight, floats: Int(sasuka_winograd_weights(&shape) * packedFloats))
+      pass.packing(for: algorithm), of: weight, floats: Int(sasuka_winograd_weights(&shape) * packedFloats))
     let (strides, kernel) = (overBlocks.weightStrides, kernels.pointee.narrow.winograd_pack!)
     let (source, scales) = (UnsafePointer(pointer(weight)) + pass.weightOffset, folded.map { UnsafePointer($0.scales) })
     let isTakenApart = pass.readsPlanes

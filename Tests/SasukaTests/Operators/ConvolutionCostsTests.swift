@@ -48,6 +48,23 @@ import Testing
     }
   }
 
+  /// Sessions share packed weights where the kernel has the same pieces: not with those over maps of which one row of output is left,
+  /// which have no stride, nor with those over planes.
+  @Test func otherPiecesAreOtherWeights() throws {
+    let lanes = TestedKernels.portable16.table.lanes
+    func packing(rows: Int, readsPlanes: Bool = false, _ algorithm: ConvolutionAlgorithm = .winograd5) throws -> [Int] {
+      let geometry = try ConvolutionAttributes(stride: Extent(height: 2, width: 1)).geometry(
+        input: Shape([1, 16, rows, 30]), weight: Shape([16, 16, 9, 9]))
+      var pass = ConvolutionPass.forward(geometry, lanes: lanes)
+      pass.readsPlanes = readsPlanes
+      return pass.packing(for: algorithm)
+    }
+    #expect(try packing(rows: 40) == packing(rows: 60))
+    #expect(try packing(rows: 40) != packing(rows: 9))
+    #expect(try packing(rows: 40) != packing(rows: 40, readsPlanes: true))
+    #expect(try packing(rows: 40, .direct) == packing(rows: 9, .direct))
+  }
+
   /// A kernel is cut where neither its transformed weights nor the copies of planes would take much memory.
   @Test(arguments: [
     (256, 256, 7, ConvolutionAlgorithm.winograd6, false, true), (512, 512, 7, .winograd6, false, false),
