@@ -69,17 +69,18 @@ extension ConvolutionPass {
     let weightVectors = Double(shape.input_channels) * groupsMet * outputBlocks
     let taps = shape.kernel_height * shape.kernel_width
     let isStrided = shape.stride_width == 2 && pieces == nil
+    let pieceCount = Double(pieces?.count ?? 1)
     var (places, weights, transforms) = (Double(shape.output_height * shape.output_width), Double(taps), 0.0)
     if algorithm != .direct {
       var tiled = sasuka_winograd(self, algorithm, lanes: lanes)
       places = Double(tiled.tiles_down * tiled.tiles_across * Int64(maps.count))
-      weights = Double(sasuka_winograd_weights(&tiled)) * Double(pieces?.count ?? 1)
+      weights = Double(sasuka_winograd_weights(&tiled)) * pieceCount
       let points = Double(tiled.point_rows * tiled.point_columns)
       let inputPoints = weights * Double(Layout.blocks(of: groups * Int(shape.input_channels), lanes: lanes))
       transforms = places * (inputPoints * costs.inputPoint + points * outputBlocks * costs.outputPoint)
       // Each piece reads each block of the input by itself: a call for some tiles.
-      if let pieces {
-        let calls = Double(pieces.count * Layout.blocks(of: Int(shape.input_channels), lanes: lanes))
+      if pieces != nil {
+        let calls = pieceCount * Double(Layout.blocks(of: Int(shape.input_channels), lanes: lanes))
         transforms += calls * (1 + places / 56) * 1000
       }
       // Groups have few products, so that it matters what the transforms take: for each point as long as a line has points.
@@ -87,7 +88,7 @@ extension ConvolutionPass {
     }
     if algorithm == .direct, shape.groups == 1 { places *= TapCuts(self, costs).share }
     // Sums of few products wait for each other where they begin and end (AVX2: 4 x 4 to 9 x 9 taps over planes).
-    let depth = Double(shape.input_channels) * Double(pieces?.count ?? 1)
+    let depth = Double(shape.input_channels) * pieceCount
     let begun = algorithm != .direct && groups == 1 && depth < 16 ? 1 + 8 / depth : 1
     let arithmetic = Double(images) * places * weights * weightVectors * begun
     let streaming = weights * weightVectors * costs.streaming

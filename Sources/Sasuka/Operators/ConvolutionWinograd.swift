@@ -133,10 +133,7 @@ extension Lowering {
       if let pieces {
         let first = number * Int(columns * width)
         let outputs = first..<min(first + Int(columns * width), Int(shape.output_channels))
-        weights = pieces.copy(outputs, of: pass, weights, to: scratch + scratchFloats)
-        strides = sasuka_weight_strides(
-          group: 0, output: Int64(pieces.outputFloats(of: pass)), input: shape.kernel_height * shape.kernel_width,
-          row: shape.kernel_width, column: 1)
+        weights = pieces.copy(outputs, of: pass, weights, to: scratch + scratchFloats, &strides)
       }
       let unit = Int64(number * unitsAtOnce)
       kernel(&shape, &strides, weights, scales, packed, scratch, unit, unit + Int64(unitsAtOnce), width)

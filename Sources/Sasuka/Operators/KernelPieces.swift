@@ -48,9 +48,9 @@ struct KernelPieces {
   /// lacks, and returns where those of the first channel of all would begin.
   func copy(
     _ outputs: Range<Int>, of pass: ConvolutionPass, _ weights: UnsafePointer<Float>,
-    to copy: UnsafeMutablePointer<Float>
+    to copy: UnsafeMutablePointer<Float>, _ strides: inout sasuka_weight_strides
   ) -> UnsafePointer<Float> {
-    let (inputs, strides) = (Int(pass.shape.input_channels), pass.weightStrides)
+    let inputs = Int(pass.shape.input_channels)
     var place = copy
     for output in outputs {
       for piece in 0..<count {
@@ -69,6 +69,8 @@ struct KernelPieces {
         }
       }
     }
+    strides = sasuka_weight_strides(
+      group: 0, output: Int64(outputFloats(of: pass)), input: rows.taps * columns.taps, row: columns.taps, column: 1)
     return UnsafePointer(copy) - outputs.lowerBound * outputFloats(of: pass)
   }
 
