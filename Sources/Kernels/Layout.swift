@@ -25,11 +25,11 @@ func fillLayout(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
 }
 
 /// Four rows of four numbers.
-private typealias Square = InlineArray<4, SIMD4<Float>>
+typealias Square = InlineArray<4, SIMD4<Float>>
 
 /// Rows that are columns of another square.
 @inline(__always)
-private func transposed(_ square: Square) -> Square {
+func transposed(_ square: Square) -> Square {
   let (low, high) = (sasuka_low_pairs4(square[0], square[2]), sasuka_high_pairs4(square[0], square[2]))
   let (otherLow, otherHigh) = (sasuka_low_pairs4(square[1], square[3]), sasuka_high_pairs4(square[1], square[3]))
   return [

@@ -130,7 +130,10 @@ private func matrixRows<let columns: Int>(
     let left = end &- row
     let to = result + row &* pass.pointee.resultRow
     let (memory, stride) = isPlain ? (to, pass.pointee.resultRow) : (pass.pointee.sums, columns &* lanes)
-    let rows = lanes == 16 && left >= 12 ? 12 : lanes >= 8 && left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1
+    // Sums of one row or two wait for each other as long as those of four take.
+    let isTwoFours = left == 8 || left == 9
+    let rows =
+      lanes == 16 && left >= 12 ? 12 : lanes >= 8 && left >= 6 && !isTwoFours ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1
     switch rows {
     case 12 where lanes == 16: matrixTile(Count<12>(), columnCount, pass, from, memory, stride)
     case 6 where lanes >= 8: matrixTile(Count<6>(), columnCount, pass, from, memory, stride)
@@ -174,9 +177,20 @@ func matrixMultiply(
   }
 }
 
-/// Long columns that arrive side by side. A core that asks memory for less with each load has more from it in eight streams than
-/// in four (AlexNet with AVX2: 3 % less time).
-private var columnsAtOnce: Int { lanes == 8 ? 8 : 4 }
+/// Some rows that are multiplied by some columns as they lie.
+private struct DotPass {
+  var a: UnsafePointer<Float>
+  var rows: Int
+  let rowStride: Int
+  var b: UnsafePointer<Float>
+  var columns: Int
+  let depth: Int
+  var bias: UnsafePointer<Float>?
+  var result: UnsafeMutablePointer<Float>
+  let resultRow: Int
+  /// Of up to twelve results, a vector of sums each.
+  let sums: UnsafeMutablePointer<Float>
+}
 
 /// The slot `matrix_dot`.
 func matrixDot(
@@ -184,66 +198,163 @@ func matrixDot(
   _ bias: UnsafePointer<Float>?, _ result: UnsafeMutablePointer<Float>?, _ firstColumn: Int64, _ endColumn: Int64
 ) {
   guard let product = productPointer?.pointee, let a, let b, let result else { return }
-  let depth = Int(product.depth)
-  var column = Int(firstColumn)
-  while column < Int(endColumn) {
-    // Short columns arrive one after the other, a fifth faster; of long ones, one alone would wait for the first factor too.
-    let isMany = depth > 2048 && Int(endColumn) &- column >= columnsAtOnce
-    for row in 0..<Int(product.rows) {
-      let from = a + row &* Int(product.a_row_stride)
-      let to = result + (row &* Int(product.c_row_stride) &+ column)
-      let (vector, ownBias) = (b + column &* depth, bias.map { $0 + column })
-      switch isMany ? columnsAtOnce : 1 {
-      case 8: dotTile(Count<8>(), Count<1>(), from, vector, depth, ownBias, to)
-      case 4: dotTile(Count<4>(), Count<2>(), from, vector, depth, ownBias, to)
-      default: dotTile(Count<1>(), Count<2>(), from, vector, depth, ownBias, to)
+  let (rows, depth) = (Int(product.rows), Int(product.depth))
+  // Columns of a few kilobytes arrive from memory one after the other, a fifth faster; of longer ones, one alone would wait for
+  // the first factor too, and the sums of shorter ones for each other.
+  let isApart = depth > 256 && depth <= 2048
+  // A core that asks memory for less with each load has more from it in eight streams than in four (AlexNet with AVX2: 3 % less
+  // time).
+  let mostColumns = lanes == 8 && rows == 1 ? 8 : 4
+  var memory = zeroed() as InlineArray<12, Vector>
+  withUnsafeMutablePointer(to: &memory) { memory in
+    var pass = DotPass(
+      a: a, rows: 1, rowStride: Int(product.a_row_stride), b: b, columns: mostColumns, depth: depth, bias: bias,
+      result: result, resultRow: Int(product.c_row_stride),
+      sums: UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Float.self))
+    var column = Int(firstColumn)
+    while column < Int(endColumn) {
+      pass.columns = min(Int(endColumn) &- column, mostColumns)
+      pass.b = b + column &* depth
+      pass.bias = bias.map { $0 + column }
+      var row = 0
+      while row < rows {
+        // Twos and threes. With vectors of 4, small code comes before fast code.
+        let left = rows &- row
+        pass.rows = lanes == 4 ? 1 : left == 4 ? 2 : min(left, 3)
+        pass.a = a + row &* pass.rowStride
+        pass.result = result + (row &* pass.resultRow &+ column)
+        dots(&pass, isApart: pass.columns < mostColumns || rows == 1 && isApart)
+        row &+= pass.rows
       }
+      column &+= pass.columns
     }
-    column &+= isMany ? columnsAtOnce : 1
   }
 }
 
-/// The products of one vector with `columns` vectors that lie one after the other. Few columns have several sums each, which hide
-/// the latency.
+/// - Parameter isApart: whether each result is computed by itself.
+private func dots(_ pass: UnsafePointer<DotPass>, isApart: Bool) {
+  let (a, b, sums) = (pass.pointee.a, pass.pointee.b, pass.pointee.sums)
+  var done = 0
+  switch isApart ? 0 : pass.pointee.rows {
+  case 1 where lanes == 8: done = dotTile(Count<1>(), Count<8>(), Count<1>(), pass, a, b, sums)
+  case 1 where lanes != 8: done = dotTile(Count<1>(), Count<4>(), Count<2>(), pass, a, b, sums)
+  case 2 where lanes > 4: done = dotTile(Count<2>(), Count<4>(), Count<1>(), pass, a, b, sums)
+  case 3 where lanes > 4: done = dotTile(Count<3>(), Count<4>(), Count<1>(), pass, a, b, sums)
+  default:
+    var place = sums
+    for row in 0..<pass.pointee.rows {
+      for column in 0..<pass.pointee.columns {
+        done = dotTile(
+          Count<1>(), Count<1>(), Count<2>(), pass, a + row &* pass.pointee.rowStride,
+          b + column &* pass.pointee.depth, place)
+        place += lanes
+      }
+    }
+  }
+  finishDots(pass, from: done)
+}
+
+/// Sums of the products of `rows` rows with `columns` columns, in `parts` of each result where they are few, which hides the latency.
+///
+/// - Returns: how much of the depth they are of: whole turns.
 @inline(never)
-private func dotTile<let columns: Int, let sumsOfColumn: Int>(
-  _: Count<columns>, _: Count<sumsOfColumn>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ depth: Int,
-  _ bias: UnsafePointer<Float>?, _ result: UnsafeMutablePointer<Float>
-) {
-  var sums = zeroed() as RegisterTile<sumsOfColumn, columns>
+private func dotTile<let rows: Int, let columns: Int, let parts: Int>(
+  _: Count<rows>, _: Count<columns>, _: Count<parts>, _ pass: UnsafePointer<DotPass>, _ a: UnsafePointer<Float>,
+  _ b: UnsafePointer<Float>, _ memory: UnsafeMutablePointer<Float>
+) -> Int {
+  var sums = zeroed() as InlineArray<parts, RegisterTile<rows, columns>>
+  let (depth, rowStride) = (pass.pointee.depth, pass.pointee.rowStride)
   var k = 0
-  while k &+ sumsOfColumn &* lanes <= depth {
-    for part in 0..<sumsOfColumn {
+  while k &+ parts &* lanes <= depth {
+    for part in 0..<parts {
       let place = k &+ part &* lanes
-      let factor = loadVector(a + place)
+      var factors = zeroed() as InlineArray<rows, Vector>
+      for row in 0..<rows { factors[row] = loadVector(a + (row &* rowStride &+ place)) }
       for column in 0..<columns {
-        sums[part][column] = multiplyAdd(factor, loadVector(b + (column &* depth &+ place)), sums[part][column])
+        let factor = loadVector(b + (column &* depth &+ place))
+        for row in 0..<rows {
+          sums[part][row][column] = multiplyAdd(factors[row], factor, sums[part][row][column])
+        }
       }
     }
-    k &+= sumsOfColumn &* lanes
+    k &+= parts &* lanes
   }
-  for column in 0..<columns {
-    var vector = sums[0][column]
-    for part in 1..<sumsOfColumn { vector += sums[part][column] }
-    result[column] = dotEnd(vector, a, b + column &* depth, k, depth) + (bias?[column] ?? 0)
+  for row in 0..<rows {
+    for column in 0..<columns {
+      var sum = sums[0][row][column]
+      for part in 1..<parts { sum += sums[part][row][column] }
+      storeVector(sum, memory + (row &* columns &+ column) &* lanes)
+    }
+  }
+  return k
+}
+
+/// The sums' lanes together, with the products from `first` on and the bias: one loop for all tiles, whose code it would be most of.
+@inline(never)
+private func finishDots(_ pass: UnsafePointer<DotPass>, from first: Int) {
+  let (depth, rows, columns, sums) = (
+    pass.pointee.depth, pass.pointee.rows, pass.pointee.columns, pass.pointee.sums
+  )
+  var k = first
+  while k < depth {
+    var place = sums
+    var row = 0
+    while row < rows {
+      let factor = nextLanes(k, of: pass.pointee.a + row &* pass.pointee.rowStride, depth)
+      var column = 0
+      while column < columns {
+        let other = nextLanes(k, of: pass.pointee.b + column &* depth, depth)
+        storeVector(multiplyAdd(factor, other, loadVector(place)), place)
+        place += lanes
+        column = sasuka_one_by_one(column &+ 1)
+      }
+      row = sasuka_one_by_one(row &+ 1)
+    }
+    k = sasuka_one_by_one(k &+ lanes)
+  }
+  var number = 0
+  while number < rows &* columns {
+    var four = zeroed() as Square
+    for line in 0..<4 { four[line] = foldedSum(sums + (number &+ line) &* lanes) }
+    four = transposed(four)
+    let results = (four[0] + four[2]) + (four[1] + four[3])
+    // Over sums that have been taken.
+    UnsafeMutableRawPointer(sums + number).storeBytes(of: results, as: SIMD4<Float>.self)
+    number = sasuka_one_by_one(number &+ 4)
+  }
+  var sum = UnsafePointer(sums)
+  var row = 0
+  while row < rows {
+    let result = pass.pointee.result + row &* pass.pointee.resultRow
+    var column = 0
+    while column < columns {
+      result[column] = sum.pointee + (pass.pointee.bias?[column] ?? 0)
+      sum += 1
+      column = sasuka_one_by_one(column &+ 1)
+    }
+    row = sasuka_one_by_one(row &+ 1)
   }
 }
 
-/// The sum of a vector's lanes and of the products from `first` on. A call: inlined into each column it would be most of the code.
-@inline(never)
-private func dotEnd(_ sums: Vector, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ first: Int, _ depth: Int)
-  -> Float
-{
-  var (vector, k) = (sums, first)
-  while k < depth {
-    vector = multiplyAdd(loadLanes(a + k, depth &- k), loadLanes(b + k, depth &- k), vector)
-    k &+= lanes
+/// The next lanes of a vector of `depth` numbers, each once, and zeros.
+@inline(__always)
+private func nextLanes(_ place: Int, of vector: UnsafePointer<Float>, _ depth: Int) -> Vector {
+  let missing = place &+ lanes &- depth
+  if missing <= 0 { return loadVector(vector + place) }
+  if depth < lanes { return loadLanes(vector + place, depth &- place) }
+  return select(firstLanes(missing), Vector(), loadVector(vector + (depth &- lanes)))
+}
+
+/// Halves upon halves, down to four: lane after lane, each sum would wait for the one before.
+@inline(__always)
+private func foldedSum(_ vector: UnsafePointer<Float>) -> SIMD4<Float> {
+  var fours = zeroed() as InlineArray<4, SIMD4<Float>>
+  for four in 0..<(lanes / 4) {
+    fours[four] = UnsafeRawPointer(vector + 4 &* four).loadUnaligned(as: SIMD4<Float>.self)
   }
-  // Halves upon halves: lane after lane, each sum would wait for the one before.
-  var half = lanes &>> 1
-  repeat {
-    for lane in 0..<half { vector[lane] += vector[lane &+ half] }
-    half &>>= 1
-  } while half > 0
-  return vector[0]
+  switch lanes {
+  case 16: return (fours[0] + fours[2]) + (fours[1] + fours[3])
+  case 8: return fours[0] + fours[1]
+  default: return fours[0]
+  }
 }

@@ -13,6 +13,12 @@ var laneNumbers: Indices {
   return numbers
 }
 
+/// The lanes before `count`.
+@inline(__always)
+func firstLanes(_ count: Int) -> Mask {
+  (laneNumbers &- Indices(repeating: Int32(truncatingIfNeeded: min(count, lanes)))) &>> Indices(repeating: 31)
+}
+
 /// Where one of both holds.
 @inline(__always)
 func either(_ a: Mask, _ b: Mask) -> Mask { a | b }

@@ -157,12 +157,6 @@ private func acrossLanes(_ vector: Vector, _ combine: (Float, Float) -> Float) -
   return Vector(repeating: all)
 }
 
-/// The lanes before `count`.
-@inline(__always)
-private func firstLanes(_ count: Int) -> Mask {
-  (laneNumbers &- Indices(repeating: Int32(truncatingIfNeeded: min(count, lanes)))) &>> Indices(repeating: 31)
-}
-
 private func softmaxBackward(
   _ shape: sasuka_classes, _ isLogarithm: Bool, _ output: UnsafePointer<Float>, _ upstream: UnsafePointer<Float>,
   _ result: UnsafeMutablePointer<Float>

@@ -95,7 +95,7 @@ extension Lowering {
     _ sizes: MatrixProduct.Sizes, _ left: Value, _ right: Value, bias: UnsafePointer<Float>?, output: Value
   ) throws(SasukaError) {
     let (width, groupWidth) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
-    if sizes.isBTransposed, !sizes.isATransposed, sizes.rows <= Lowering.mostRowsForDot {
+    if sizes.isDot {
       let (columns, depth) = (Int64(sizes.columns), Int64(sizes.depth))
       let product = sasuka_matrix_product(
         rows: Int64(sizes.rows), columns: columns, depth: depth, a_row_stride: depth, a_depth_stride: 1,
@@ -128,6 +128,18 @@ extension Lowering {
       let end = min(first + Lowering.rowsAtOnce, sizes.rows)
       kernel(&product, a, UnsafePointer(packed), bias, c, Int64(number % units), Int64(first), Int64(end), 0)
     }
+  }
+}
+
+extension MatrixProduct.Sizes {
+  /// Floats of a second factor that is large beside memory: 16 MB.
+  private static let largeFactor = 1 << 22
+
+  /// Whether the second factor is read as it lies. Short columns would take longer to be summed than to be read; and packed,
+  /// what is not large is multiplied faster by as many rows as are taken at all.
+  fileprivate var isDot: Bool {
+    let most = columns * depth > MatrixProduct.Sizes.largeFactor ? Lowering.mostRowsForDot : Lowering.mostRowsForDot - 1
+    return isBTransposed && !isATransposed && depth > 64 && rows <= most
   }
 }
 

@@ -216,3 +216,16 @@ def test_auxiliary_heads_that_make_no_sense_are_named() -> None:
     graph = sasuka.Graph((3, 8, 8))
     with pytest.raises(sasuka.InvalidArgumentError, match="not of this graph"):
         graph.add_auxiliary(sasuka.Value(graph, 99))
+
+
+@pytest.mark.parametrize("features", [5, 50, 300, 2100])
+def test_a_linear_layer_of_any_batch(features: int) -> None:
+    """Few rows and many, short and long ones are multiplied by kernels of their own."""
+    model = nn.Sequential(nn.Linear(features, 21)).model((features,), seed=3)
+    state = {name: value.astype(np.float64) for name, value in model.state_dict().items()}
+    for batch in range(1, 11):
+        x = np.random.default_rng(batch).standard_normal((batch, features), dtype=np.float32)
+        expected = x @ state["0.weight"].T + state["0.bias"]
+        assert np.abs(model.session(x.shape)(x) - expected).max() <= 2e-6 * np.abs(expected).max()
+        one, two = model.session(x.shape, threads=1)(x), model.session(x.shape, threads=2)(x)
+        assert np.array_equal(one, two)
