@@ -237,7 +237,7 @@ private func dots(_ pass: UnsafePointer<DotPass>, isApart: Bool) {
   var done = 0
   switch isApart ? 0 : pass.pointee.rows {
   case 1 where lanes == 8: done = dotTile(Count<1>(), Count<8>(), Count<1>(), pass, a, b, sums)
-  case 1 where lanes != 8: done = dotTile(Count<1>(), Count<4>(), Count<2>(), pass, a, b, sums)
+  case 1 where lanes > 8: done = dotTile(Count<1>(), Count<4>(), Count<2>(), pass, a, b, sums)
   case 2 where lanes > 4: done = dotTile(Count<2>(), Count<4>(), Count<1>(), pass, a, b, sums)
   case 3 where lanes > 4: done = dotTile(Count<3>(), Count<4>(), Count<1>(), pass, a, b, sums)
   default:
@@ -337,7 +337,7 @@ private func finishDots(_ pass: UnsafePointer<DotPass>, from first: Int) {
 }
 
 /// The next lanes of a vector of `depth` numbers, each once, and zeros.
-@inline(__always)
+@inline(never)
 private func nextLanes(_ place: Int, of vector: UnsafePointer<Float>, _ depth: Int) -> Vector {
   let missing = place &+ lanes &- depth
   if missing <= 0 { return loadVector(vector + place) }

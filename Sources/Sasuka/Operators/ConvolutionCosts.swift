@@ -59,7 +59,7 @@ extension ConvolutionPass {
     let pieces = algorithm == .direct ? nil : pieces
     if readsPlanes, let pieces {
       // Each pixel of the pieces is copied by itself.
-      let copies = PlanePieces(pieces, ofImages: self, lanes: lanes).floats
+      let copies = PlanePieces(pieces, of: self, lanes: lanes).floats
       return overBlocks.cost(algorithm, images: images, lanes: lanes, costs, packsEachRun: packsEachRun)
         + Double(images * copies)
     }

@@ -18,6 +18,8 @@ extension Lowering {
     for var pass in passes {
       pass.readsPlanes = layout(input) == .plain
       pass.turnColumn()
+      let patches = pass.readsPatches ? pass.planes(lanes: lanes) : nil
+      if patches != nil { pass = pass.overBlocks }
       pass.sumAcrossLanes(kernels)
       let algorithm = algorithm(
         of: pass, images: shape(input)[0], packsEachRun: learns(weight), isAlone: passes.count == 1)
@@ -36,6 +38,7 @@ extension Lowering {
       let packed = try pack(pass, weight: weight, folded: folded, channels: channels)
       var operands = operands(
         of: pass, input: input, packed: packed, bias: bias, epilogue: epilogue.flags, output: output)
+      if let patches { takeApart(patches, &operands, images: shape(input)[0]) }
       if pass.canBeThinned, algorithm == .strassen || channels >= ConvolutionCosts.of(kernels).thinnedOutputs {
         thin(&pass, &operands, images: shape(input)[0])
       }
@@ -44,8 +47,9 @@ extension Lowering {
         continue
       }
       let pass = pass.directKernel.findsBorder && !pass.hasCostlyBorder ? pass.withoutBorder : pass
+      let inputShape = shape(input).replacing(axis: 1, with: patches?.channels ?? shape(input)[1])
       let run = ConvolutionRun(
-        pass, kernels: kernels, operands, inputShape: shape(input), outputShape: shape(output),
+        pass, kernels: kernels, operands, inputShape: inputShape, outputShape: shape(output),
         threads: threads(sharingOneOf: shape(input)[0]))
       convolve(run, pass, images: shape(input)[0])
     }

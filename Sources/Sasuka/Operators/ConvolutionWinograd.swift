@@ -35,14 +35,7 @@ extension Lowering {
     var left = images
     while left > 0 {
       let count = apart == nil ? left : min(left, Lowering.imagesTakenApart)
-      if let apart {
-        self.algorithm = "space to depth"
-        needScratch(bytes: count * apart.floats * MemoryLayout<Float>.stride)
-        step(units: count * apart.height) {
-          [own = operands.own, first = (images - left) * operands.inputImage] row, context in
-          apart.copyRow(row, from: (own ?? context.input) + first, to: floats(context.scratch))
-        }
-      }
+      if let apart { takeApart(apart, operands, first: images - left, images: count) }
       self.algorithm = algorithm.name
       let run = WinogradRun(
         shape, kernels: kernels, images: count, units: units, groups: groups, operands,
@@ -102,32 +95,22 @@ extension Lowering {
     folded: FoldedNormalization?
   ) throws(SasukaError) -> UnsafePointer<Float> {
     var shape = shape
-    let overBlocks = pass.overBlocks
     let (width, columns) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
     let packedFloats = sasuka_matrix_packed_floats(shape.output_channels, shape.input_channels, width, columns)
     let packed = try packedMemory(
       pass.packing(for: algorithm), of: weight, floats: Int(sasuka_winograd_weights(&shape) * packedFloats))
-    let (strides, kernel) = (overBlocks.weightStrides, kernels.pointee.narrow.winograd_pack!)
+    let (strides, kernel) = (pass.weightStrides, kernels.pointee.narrow.winograd_pack!)
     let (source, scales) = (UnsafePointer(pointer(weight)) + pass.weightOffset, folded.map { UnsafePointer($0.scales) })
-    let isTakenApart = pass.readsPlanes
-    if isTakenApart, let pieces = pass.pieces {
-      let apart = PlanePieces(pieces, ofKernels: pass)
-      let outputs = Int(shape.output_channels)
-      needScratch(bytes: outputs * apart.floats * MemoryLayout<Float>.stride)
-      prepare(units: outputs * apart.height) { row, context in
-        apart.copyRow(row, from: source, to: floats(context.scratch))
-      }
-    }
     let scratchFloats = Int(16 * (shape.kernel_height + 1) * shape.kernel_width * columns * width)
     let groups = JoinedGroups(pass.shape, strides, count: pass.groupsAtOnce(lanes: lanes))
-    let pieces = overBlocks.pieces
+    let pieces = pass.pieces
     let pieceFloats = (pieces?.outputFloats(of: pass) ?? 0) * Int(columns * width)
     needWorkerScratch(bytes: (scratchFloats + groups.floats + pieceFloats) * MemoryLayout<Float>.stride)
     // A group's units share a copy of its weights.
     let unitsAtOnce = groups.floats == 0 ? 1 : groups.outputs / Int(columns * width)
     prepare(units: units / unitsAtOnce) { [shape] number, context in
       var (shape, strides) = (shape, strides)
-      var weights = isTakenApart ? UnsafePointer(floats(context.scratch)) : source
+      var weights = source
       let scratch = floats(context.workerScratch)
       if groups.floats > 0 { weights = groups.copy(number, of: weights, to: scratch + scratchFloats, &strides) }
       if let pieces {

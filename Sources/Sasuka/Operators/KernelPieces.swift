@@ -44,34 +44,41 @@ struct KernelPieces {
     return (rows.start(row), columns.start(column))
   }
 
-  /// Copies the weights of some output channels of a pass, [output][piece][input][row][column] with zeros for the taps that a piece
-  /// lacks, and returns where those of the first channel of all would begin.
+  /// Copies the weights of some output channels of a pass, [output][channel][row][column] with zeros for the taps that a piece lacks;
+  /// its channels come in the order of those that it reads: of planes, all pieces of each, of blocks, all inputs of each piece.
+  ///
+  /// - Returns: where those of the first channel of all would begin.
   func copy(
     _ outputs: Range<Int>, of pass: ConvolutionPass, _ weights: UnsafePointer<Float>,
     to copy: UnsafeMutablePointer<Float>, _ strides: inout sasuka_weight_strides
   ) -> UnsafePointer<Float> {
     let inputs = Int(pass.shape.input_channels)
+    let channels = count * inputs
     var place = copy
-    for output in outputs {
-      for piece in 0..<count {
-        let start = start(piece)
-        for input in 0..<inputs {
-          let from = weights + (output * Int(strides.output) + input * Int(strides.input))
-          for row in stride(from: start.row, to: start.row + rows.taps * rows.stride, by: Int(rows.stride)) {
-            for column in stride(
-              from: start.column, to: start.column + columns.taps * columns.stride, by: Int(columns.stride))
-            {
-              let isThere = row < rows.kernel && column < columns.kernel
-              place.pointee = isThere ? from[Int(row * strides.row + column * strides.column)] : 0
-              place += 1
-            }
-          }
+    for number in (outputs.lowerBound * channels)..<(outputs.upperBound * channels) {
+      let (output, channel) = number.quotientAndRemainder(dividingBy: channels)
+      let (piece, input) =
+        pass.readsPlanes ? (channel % count, channel / count) : (channel / inputs, channel % inputs)
+      let start = start(piece)
+      let from = weights + (output * Int(strides.output) + input * Int(strides.input))
+      for row in stride(from: start.row, to: start.row + rows.taps * rows.stride, by: Int(rows.stride)) {
+        for column in stride(
+          from: start.column, to: start.column + columns.taps * columns.stride, by: Int(columns.stride))
+        {
+          let isThere = row < rows.kernel && column < columns.kernel
+          place.pointee = isThere ? from[Int(row * strides.row + column * strides.column)] : 0
+          place += 1
         }
       }
     }
-    strides = sasuka_weight_strides(
-      group: 0, output: Int64(outputFloats(of: pass)), input: rows.taps * columns.taps, row: columns.taps, column: 1)
+    strides = weightStrides(of: pass)
     return UnsafePointer(copy) - outputs.lowerBound * outputFloats(of: pass)
+  }
+
+  /// Those of such a copy.
+  func weightStrides(of pass: ConvolutionPass) -> sasuka_weight_strides {
+    sasuka_weight_strides(
+      group: 0, output: Int64(outputFloats(of: pass)), input: rows.taps * columns.taps, row: columns.taps, column: 1)
   }
 
   /// Floats of an output channel in such a copy.

@@ -304,6 +304,67 @@ import Testing
     }
   }
 
+  /// A large kernel that meets each pixel at most once is a product over an image that is taken apart: beside the sums in float64, with
+  /// borders, pixels that no patch has, channels that fill no block, and a single row, and of those that are none, or too small.
+  @Test(arguments: [
+    (2, 3, Extent(16), Extent(16), Padding(), 96, 48, 50),
+    (
+      1, 1, Extent(height: 9, width: 14), Extent(height: 10, width: 14), Padding(top: 4, bottom: 5, left: 3, right: 0),
+      530, 40, 60
+    ),
+    (5, 4, Extent(7), Extent(height: 7, width: 9), Padding(1), 340, 20, 33),
+    (1, 2, Extent(height: 1, width: 130), Extent(height: 1, width: 130), Padding(), 260, 1, 700),
+    (1, 3, Extent(16), Extent(16), Padding(), 80, 32, 32),
+    (1, 3, Extent(16), Extent(15), Padding(), 96, 48, 50),
+    (1, 3, Extent(16), Extent(16), Padding(), 96, 16, 50),
+  ])
+  func patchesAreProducts(
+    _ batch: Int, _ channels: Int, _ kernel: Extent, _ stride: Extent, _ padding: Padding, _ outputs: Int,
+    _ height: Int, _ width: Int
+  ) throws {
+    func numbers(_ name: String, _ count: Int) -> [Float] {
+      (0..<count).map { [fill = NamedUniform(name, -1, 1)] in fill[$0] }
+    }
+    let output = Extent(
+      height: (height + padding.top + padding.bottom - kernel.height) / stride.height + 1,
+      width: (width + padding.left + padding.right - kernel.width) / stride.width + 1)
+    let depth = channels * kernel.height * kernel.width
+    let (x, weights) = (numbers("x", batch * channels * height * width), numbers("weight", outputs * depth))
+    let bias = numbers("bias", outputs)
+    var expected: [Float] = []
+    for place in 0..<(batch * outputs * output.height * output.width) {
+      let (column, row) = (place % output.width, place / output.width % output.height)
+      let (channel, image) = (
+        place / (output.width * output.height) % outputs, place / (output.width * output.height * outputs)
+      )
+      var sum = Double(bias[channel])
+      for tap in 0..<depth {
+        let (y, left) = (tap / kernel.width % kernel.height, tap % kernel.width)
+        let (from, at) = (row * stride.height + y - padding.top, column * stride.width + left - padding.left)
+        guard 0..<height ~= from, 0..<width ~= at else { continue }
+        let plane = image * channels + tap / (kernel.width * kernel.height)
+        sum += Double(weights[channel * depth + tap]) * Double(x[(plane * height + from) * width + at])
+      }
+      expected.append(Float(max(sum, 0)))
+    }
+    var run = OperatorRun(mode: .evaluation, inputs: [HostTensor([batch, channels, height, width], x)], fuses: true) {
+      (graph, values) throws(SasukaError) in
+      let map = try graph.convolution(
+        values[0], name: "conv", outputChannels: outputs, kernel: kernel, stride: stride, padding: .explicit(padding))
+      return try graph.activation(map, .relu, name: "relu")
+    }
+    run.parameters = ["conv.weight": weights, "conv.bias": bias]
+    for kernels in TestedKernels.available {
+      let found = try run.run(kernels.table, threads: 1)
+      expectClose(
+        found.output, HostTensor([batch, outputs, output.height, output.width], expected), tolerance: 2e-6, "\(kernels)"
+      )
+      for threads in [2, 3, 7] {
+        #expect(try run.run(kernels.table, threads: threads).bits == found.bits, "\(threads) threads on \(kernels)")
+      }
+    }
+  }
+
   /// A stride leaves no maps to be computed by, not even where the output is one pixel and they would be one.
   @Test(arguments: [7, 8, 14])
   func aStrideIsDilated(side: Int) throws {

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import sasuka
+from sasuka import nn
 
 PASSES = ["dead_branches", "folding", "fusion", "channels", "bands", "pictures", "layout", "in_place", "reuse"]
 
@@ -118,6 +119,23 @@ def test_a_first_layer_of_large_kernels_is_computed_in_phases(name: str, tiles: 
         first = [row.algorithm for row in rows if row.name == rows[0].name and row.algorithm != "padding"]
         taken_apart = tiles is not None and has_winograd and not exact
         assert re.fullmatch(f"space to depth, winograd {tiles}" if taken_apart else "planar", ", ".join(first))
+
+
+@pytest.mark.parametrize(
+    "channels, stride, outputs, algorithms",
+    [
+        (3, 16, 96, ["space to depth", "direct"]),
+        (1, 20, 256, ["space to depth", "direct"]),
+        (3, 16, 80, ["planar"]),  # too few weights
+        (3, 15, 96, ["planar"]),  # patches overlap
+    ],
+)
+def test_an_image_is_cut_into_patches(channels: int, stride: int, outputs: int, algorithms: list[str]) -> None:
+    layers = nn.Sequential(nn.Conv2d(channels, outputs, 16, stride))
+    with layers.model((channels, 64, 80), seed=0, threads=1) as model:
+        with model.session((2, channels, 64, 80), profile=True) as session:
+            rows = session.profile(np.zeros((2, channels, 64, 80), np.float32), runs=1)
+    assert [row.algorithm for row in rows if row.kind == "convolution"] == algorithms
 
 
 @pytest.mark.parametrize(
