@@ -92,6 +92,7 @@ CASES: dict[str, tuple[tuple[int, ...], Layers]] = {
         for kernel in (3, 5, 9, 17)
     },
     "convolution 9 along a row, stride 2": ((48, 1, 512), one("Conv2d", 48, 48, (1, 9), (1, 2), (0, 4))),
+    "convolution 16x16 of patches": ((3, 224, 224), one("Conv2d", 3, 384, 16, 16)),
     "convolution of three words": ((1, 64, 128), one("Conv2d", 1, 100, (3, 128))),
     "transposed 2x2, stride 2": ((64, 28, 28), transposed(2, stride=2)),
     "transposed 3x3, stride 2": ((64, 28, 28), transposed(3, stride=2, padding=1, output_padding=1)),
@@ -102,6 +103,7 @@ CASES: dict[str, tuple[tuple[int, ...], Layers]] = {
     "max pooling 13x13": ((64, 56, 56), one("MaxPool2d", 13, stride=1, padding=6)),
     "SiLU": ((64, 56, 56), one("SiLU")),
     "linear": ((4096,), one("Linear", 4096, 4096)),
+    "linear, short rows": ((64,), one("Linear", 64, 2048)),
     "LeNet": ((1, 28, 28), lenet),
     "autoencoder": ((1, 28, 28), autoencoder),
     "generator": ((100, 1, 1), generator),
