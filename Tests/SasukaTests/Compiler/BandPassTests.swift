@@ -122,21 +122,20 @@ extension Banded {
   @Test(arguments: blocks)
   func bitsStay(block: Block) throws {
     #expect(try block.lines().count == 1)
-    func numbers(_ name: String, _ count: Int, _ low: Double = -1, _ high: Double = 1) -> [Float] {
-      let fill = NamedUniform(name, low, high)
-      return (0..<count).map { fill[$0] }
+    func numbers(_ name: String, _ count: Int, _ range: ClosedRange<Double> = -1...1) -> [Float] {
+      HostTensor.noise([count], name, range).floats
     }
     let (inputs, outputs) = (block.input, block.outputs)
     var run = OperatorRun(
-      mode: .evaluation, inputs: [HostTensor(inputs, numbers("x", inputs.reduce(1, *)))], fuses: true
+      mode: .evaluation, inputs: [HostTensor.noise(inputs, "x")], fuses: true
     ) { (graph, values) throws(SasukaError) in try block.build(&graph, values[0])[0] }
     run.parameters = [
       "wide.weight": numbers("wide", outputs * block.channels * block.pointwiseKernel * block.pointwiseKernel),
       "deep.bias": numbers("bias", outputs),
       "deep.weight": numbers("deep", outputs * block.kernel * block.kernel),
-      "bn1.weight": numbers("scale", outputs, 0.5, 2), "bn1.bias": numbers("shift", outputs),
-      "bn1.running_mean": numbers("mean1", outputs), "bn1.running_var": numbers("var1", outputs, 0.1, 2),
-      "bn2.running_mean": numbers("mean2", outputs), "bn2.running_var": numbers("var2", outputs, 0.1, 2),
+      "bn1.weight": numbers("scale", outputs, 0.5...2), "bn1.bias": numbers("shift", outputs),
+      "bn1.running_mean": numbers("mean1", outputs), "bn1.running_var": numbers("var1", outputs, 0.1...2),
+      "bn2.running_mean": numbers("mean2", outputs), "bn2.running_var": numbers("var2", outputs, 0.1...2),
     ]
     for kernels in TestedKernels.available {
       run.passes = try PassChoice(without: "bands")
@@ -236,17 +235,14 @@ extension Banded {
   @Test(arguments: pooledBlocks, choices)
   func bitsOfPoolingStay(pooled: Pooled, _ algorithms: AlgorithmChoice) throws {
     #expect(try pooled.lines().count == 1)
-    func numbers(_ name: String, _ count: Int) -> [Float] {
-      let fill = NamedUniform(name, -1, 1)
-      return (0..<count).map { fill[$0] }
-    }
     var run = OperatorRun(
-      mode: .evaluation, inputs: [HostTensor(pooled.input, numbers("x", pooled.input.reduce(1, *)))], fuses: true
+      mode: .evaluation, inputs: [HostTensor.noise(pooled.input, "x")], fuses: true
     ) { (graph, values) throws(SasukaError) in try pooled.build(&graph, values[0])[0] }
     run.algorithms = algorithms
     run.parameters = [
-      "conv.weight": numbers("w", pooled.outputs * pooled.channels * pooled.kernel.height * pooled.kernel.width),
-      "conv.bias": numbers("b", pooled.outputs),
+      "conv.weight":
+        HostTensor.noise([pooled.outputs, pooled.channels, pooled.kernel.height, pooled.kernel.width], "w").floats,
+      "conv.bias": HostTensor.noise([pooled.outputs], "b").floats,
     ]
     for kernels in TestedKernels.available {
       run.passes = try PassChoice(without: "bands")

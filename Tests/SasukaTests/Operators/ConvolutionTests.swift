@@ -217,12 +217,8 @@ import Testing
     _ channels: Int, _ outputs: Int, _ height: Int, _ width: Int, _ kernel: Extent, _ stride: Int, _ dilation: Int,
     _ padding: Padding, groups: Int = 1
   ) throws {
-    func numbers(_ name: String, _ shape: [Int]) -> HostTensor {
-      let fill = NamedUniform(name, -1, 1)
-      return HostTensor(shape, (0..<shape.reduce(1, *)).map { fill[$0] })
-    }
     func run(_ given: Padding, _ within: Padding) -> OperatorRun {
-      var run = OperatorRun(mode: .evaluation, inputs: [numbers("x", [2, channels, height, width])]) {
+      var run = OperatorRun(mode: .evaluation, inputs: [HostTensor.noise([2, channels, height, width], "x")]) {
         (graph, values) throws(SasukaError) in
         let map = given == Padding() ? values[0] : try graph.pad(values[0], given, name: "pad")
         return try graph.convolution(
@@ -230,8 +226,8 @@ import Testing
           padding: .explicit(within), dilation: Extent(dilation), groups: groups)
       }
       run.parameters = [
-        "conv.weight": numbers("weight", [outputs, channels / groups, kernel.height, kernel.width]).floats,
-        "conv.bias": numbers("bias", [outputs]).floats,
+        "conv.weight": HostTensor.noise([outputs, channels / groups, kernel.height, kernel.width], "weight").floats,
+        "conv.bias": HostTensor.noise([outputs], "bias").floats,
       ]
       run.algorithms = .exact
       return run
@@ -271,10 +267,7 @@ import Testing
     _ channels: Int, _ outputs: Int, _ width: Int, _ kernel: Extent, _ stride: Extent, _ dilation: Int, _ groups: Int,
     _ padding: Padding
   ) throws {
-    let row = (0..<(channels * width)).map { [fill = NamedUniform("x", -1, 1)] in fill[$0] }
-    func numbers(_ name: String, _ count: Int) -> [Float] {
-      (0..<count).map { [fill = NamedUniform(name, -1, 1)] in fill[$0] }
-    }
+    let row = HostTensor.noise([channels, width], "x").floats
     func run(rows: Int) -> OperatorRun {
       let map = (0..<channels).flatMap { channel in
         (0..<rows).flatMap { _ in row[(channel * width)..<((channel + 1) * width)] }
@@ -287,8 +280,8 @@ import Testing
         return try graph.activation(map, .relu, name: "relu")
       }
       run.parameters = [
-        "conv.weight": numbers("weight", outputs * channels / groups * kernel.width),
-        "conv.bias": numbers("bias", outputs),
+        "conv.weight": HostTensor.noise([outputs * channels / groups * kernel.width], "weight").floats,
+        "conv.bias": HostTensor.noise([outputs], "bias").floats,
       ]
       run.algorithms = .exact
       return run
@@ -322,15 +315,13 @@ import Testing
     _ batch: Int, _ channels: Int, _ kernel: Extent, _ stride: Extent, _ padding: Padding, _ outputs: Int,
     _ height: Int, _ width: Int
   ) throws {
-    func numbers(_ name: String, _ count: Int) -> [Float] {
-      (0..<count).map { [fill = NamedUniform(name, -1, 1)] in fill[$0] }
-    }
     let output = Extent(
       height: (height + padding.top + padding.bottom - kernel.height) / stride.height + 1,
       width: (width + padding.left + padding.right - kernel.width) / stride.width + 1)
     let depth = channels * kernel.height * kernel.width
-    let (x, weights) = (numbers("x", batch * channels * height * width), numbers("weight", outputs * depth))
-    let bias = numbers("bias", outputs)
+    let x = HostTensor.noise([batch, channels, height, width], "x")
+    let weights = HostTensor.noise([outputs, depth], "weight").floats
+    let bias = HostTensor.noise([outputs], "bias").floats
     var expected: [Float] = []
     for place in 0..<(batch * outputs * output.height * output.width) {
       let (column, row) = (place % output.width, place / output.width % output.height)
@@ -343,11 +334,11 @@ import Testing
         let (from, at) = (row * stride.height + y - padding.top, column * stride.width + left - padding.left)
         guard 0..<height ~= from, 0..<width ~= at else { continue }
         let plane = image * channels + tap / (kernel.width * kernel.height)
-        sum += Double(weights[channel * depth + tap]) * Double(x[(plane * height + from) * width + at])
+        sum += Double(weights[channel * depth + tap]) * Double(x.floats[(plane * height + from) * width + at])
       }
       expected.append(Float(max(sum, 0)))
     }
-    var run = OperatorRun(mode: .evaluation, inputs: [HostTensor([batch, channels, height, width], x)], fuses: true) {
+    var run = OperatorRun(mode: .evaluation, inputs: [x], fuses: true) {
       (graph, values) throws(SasukaError) in
       let map = try graph.convolution(
         values[0], name: "conv", outputChannels: outputs, kernel: kernel, stride: stride, padding: .explicit(padding))
@@ -378,17 +369,14 @@ import Testing
     _ outputs: Int, _ height: Int, _ width: Int, groups: Int = 1
   ) throws -> Int {
     var faster = 0
-    func numbers(_ name: String, _ shape: [Int], _ low: Float = -1, _ high: Float = 1) -> HostTensor {
-      let fill = NamedUniform(name, Double(low), Double(high))
-      return HostTensor(shape, (0..<shape.reduce(1, *)).map { fill[$0] })
-    }
     let extent = Extent(
       height: (height + padding.top + padding.bottom - dilation.height * (kernel.height - 1) - 1) / stride.height + 1,
       width: (width + padding.left + padding.right - dilation.width * (kernel.width - 1) - 1) / stride.width + 1)
     let result = [batch, outputs, extent.height, extent.width]
     for mode in [Mode.evaluation, .training] {
       var run = OperatorRun(
-        mode: mode, inputs: [numbers("x", [batch, channels, height, width]), numbers("y", result)], fuses: true
+        mode: mode, inputs: [HostTensor.noise([batch, channels, height, width], "x"), HostTensor.noise(result, "y")],
+        fuses: true
       ) { (graph, values) throws(SasukaError) in
         let map = try graph.convolution(
           values[0], name: "conv", outputChannels: outputs, kernel: kernel, stride: stride,
@@ -398,13 +386,14 @@ import Testing
         // In training the kink would turn a rounding into another gradient.
         return mode == .evaluation ? try graph.activation(sum, .relu, name: "relu") : sum
       }
-      if mode == .training { run.upstream = numbers("gradient", result) }
+      if mode == .training { run.upstream = HostTensor.noise(result, "gradient") }
       run.parameters = [
-        "conv.weight": numbers("weight", [outputs, channels / groups, kernel.height, kernel.width]).floats,
-        "conv.bias": numbers("bias", [outputs]).floats,
-        "bn.weight": numbers("scale", [outputs], 0.5, 2).floats, "bn.bias": numbers("shift", [outputs]).floats,
-        "bn.running_mean": numbers("mean", [outputs]).floats,
-        "bn.running_var": numbers("var", [outputs], 0.5, 2).floats,
+        "conv.weight": HostTensor.noise([outputs, channels / groups, kernel.height, kernel.width], "weight").floats,
+        "conv.bias": HostTensor.noise([outputs], "bias").floats,
+        "bn.weight": HostTensor.noise([outputs], "scale", 0.5...2).floats,
+        "bn.bias": HostTensor.noise([outputs], "shift").floats,
+        "bn.running_mean": HostTensor.noise([outputs], "mean").floats,
+        "bn.running_var": HostTensor.noise([outputs], "var", 0.5...2).floats,
       ]
       for kernels in TestedKernels.available {
         run.algorithms = .exact
@@ -441,18 +430,15 @@ import Testing
   func groupsAreWhatZerosWouldMake(
     _ groups: Int, _ inputs: Int, _ outputs: Int, _ height: Int, _ step: (stride: Int, dilation: Int)
   ) throws {
-    let fill = NamedUniform("weight", -1, 1)
     let size = inputs * 6
-    let own = (0..<groups * outputs * size).map { fill[$0] }
+    let own = HostTensor.noise([groups * outputs, size], "weight").floats
     var whole = [Float](repeating: 0, count: groups * own.count)
     for (index, weight) in own.enumerated() {
       let (channel, place) = (index / size, index % size)
       whole[(channel * groups + channel / outputs) * size + place] = weight
     }
     for batch in [1, 2, 5] {
-      let pixels = NamedUniform("x", -1, 1)
-      let shape = [batch, groups * inputs, height, 14]
-      let x = HostTensor(shape, (0..<shape.reduce(1, *)).map { pixels[$0] })
+      let x = HostTensor.noise([batch, groups * inputs, height, 14], "x")
       func run(groups: Int, outputs: Int, _ weights: [Float]) -> OperatorRun {
         var run = OperatorRun(mode: .evaluation, inputs: [x], fuses: true) { (graph, values) throws(SasukaError) in
           try graph.convolution(
@@ -483,30 +469,24 @@ import Testing
   @Test(arguments: [(600, 24), (520, 40), (1000, 9)])
   func manyChannelsAreTakenInPasses(_ channels: Int, outputs: Int) throws {
     let (side, result) = (14, 7)
-    let (pixels, weights, addends) = (
-      NamedUniform("x", -1, 1), NamedUniform("weight", -0.1, 0.1), NamedUniform("y", -1, 1)
-    )
-    let x = (0..<channels * side * side).map { pixels[$0] }
-    let weight = (0..<outputs * channels * 9).map { weights[$0] }
-    let y = (0..<outputs * result * result).map { addends[$0] }
-    let expected = (0..<y.count).map { index in
+    let x = HostTensor.noise([1, channels, side, side], "x")
+    let weight = HostTensor.noise([outputs, channels, 9], "weight", -0.1...0.1).floats
+    let y = HostTensor.noise([1, outputs, result, result], "y")
+    let expected = y.floats.indices.map { index in
       let (output, row, column) = (index / 49, index / 7 % 7, index % 7)
-      var sum = Double(y[index])
+      var sum = Double(y.floats[index])
       for channel in 0..<channels {
         for tap in 0..<9 {
           let (top, left) = (2 * row + tap / 3 - 1, 2 * column + tap % 3 - 1)
           guard 0..<side ~= top, 0..<side ~= left else { continue }
           sum +=
-            Double(weight[(output * channels + channel) * 9 + tap]) * Double(x[(channel * side + top) * side + left])
+            Double(weight[(output * channels + channel) * 9 + tap])
+            * Double(x.floats[(channel * side + top) * side + left])
         }
       }
       return Float(min(max(sum, 0), 6))
     }
-    var run = OperatorRun(
-      mode: .evaluation,
-      inputs: [HostTensor([1, channels, side, side], x), HostTensor([1, outputs, result, result], y)],
-      fuses: true
-    ) { (graph, values) throws(SasukaError) in
+    var run = OperatorRun(mode: .evaluation, inputs: [x, y], fuses: true) { (graph, values) throws(SasukaError) in
       let map = try graph.convolution(
         values[0], name: "conv", outputChannels: outputs, kernel: Extent(3), stride: Extent(2),
         padding: .explicit(Padding(1)), bias: false)
@@ -529,8 +509,7 @@ import Testing
   @Test(arguments: [1, 2, 3], [false, true])
   func fewOutputsAreTheFirstOfMany(_ outputs: Int, isTransposed: Bool) throws {
     let (channels, many, area) = (24, 16, 16)
-    let fill = NamedUniform("weight", -1, 1)
-    let all = (0..<many * channels * area).map { fill[$0] }
+    let all = HostTensor.noise([many, channels, area], "weight").floats
     /// Those to the first channels; transposed, output channels are the second axis.
     func weights(to outputs: Int) -> [Float] {
       isTransposed
@@ -538,9 +517,7 @@ import Testing
         : Array(all[..<(outputs * channels * area)])
     }
     for batch in [1, 2, 5] {
-      let shape = [batch, channels, 9, 13]
-      let pixels = NamedUniform("x", -1, 1)
-      let x = HostTensor(shape, (0..<shape.reduce(1, *)).map { pixels[$0] })
+      let x = HostTensor.noise([batch, channels, 9, 13], "x")
       func run(_ outputs: Int) -> OperatorRun {
         var run = OperatorRun(mode: .evaluation, inputs: [x], fuses: true) { (graph, values) throws(SasukaError) in
           let map = try graph.blockedInput(values[0])
@@ -581,23 +558,20 @@ import Testing
   func wholeImagesAreMultipliedByWeightsAsTheyLie(_ batch: Int, outputs: Int) throws {
     let (channels, kernel) = (61, Extent(height: 7, width: 5))
     let (area, size) = (kernel.height * kernel.width, channels * kernel.height * kernel.width)
-    let (pixels, weights, offsets) = (
-      NamedUniform("x", -1, 1), NamedUniform("weight", -1, 1), NamedUniform("bias", -1, 1)
-    )
-    let x = (0..<batch * size).map { pixels[$0] }
-    let weight = (0..<outputs * size).map { weights[$0] }
-    let bias = (0..<outputs).map { offsets[$0] }
+    let x = HostTensor.noise([batch, channels, kernel.height, kernel.width], "x")
+    let weight = HostTensor.noise([outputs, size], "weight").floats
+    let bias = HostTensor.noise([outputs], "bias").floats
     let sums = (0..<batch * outputs).map { index in
       let (image, output) = (index / outputs * size, index % outputs)
       return (0..<size).reduce(Double(bias[output])) {
-        $0 + Double(x[image + $1]) * Double(weight[output * size + $1])
+        $0 + Double(x.floats[image + $1]) * Double(weight[output * size + $1])
       }
     }
     #expect(size > 2048 && area > 1)
     let clamps: [(Activation.Function?, most: Double)] = [(nil, .infinity), (.relu, .infinity), (.relu6, 6)]
     for (clamp, most) in clamps {
       var run = OperatorRun(
-        mode: .evaluation, inputs: [HostTensor([batch, channels, kernel.height, kernel.width], x)], fuses: true
+        mode: .evaluation, inputs: [x], fuses: true
       ) { (graph, values) throws(SasukaError) in
         let map = try graph.convolution(values[0], name: "conv", outputChannels: outputs, kernel: kernel)
         guard let clamp else { return map }
@@ -620,15 +594,13 @@ import Testing
   func stridesLeavePixelsOut(_ stride: (height: Int, width: Int), outputs: Int) throws {
     let (height, width) = (11, 14)
     for (batch, algorithms) in [(1, AlgorithmChoice.exact), (2, .fastest), (5, .exact), (3, .forced(.strassen))] {
-      let pixels = NamedUniform("x", -1, 1)
-      let weights = NamedUniform("weight", -1, 1)
-      let x = HostTensor([batch, 32, height, width], (0..<batch * 32 * height * width).map { pixels[$0] })
+      let x = HostTensor.noise([batch, 32, height, width], "x")
       func run(_ stride: Extent) -> OperatorRun {
         var run = OperatorRun(mode: .evaluation, inputs: [x], fuses: true) { (graph, values) throws(SasukaError) in
           try graph.convolution(
             values[0], name: "conv", outputChannels: outputs, kernel: Extent(1), stride: stride, bias: false)
         }
-        run.parameters = ["conv.weight": (0..<outputs * 32).map { weights[$0] }]
+        run.parameters = ["conv.weight": HostTensor.noise([outputs, 32], "weight").floats]
         run.algorithms = algorithms
         return run
       }

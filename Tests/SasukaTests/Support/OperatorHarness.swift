@@ -15,6 +15,12 @@ struct HostTensor: Sendable, Equatable {
   }
 
   init(_ golden: GoldenTensor) { self.init(golden.shape, golden.floats) }
+
+  /// Numbers of a range that depend on a name.
+  static func noise(_ shape: [Int], _ name: String, _ range: ClosedRange<Double> = -1...1) -> HostTensor {
+    let noise = NamedUniform(name, range.lowerBound, range.upperBound)
+    return HostTensor(shape, (0..<shape.reduce(1, *)).map { noise[$0] })
+  }
 }
 
 /// What a run is made of. `build` gets the inputs' values and returns the output.

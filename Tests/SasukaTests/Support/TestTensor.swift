@@ -22,8 +22,7 @@ final class TestTensor {
 
   /// Numbers from -1 to 1 that depend on a name.
   static func noise(_ shape: [Int], _ name: String) -> TestTensor {
-    let noise = NamedUniform(name, -1, 1)
-    return TestTensor(shape, (0..<shape.reduce(1, *)).map { noise[$0] })
+    TestTensor(shape, HostTensor.noise(shape, name).floats)
   }
 
   convenience init(_ golden: GoldenTensor, isInteger: Bool = false) {
