@@ -72,7 +72,8 @@ package final class BandedConvolution: Operator {
       of: before.pass, input: input, packed: before.packed, bias: before.bias, epilogue: before.epilogue,
       output: node.outputs[0])
     let reading = ConvolutionRun(
-      before.pass, kernels: lowering.kernels, operands, inputShape: lowering.shape(input), outputShape: map, threads: 1)
+      before.pass, kernels: lowering.kernels, operands, inputChannels: lowering.shape(input)[1],
+      outputChannels: map[1], threads: 1)
     lowering.compute(run, reading, input, node.outputs[0])
   }
 }

@@ -47,10 +47,9 @@ extension Lowering {
         continue
       }
       let pass = pass.directKernel.findsBorder && !pass.hasCostlyBorder ? pass.withoutBorder : pass
-      let inputShape = shape(input).replacing(axis: 1, with: patches?.channels ?? shape(input)[1])
       let run = ConvolutionRun(
-        pass, kernels: kernels, operands, inputShape: inputShape, outputShape: shape(output),
-        threads: threads(sharingOneOf: shape(input)[0]))
+        pass, kernels: kernels, operands, inputChannels: patches?.channels ?? shape(input)[1],
+        outputChannels: channels, threads: threads(sharingOneOf: shape(input)[0]))
       convolve(run, pass, images: shape(input)[0])
     }
   }
@@ -245,7 +244,7 @@ final class ConvolutionRun {
 
   init(
     _ pass: ConvolutionPass, kernels: UnsafeMutablePointer<sasuka_kernel_table>, _ operands: ConvolutionOperands,
-    inputShape: Shape, outputShape: Shape, threads: Int
+    inputChannels: Int, outputChannels: Int, threads: Int
   ) {
     self.pass = pass
     self.operands = operands
@@ -261,7 +260,7 @@ final class ConvolutionRun {
       kernel.hasUnits
       ? sasuka_convolution_columns(&shape, Int64(lanes), Int64(kernels.pointee.convolution_columns)) : 1
     unitChannels = Int(columns) * lanes
-    inputBlocks = readsPlanes ? inputShape[1] : Layout.blocks(of: inputShape[1], lanes: lanes)
+    inputBlocks = readsPlanes ? inputChannels : Layout.blocks(of: inputChannels, lanes: lanes)
     pixelFloats = readsPlanes ? 1 : lanes
     rowFloats = pixelFloats * Int(shape.input_width)
     paddedFloats = pass.padding == nil ? 0 : inputBlocks * rowFloats * Int(shape.input_height)
@@ -272,10 +271,10 @@ final class ConvolutionRun {
       // A group may begin and end in the middle of a block.
       blocksAtOnce = min(Layout.blocks(of: groups * Int(shape.input_channels) + lanes - 1, lanes: lanes), inputBlocks)
     }
-    let weights = Int(shape.input_channels * shape.kernel_height * shape.kernel_width) * outputShape[1]
-    let outputBlocks = Layout.blocks(of: outputShape[1], lanes: lanes)
+    let weights = Int(shape.input_channels * shape.kernel_height * shape.kernel_width) * outputChannels
+    let outputBlocks = Layout.blocks(of: outputChannels, lanes: lanes)
     division = ConvolutionDivision(
-      units: outputShape[1].dividedUp(by: unitChannels), evenUnits: Double(outputBlocks) / Double(columns),
+      units: outputChannels.dividedUp(by: unitChannels), evenUnits: Double(outputBlocks) / Double(columns),
       rows: Int(shape.output_height), columns: Int(shape.output_width),
       rowFloats: blocksAtOnce * rowFloats * Int(shape.stride_height),
       columnFloats: padsByPart || kernel == .grouped ? nil : blocksAtOnce * pixelFloats * Int(shape.stride_width),

@@ -134,12 +134,14 @@ extension Lowering {
 extension MatrixProduct.Sizes {
   /// Floats of a second factor that is large beside memory: 16 MB.
   private static let largeFactor = 1 << 22
+  /// Numbers of a column that takes longer to be summed than to be read, at most.
+  private static let shortColumn = 64
 
-  /// Whether the second factor is read as it lies. Short columns would take longer to be summed than to be read; and packed,
-  /// what is not large is multiplied faster by as many rows as are taken at all.
+  /// Whether the second factor is read as it lies: where its columns are not short, and unless it is not large and meets as many
+  /// rows as are taken at all, which multiply it faster when it is packed.
   fileprivate var isDot: Bool {
     let most = columns * depth > MatrixProduct.Sizes.largeFactor ? Lowering.mostRowsForDot : Lowering.mostRowsForDot - 1
-    return isBTransposed && !isATransposed && depth > 64 && rows <= most
+    return isBTransposed && !isATransposed && depth > MatrixProduct.Sizes.shortColumn && rows <= most
   }
 }
 

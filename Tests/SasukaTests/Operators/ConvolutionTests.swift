@@ -300,56 +300,51 @@ import Testing
   /// A large kernel that meets each pixel at most once is a product over an image that is taken apart: beside the sums in float64, with
   /// borders, pixels that no patch has, channels that fill no block, and a single row, and of those that are none, or too small.
   @Test(arguments: [
-    (2, 3, Extent(16), Extent(16), Padding(), 96, 48, 50),
+    (2, ConvolutionCase(inputs: 3, outputs: 96, height: 48, width: 50, kernel: (16, 16), stride: (16, 16))),
     (
-      1, 1, Extent(height: 9, width: 14), Extent(height: 10, width: 14), Padding(top: 4, bottom: 5, left: 3, right: 0),
-      530, 40, 60
+      1,
+      ConvolutionCase(
+        inputs: 1, outputs: 530, height: 40, width: 60, kernel: (9, 14), stride: (10, 14), top: 4, left: 3, bottom: 5)
     ),
-    (5, 4, Extent(7), Extent(height: 7, width: 9), Padding(1), 340, 20, 33),
-    (1, 2, Extent(height: 1, width: 130), Extent(height: 1, width: 130), Padding(), 260, 1, 700),
-    (1, 3, Extent(16), Extent(16), Padding(), 80, 32, 32),
-    (1, 3, Extent(16), Extent(15), Padding(), 96, 48, 50),
-    (1, 3, Extent(16), Extent(16), Padding(), 96, 16, 50),
+    (
+      5,
+      ConvolutionCase(
+        inputs: 4, outputs: 340, height: 20, width: 33, kernel: (7, 7), stride: (7, 9), top: 1, left: 1, bottom: 1,
+        right: 1)
+    ),
+    (1, ConvolutionCase(inputs: 2, outputs: 260, height: 1, width: 700, kernel: (1, 130), stride: (1, 130))),
+    (1, ConvolutionCase(inputs: 3, outputs: 80, height: 32, width: 32, kernel: (16, 16), stride: (16, 16))),
+    (1, ConvolutionCase(inputs: 3, outputs: 96, height: 48, width: 50, kernel: (16, 16), stride: (15, 15))),
+    (1, ConvolutionCase(inputs: 3, outputs: 96, height: 16, width: 50, kernel: (16, 16), stride: (16, 16))),
   ])
-  func patchesAreProducts(
-    _ batch: Int, _ channels: Int, _ kernel: Extent, _ stride: Extent, _ padding: Padding, _ outputs: Int,
-    _ height: Int, _ width: Int
-  ) throws {
-    let output = Extent(
-      height: (height + padding.top + padding.bottom - kernel.height) / stride.height + 1,
-      width: (width + padding.left + padding.right - kernel.width) / stride.width + 1)
-    let depth = channels * kernel.height * kernel.width
-    let x = HostTensor.noise([batch, channels, height, width], "x")
-    let weights = HostTensor.noise([outputs, depth], "weight").floats
-    let bias = HostTensor.noise([outputs], "bias").floats
-    var expected: [Float] = []
-    for place in 0..<(batch * outputs * output.height * output.width) {
-      let (column, row) = (place % output.width, place / output.width % output.height)
-      let (channel, image) = (
-        place / (output.width * output.height) % outputs, place / (output.width * output.height * outputs)
-      )
-      var sum = Double(bias[channel])
-      for tap in 0..<depth {
-        let (y, left) = (tap / kernel.width % kernel.height, tap % kernel.width)
-        let (from, at) = (row * stride.height + y - padding.top, column * stride.width + left - padding.left)
-        guard 0..<height ~= from, 0..<width ~= at else { continue }
-        let plane = image * channels + tap / (kernel.width * kernel.height)
-        sum += Double(weights[channel * depth + tap]) * Double(x.floats[(plane * height + from) * width + at])
+  func patchesAreProducts(_ batch: Int, _ shape: ConvolutionCase) throws {
+    let reference = ConvolutionReference(shape)
+    // Images that differ by powers of two, which round nothing.
+    let factors = (0..<batch).map { Float(sign: .plus, exponent: -$0, significand: 1) }
+    let x = HostTensor(
+      [batch, shape.inputs, shape.height, shape.width],
+      factors.flatMap { factor in reference.input.map { factor * $0 } })
+    let pixels = shape.outputHeight * shape.outputWidth
+    let expected = factors.flatMap { factor in
+      reference.output.enumerated().map { place, sum in
+        let bias = Double(reference.bias[place / pixels])
+        return Float(max(bias + Double(factor) * (sum - bias), 0))
       }
-      expected.append(Float(max(sum, 0)))
     }
-    var run = OperatorRun(mode: .evaluation, inputs: [x], fuses: true) {
-      (graph, values) throws(SasukaError) in
+    var run = OperatorRun(mode: .evaluation, inputs: [x], fuses: true) { (graph, values) throws(SasukaError) in
       let map = try graph.convolution(
-        values[0], name: "conv", outputChannels: outputs, kernel: kernel, stride: stride, padding: .explicit(padding))
+        values[0], name: "conv", outputChannels: shape.outputs,
+        kernel: Extent(height: shape.kernel.height, width: shape.kernel.width),
+        stride: Extent(height: shape.stride.height, width: shape.stride.width),
+        padding: .explicit(Padding(top: shape.top, bottom: shape.bottom, left: shape.left, right: shape.right)))
       return try graph.activation(map, .relu, name: "relu")
     }
-    run.parameters = ["conv.weight": weights, "conv.bias": bias]
+    run.parameters = ["conv.weight": reference.weights, "conv.bias": reference.bias]
     for kernels in TestedKernels.available {
       let found = try run.run(kernels.table, threads: 1)
       expectClose(
-        found.output, HostTensor([batch, outputs, output.height, output.width], expected), tolerance: 2e-6, "\(kernels)"
-      )
+        found.output, HostTensor([batch, shape.outputs, shape.outputHeight, shape.outputWidth], expected),
+        tolerance: 2e-6, "\(kernels)")
       for threads in [2, 3, 7] {
         #expect(try run.run(kernels.table, threads: threads).bits == found.bits, "\(threads) threads on \(kernels)")
       }
