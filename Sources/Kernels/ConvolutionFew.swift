@@ -133,9 +133,7 @@ private func finish(
 @inline(__always)
 private func pair(_ vector: Vector) -> SIMD2<Float> {
   withUnsafePointer(to: vector) {
-    let fours = UnsafeRawPointer($0)
-    var sum = fours.load(as: SIMD4<Float>.self)
-    for four in 1..<(lanes / 4) { sum += fours.load(fromByteOffset: 16 &* four, as: SIMD4<Float>.self) }
+    let sum = sumOfFours(UnsafeRawPointer($0).assumingMemoryBound(to: Float.self))
     return sum.lowHalf + sum.highHalf
   }
 }

@@ -315,7 +315,7 @@ private func finishDots(_ pass: UnsafePointer<DotPass>, from first: Int) {
   var number = 0
   while number < rows &* columns {
     var four = zeroed() as Square
-    for line in 0..<4 { four[line] = foldedSum(sums + (number &+ line) &* lanes) }
+    for line in 0..<4 { four[line] = sumOfFours(sums + (number &+ line) &* lanes) }
     four = transposed(four)
     let results = (four[0] + four[2]) + (four[1] + four[3])
     // Over sums that have been taken.
@@ -343,18 +343,4 @@ private func nextLanes(_ place: Int, of vector: UnsafePointer<Float>, _ depth: I
   if missing <= 0 { return loadVector(vector + place) }
   if depth < lanes { return loadLanes(vector + place, depth &- place) }
   return select(firstLanes(missing), Vector(), loadVector(vector + (depth &- lanes)))
-}
-
-/// Halves upon halves, down to four: lane after lane, each sum would wait for the one before.
-@inline(__always)
-private func foldedSum(_ vector: UnsafePointer<Float>) -> SIMD4<Float> {
-  var fours = zeroed() as InlineArray<4, SIMD4<Float>>
-  for four in 0..<(lanes / 4) {
-    fours[four] = UnsafeRawPointer(vector + 4 &* four).loadUnaligned(as: SIMD4<Float>.self)
-  }
-  switch lanes {
-  case 16: return (fours[0] + fours[2]) + (fours[1] + fours[3])
-  case 8: return fours[0] + fours[1]
-  default: return fours[0]
-  }
 }

@@ -63,6 +63,15 @@ func storeLanes(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ coun
   for lane in 0..<lanes where lane < count { pointer[lane &* step] = vector[lane] }
 }
 
+/// A vector's fours of lanes, one behind the other from `pointer` on, together.
+@inline(__always)
+func sumOfFours(_ pointer: UnsafePointer<Float>) -> SIMD4<Float> {
+  let fours = UnsafeRawPointer(pointer)
+  var sum = fours.loadUnaligned(as: SIMD4<Float>.self)
+  for four in 1..<(lanes / 4) { sum += fours.loadUnaligned(fromByteOffset: 16 &* four, as: SIMD4<Float>.self) }
+  return sum
+}
+
 /// Where the rows' operands lie, in floats from the first one's.
 protocol RowPlaces {
   subscript(row: Int) -> Int { get }
