@@ -10,7 +10,7 @@ package enum ChannelPass {
     // What is not read any more is dropped afterwards; a layer that nobody read before would lose its statistics.
     guard !graph.liveNodes(for: graph.outputs).nodes.contains(false) else { return graph }
     let hasGradient = graph.dependents(on: wanted)
-    var rewriter = GraphRewriter(graph)
+    let rewriter = GraphRewriter(graph)
     // Of each tensor that others were put together to: the tensor, by its index, and the channel that each channel is.
     var origins = [[ChannelSource]](repeating: [], count: graph.tensors.count)
     // Of each tensor whose channels come from two maps by turns: those maps.

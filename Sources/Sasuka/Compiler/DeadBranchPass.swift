@@ -13,7 +13,7 @@ package enum DeadBranchPass {
   /// The part of a network that some values depend on, with some parameters in the order of the list.
   static func run(_ graph: Graph, outputs: [Value], parameters: [Int]) throws(SasukaError) -> Graph {
     let isLive = graph.liveNodes(for: outputs).nodes
-    var rewriter = GraphRewriter(graph, parameters: parameters)
+    let rewriter = GraphRewriter(graph, parameters: parameters)
     for (place, node) in graph.nodes.enumerated() where isLive[place] {
       try rewriter.copy(node, operation: node.operation)
     }

@@ -69,7 +69,7 @@ package struct FusionPass {
   }
 
   private func emit() throws(SasukaError) -> Graph {
-    var rewriter = GraphRewriter(graph)
+    let rewriter = GraphRewriter(graph)
     for node in results {
       guard let node else { continue }
       try rewriter.copy(node, operation: node.operation)

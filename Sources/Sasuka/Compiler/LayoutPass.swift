@@ -21,7 +21,7 @@ struct LayoutPass {
   private let blocked: Layout
   private let keepsBlocked: Bool
   private let readers: Readers
-  private var rewriter: GraphRewriter
+  private let rewriter: GraphRewriter
   /// Layouts of the copy's tensors by index, where they are not plain.
   private var blockedTensors: [Bool] = []
   /// The converted twin of a tensor of the copy.

@@ -4,7 +4,7 @@ package enum ModePass {
   package static func run(
     _ graph: Graph, mode: Mode, evaluated: ModuleChoice = ModuleChoice()
   ) throws(SasukaError) -> Graph {
-    var rewriter = GraphRewriter(graph)
+    let rewriter = GraphRewriter(graph)
     for node in graph.nodes {
       let mode = evaluated.contains(node.name) ? .evaluation : mode
       guard let operation = node.operation.specialized(for: mode) else {
@@ -18,13 +18,13 @@ package enum ModePass {
 }
 
 /// Builds a changed copy of a graph, node by node.
-struct GraphRewriter {
+final class GraphRewriter {
   let original: Graph
   private(set) var graph = Graph()
   private var places = ValueMap()
 
   /// Begins a copy that holds the original's inputs and parameters.
-  init(_ original: Graph) {
+  convenience init(_ original: Graph) {
     self.init(original, parameters: Array(original.parameters.indices))
   }
 
@@ -41,42 +41,39 @@ struct GraphRewriter {
     }
   }
 
-  mutating func addParameter(_ parameter: ParameterInfo) -> Value { graph.adoptParameter(parameter) }
+  func addParameter(_ parameter: ParameterInfo) -> Value { graph.adoptParameter(parameter) }
 
   /// What a value of the original became in the copy.
   func mapped(_ value: Value) -> Value { places[value]! }
 
-  mutating func replace(_ value: Value, with new: Value) { places[value] = new }
+  func replace(_ value: Value, with new: Value) { places[value] = new }
 
   /// Copies a node with another operator; outputs are matched in order.
-  mutating func copy(_ node: Node, operation: any Operator) throws(SasukaError) {
+  func copy(_ node: Node, operation: any Operator) throws(SasukaError) {
     try copy(node, operation: operation, reading: node.inputs)
   }
 
   /// The same with other inputs, as the original has them.
-  mutating func copy(_ node: Node, operation: any Operator, reading values: [Value]) throws(SasukaError) {
+  func copy(_ node: Node, operation: any Operator, reading values: [Value]) throws(SasukaError) {
     var inputs: [Value] = []
     for value in values { inputs.append(mapped(value)) }
     try copy(node, operation: operation, inputs: inputs)
   }
 
-  mutating func copy(_ node: Node, operation: any Operator, inputs: [Value]) throws(SasukaError) {
+  func copy(_ node: Node, operation: any Operator, inputs: [Value]) throws(SasukaError) {
     let outputs = try graph.append(operation, name: node.name, inputs: inputs)
     for (old, new) in zip(node.outputs, outputs) { places[old] = new }
   }
 
-  mutating func append(_ operation: any Operator, name: String, inputs: [Value]) throws(SasukaError) -> [Value] {
+  func append(_ operation: any Operator, name: String, inputs: [Value]) throws(SasukaError) -> [Value] {
     try graph.append(operation, name: name, inputs: inputs)
   }
 
   /// The finished copy, with the original's outputs.
-  consuming func finish() -> Graph {
-    let outputs = original.outputs
-    return finish(outputs: outputs)
-  }
+  func finish() -> Graph { finish(outputs: original.outputs) }
 
   /// The finished copy, with some of the original's values as its outputs.
-  consuming func finish(outputs: [Value]) -> Graph {
+  func finish(outputs: [Value]) -> Graph {
     var result = graph
     for output in outputs { result.outputs.append(places[output]!) }
     return result

@@ -1,5 +1,5 @@
 /// A graph compiled for given input shapes and a mode: layouts chosen, memory placed, ready to be lowered.
-package struct Plan {
+package final class Plan {
   package let graph: Graph
   package let mode: Mode
   package let layouts: [Layout]
@@ -51,7 +51,7 @@ package struct Plan {
   ) throws(SasukaError) -> Plan {
     let needed = try needed(graph, observing: values, passes)
     let prepared = try prepare(needed, inputShapes, mode: .evaluation, passes: passes)
-    return try finish(prepared, mode: .evaluation, passes: passes, lanes: lanes)
+    return try Plan(finishing: prepared, mode: .evaluation, passes: passes, lanes: lanes)
   }
 
   /// Compiles a network for running in evaluation mode and for the gradients of a sum of its results: the inputs are the
@@ -68,7 +68,7 @@ package struct Plan {
     let seed = working.addInput(name: "seed", shape: working.shape(prediction))
     var (complete, gradients) = try GradientPass.run(working, loss: prediction, with: seed, wanted: wanted)
     try complete.appendOutputs(gradients, from: 0, of: wanted)
-    return try finish(complete, mode: .evaluation, passes: passes, lanes: lanes)
+    return try Plan(finishing: complete, mode: .evaluation, passes: passes, lanes: lanes)
   }
 
   /// The network with its prediction and some other values as outputs.
@@ -95,7 +95,7 @@ package struct Plan {
     var working = try prepare(DeadBranchPass.run(graph), inputShapes, mode: .evaluation)
     let lossValue = try working.appendLoss(loss, targetShape, auxiliaries: [])
     working.outputs = [lossValue] + working.outputs
-    return try finish(working, mode: .evaluation, lanes: lanes)
+    return try Plan(finishing: working, mode: .evaluation, lanes: lanes)
   }
 
   /// Compiles a network for one training step: forward, loss (with that of auxiliary heads), backward; gradients of the
@@ -130,7 +130,7 @@ package struct Plan {
       try working.appendOutputs(gradients, from: trainable.count, of: observed)
     }
     for node in forwardNodes { try node.operation.appendUpdates(of: node, to: &working) }
-    return try finish(working, mode: .training, lanes: lanes)
+    return try Plan(finishing: working, mode: .training, lanes: lanes)
   }
 
   /// The first passes, common to every mode; the values to observe become the last outputs.
@@ -150,17 +150,20 @@ package struct Plan {
   }
 
   /// Compiles a graph as it stands: the last passes, common to every mode.
-  @inline(never)
-  package static func finish(
-    _ graph: Graph, mode: Mode, passes: PassChoice = PassChoice(), lanes: Int
-  ) throws(SasukaError) -> Plan {
+  package init(
+    finishing graph: Graph, mode: Mode, passes: PassChoice = PassChoice(), lanes: Int
+  ) throws(SasukaError) {
     let (converted, layouts) = try LayoutPass.run(graph, lanes: lanes, keepsBlocked: passes.makes(.layout))
     let memory = MemoryPlan(converted, layouts: layouts, passes: passes)
-    let firstUpdate = converted.nodes.firstIndex { $0.operation.changesModel } ?? converted.nodes.count
-    return Plan(
-      graph: converted, mode: mode, layouts: layouts, offsets: memory.offsets, arenaFloatCount: memory.floatCount,
-      firstUpdate: firstUpdate, updated: converted.parameterPlaces(of: firstUpdate..<converted.nodes.count),
-      lendsInput: lendsInput(converted, layouts), lendsOutput: lendsOutput(converted))
+    self.graph = converted
+    self.mode = mode
+    self.layouts = layouts
+    offsets = memory.offsets
+    arenaFloatCount = memory.floatCount
+    firstUpdate = converted.nodes.firstIndex { $0.operation.changesModel } ?? converted.nodes.count
+    updated = converted.parameterPlaces(of: firstUpdate..<converted.nodes.count)
+    lendsInput = Plan.lendsInput(converted, layouts)
+    lendsOutput = Plan.lendsOutput(converted)
   }
 
   private static func lendsInput(_ graph: Graph, _ layouts: [Layout]) -> Bool {

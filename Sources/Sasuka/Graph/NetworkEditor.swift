@@ -9,7 +9,7 @@ package struct Transformation {
 /// output depends on any more.
 final class NetworkEditor {
   let original: Graph
-  private var rewriter: GraphRewriter
+  private let rewriter: GraphRewriter
   // Of the parameters that the original has not: behind which of its own they stand, and whose numbers they take over.
   private var addedPlaces: [Int] = []
   private var addedOrigins: [Int] = []

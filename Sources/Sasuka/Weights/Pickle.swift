@@ -71,7 +71,7 @@ extension DType {
 }
 
 /// An interpreted pickle.
-struct Pickle {
+final class Pickle {
   /// The longest that is read: a hundred times what the largest networks need, and so little that what it can be made
   /// to allocate (a few dozen bytes for each of its own) stays bearable.
   static let maximumByteCount = 1 << 24
@@ -143,7 +143,7 @@ struct Pickle {
   }
 
   /// A little-endian integer of at most 8 bytes.
-  private mutating func readInteger(_ size: Int) throws(SasukaError) -> Int {
+  private func readInteger(_ size: Int) throws(SasukaError) -> Int {
     guard let bytes = source.slice(at: byteCount, count: size) else {
       throw SasukaError(.format, "\(source.name): pickle: cut off after \(source.count) bytes")
     }
@@ -154,7 +154,7 @@ struct Pickle {
   }
 
   /// Bytes whose length stands before them in `size` bytes.
-  private mutating func readBytes(_ size: Int, _ kind: PickleValue.Kind) throws(SasukaError) {
+  private func readBytes(_ size: Int, _ kind: PickleValue.Kind) throws(SasukaError) {
     let length = try readInteger(size)
     guard length >= 0, length <= Pickle.maximumByteCount, source.slice(at: byteCount, count: length) != nil else {
       throw failure("\(length) bytes that exist are expected")
@@ -163,7 +163,7 @@ struct Pickle {
     byteCount += length
   }
 
-  private mutating func pop() throws(SasukaError) -> PickleValue {
+  private func pop() throws(SasukaError) -> PickleValue {
     guard stack.count > (marks.last ?? 0), let value = stack.popLast() else {
       throw failure("a value on the stack is expected")
     }
@@ -171,24 +171,24 @@ struct Pickle {
   }
 
   /// The values above the last mark, which goes too.
-  private mutating func popMarked() throws(SasukaError) -> [PickleValue] {
+  private func popMarked() throws(SasukaError) -> [PickleValue] {
     guard let mark = marks.popLast() else { throw failure("a mark is expected") }
     let values = Array(stack[mark...])
     stack.removeLast(stack.count - mark)
     return values
   }
 
-  private mutating func push(_ kind: PickleValue.Kind, _ number: Int = 0) {
+  private func push(_ kind: PickleValue.Kind, _ number: Int = 0) {
     stack.append(PickleValue(kind: kind, number: number))
   }
 
-  private mutating func push(_ kind: PickleValue.Kind, of values: [PickleValue]) {
+  private func push(_ kind: PickleValue.Kind, of values: [PickleValue]) {
     push(kind, groups.count)
     groups.append(Group(values: values))
   }
 
   /// Adds to the collection on top of the stack.
-  private mutating func add(_ values: [PickleValue], to kind: PickleValue.Kind) throws(SasukaError) {
+  private func add(_ values: [PickleValue], to kind: PickleValue.Kind) throws(SasukaError) {
     guard stack.count > (marks.last ?? 0), let target = stack.last, target.kind == kind,
       kind == .list || values.count % 2 == 0
     else { throw failure("a collection to add to is expected") }
@@ -196,14 +196,14 @@ struct Pickle {
     for value in values where value.kind == .call { groups[target.number].holdsTensors = true }
   }
 
-  private mutating func pushTuple(_ count: Int) throws(SasukaError) {
+  private func pushTuple(_ count: Int) throws(SasukaError) {
     var values: [PickleValue] = []
     for _ in 0..<count { values.append(try pop()) }
     values.reverse()
     push(.tuple, of: values)
   }
 
-  private mutating func remember(_ place: Int) throws(SasukaError) {
+  private func remember(_ place: Int) throws(SasukaError) {
     // Picklers number what they remember from 0 or 1, each at the cost of at least one byte.
     guard place >= 0, place <= byteCount, stack.count > (marks.last ?? 0), let value = stack.last else {
       throw failure("a value and a smaller number to remember it by are expected")
@@ -212,13 +212,13 @@ struct Pickle {
     memo[place] = value
   }
 
-  private mutating func recall(_ place: Int) throws(SasukaError) {
+  private func recall(_ place: Int) throws(SasukaError) {
     guard place >= 0, place < memo.count else { throw failure("a value remembered as \(place) is expected") }
     stack.append(memo[place])
   }
 
   /// The bytes up to a line's end.
-  private mutating func readLine() throws(SasukaError) -> String {
+  private func readLine() throws(SasukaError) -> String {
     let start = byteCount
     while try readInteger(1) != 0x0a {}
     guard let line = source.slice(at: start, count: byteCount - 1 - start), line.count < 1000,
@@ -227,7 +227,7 @@ struct Pickle {
     return text
   }
 
-  private mutating func push(global name: String) throws(SasukaError) {
+  private func push(global name: String) throws(SasukaError) {
     guard let global = PickleGlobal(name) else {
       throw SasukaError(
         .unsupported,
@@ -239,7 +239,7 @@ struct Pickle {
   }
 
   /// What a call of a known function stands for.
-  private mutating func reduce() throws(SasukaError) {
+  private func reduce() throws(SasukaError) {
     let arguments = try pop()
     let function = try pop()
     guard function.kind == .global, arguments.kind == .tuple else {
@@ -266,7 +266,7 @@ struct Pickle {
   }
 
   /// Runs one opcode; false for STOP.
-  private mutating func run(_ opcode: UInt8) throws(SasukaError) -> Bool {
+  private func run(_ opcode: UInt8) throws(SasukaError) -> Bool {
     switch opcode {
     case 0x80: _ = try readInteger(1)  // PROTO
     case 0x95: _ = try readInteger(8)  // FRAME
@@ -295,7 +295,7 @@ struct Pickle {
     return true
   }
 
-  private mutating func pushLong() throws(SasukaError) {
+  private func pushLong() throws(SasukaError) {
     try readBytes(1, .long)
     guard let value = stack.last, value.length <= 8 else { return }
     stack.removeLast()
@@ -306,7 +306,7 @@ struct Pickle {
     push(.integer, unused == 64 ? 0 : (number << unused) >> unused)
   }
 
-  private mutating func runOnCollections(_ opcode: UInt8) throws(SasukaError) -> Bool {
+  private func runOnCollections(_ opcode: UInt8) throws(SasukaError) -> Bool {
     switch opcode {
     case UInt8(ascii: "]"): push(.list, of: [])
     case UInt8(ascii: "}"): push(.dictionary, of: [])

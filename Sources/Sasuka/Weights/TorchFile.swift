@@ -11,7 +11,7 @@ package final class TorchFile: WeightFile {
   /// - Returns: nil for what PyTorch has not written.
   /// - Throws: `unsupported` for what is no state dict, such as a whole pickled model.
   init?(recognising source: ByteSource, key: String?) throws(SasukaError) {
-    var reader: TorchReader
+    let reader: TorchReader
     if isZip(source) {
       let entries = try readZipEntries(source)
       guard let root = entries.firstIndex(where: { TorchReader.isRoot($0.name) }) else { return nil }
@@ -39,7 +39,7 @@ private struct TorchStorage {
   let owner: (any BytesOwner)?
 }
 
-private struct TorchReader {
+private final class TorchReader {
   private let name: String
   private let pickle: Pickle
   private let isBigEndian: Bool
@@ -162,7 +162,7 @@ private struct TorchReader {
   }
 
   /// The tensors of a dictionary; what else it holds is of no use here.
-  mutating func readTensors(key: String?) throws(SasukaError) -> [WeightTensor] {
+  func readTensors(key: String?) throws(SasukaError) -> [WeightTensor] {
     let values = pickle.parts(try stateDict(key), .dictionary)
     var tensors: [WeightTensor] = []
     for place in stride(from: 0, to: values.count - 1, by: 2) where values[place + 1].kind == .call {
@@ -199,7 +199,7 @@ private struct TorchReader {
     return found.first ?? root
   }
 
-  private mutating func read(_ call: PickleValue, named tensor: String) throws(SasukaError) -> WeightTensor {
+  private func read(_ call: PickleValue, named tensor: String) throws(SasukaError) -> WeightTensor {
     guard let view = TensorView(call, in: pickle) else { throw failure(tensor, "its pickle makes no sense") }
     guard let dtype = view.dtype else { throw failure(tensor, "its type is not known") }
     guard let place = keys[view.storage.key] else {

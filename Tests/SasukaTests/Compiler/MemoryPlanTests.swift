@@ -126,7 +126,7 @@ import Testing
     var (overwritten, joinedInPlace) = (0, 0)
     for seed in 0..<400 {
       let lanes = seed % 2 == 0 ? 16 : 8
-      let compiled = try Plan.finish(Self.randomGraph(seed: seed), mode: .evaluation, lanes: lanes)
+      let compiled = try Plan(finishing: Self.randomGraph(seed: seed), mode: .evaluation, lanes: lanes)
       var arena = Arena(compiled.graph, layouts: compiled.layouts)
       #expect(arena.plan.offsets.allSatisfy { $0 < 0 || $0 % lanes == 0 })
       for node in compiled.graph.nodes {
@@ -155,7 +155,7 @@ import Testing
     }
     let row = try graph.concatenate(features, name: "all")
     graph.outputs = [try graph.convolution(row, name: "last", outputChannels: 16, kernel: Extent(1))]
-    let compiled = try Plan.finish(graph, mode: .evaluation, lanes: 16)
+    let compiled = try Plan(finishing: graph, mode: .evaluation, lanes: 16)
     let joins = compiled.graph.nodes.filter { $0.operation.kind == "concatenate" }
     let starts = Set(joins.map { compiled.offset(of: $0.outputs[0]) })
     #expect(joins.count == 5 && starts.count == 1)
@@ -174,7 +174,7 @@ import Testing
       value = try graph.convolution(value, name: "conv\(step)", outputChannels: 16, kernel: Extent(1))
     }
     graph.outputs = [value]
-    let compiled = try Plan.finish(graph, mode: .evaluation, lanes: 16)
+    let compiled = try Plan(finishing: graph, mode: .evaluation, lanes: 16)
     // The input stays where it is; two maps take turns, the last of them the output.
     #expect(compiled.arenaFloatCount == 3 * 16 * 8 * 8)
   }

@@ -92,7 +92,7 @@ import Testing
         "conv1 = convolution(input, conv1.weight)", "sigmoid = sigmoid(conv1)", "permute = permute(sigmoid)",
         "conv2 = convolution(permute, conv2.weight)",
       ])
-    let plan = try Plan.finish(graph, mode: .evaluation, lanes: 8)
+    let plan = try Plan(finishing: graph, mode: .evaluation, lanes: 8)
     #expect(
       plan.graph.lines == [
         "conv1 = convert_layout(input)", "conv1#2 = convolution(conv1, conv1.weight)", "sigmoid = sigmoid(conv1#2)",
@@ -117,7 +117,7 @@ import Testing
       graph.outputs.append(
         try graph.convolution(sigmoid, name: "last", outputChannels: 16, kernel: Extent(1), bias: false))
     }
-    let plan = try Plan.finish(graph, mode: .evaluation, lanes: 8)
+    let plan = try Plan(finishing: graph, mode: .evaluation, lanes: 8)
     let isFirst = channels == 4 && !isReadElse
     #expect(
       plan.graph.lines.prefix(4) == [
@@ -129,7 +129,7 @@ import Testing
 
   @Test func withoutItsPassEveryLayoutIsThatOfTheHost() throws {
     let passes = try PassChoice(without: "layout")
-    let plan = try Plan.finish(Self.mixed(), mode: .evaluation, passes: passes, lanes: 8)
+    let plan = try Plan(finishing: Self.mixed(), mode: .evaluation, passes: passes, lanes: 8)
     #expect(
       plan.graph.lines == [
         "conv1 = convert_layout(input)", "conv1#2 = convolution(conv1, conv1.weight)",

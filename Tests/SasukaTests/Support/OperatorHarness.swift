@@ -116,7 +116,7 @@ extension OperatorRun {
     var (graph, wanted, gradients) = try buildGraph()
     for gradient in gradients { if let gradient { graph.outputs.append(gradient) } }
     let parameters = try makeParameters(of: graph)
-    let plan = try Plan.finish(graph, mode: mode, lanes: kernels.lanes)
+    let plan = try Plan(finishing: graph, mode: mode, lanes: kernels.lanes)
     let executable = try Executable(
       plan, parameters: parameters, kernels: kernels, pool: ThreadPool(threads: threads),
       algorithms: algorithms)
