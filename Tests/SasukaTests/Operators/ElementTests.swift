@@ -27,14 +27,13 @@ import Testing
   /// Rows of classes that end anywhere in a vector, all far below 0, where zeros in their place would show.
   @Test(arguments: Array(1...34) + [1000], [false, true])
   func softmaxOfRows(_ classes: Int, isLogarithm: Bool) throws {
-    let fill = NamedUniform("x", -60, -40)
-    let x = (0..<3 * classes).map { fill[$0] }
+    let x = HostTensor.noise([3, classes], "x", -60 ... -40)
     let expected = (0..<3).flatMap { row in
-      let numbers = x[(row * classes)..<((row + 1) * classes)].map { Double($0) }
+      let numbers = x.floats[(row * classes)..<((row + 1) * classes)].map { Double($0) }
       let sum = numbers.reduce(0) { $0 + exp($1) }
       return numbers.map { Float(isLogarithm ? $0 - log(sum) : exp($0) / sum) }
     }
-    let run = OperatorRun(mode: .evaluation, inputs: [HostTensor([3, classes], x)]) {
+    let run = OperatorRun(mode: .evaluation, inputs: [x]) {
       (graph, values) throws(SasukaError) in
       try graph.softmax(values[0], axis: 1, isLogarithm: isLogarithm, name: "m")
     }

@@ -50,8 +50,7 @@ import Testing
   func largeWindowsAreTakenApart(
     _ kernel: Extent, _ stride: Extent, _ padding: Int, _ dilation: Extent, _ ceil: Bool
   ) throws {
-    let fill = NamedUniform("x", -1, 1)
-    var numbers = (0..<2 * 19 * 17 * 23).map { fill[$0] }
+    var numbers = HostTensor.noise([2, 19, 17, 23], "x").floats
     for place in Swift.stride(from: 5, to: numbers.count, by: 301) { numbers[place] = .nan }
     for place in Swift.stride(from: 9, to: numbers.count, by: 13) { numbers[place] = -.infinity }
     for place in Swift.stride(from: 70, to: numbers.count, by: 97) { numbers[place] = .infinity }
