@@ -379,11 +379,13 @@ struct ConvolutionCut {
 
   init(_ unit: ConvolutionUnit, _ shape: sasuka_convolution, _ pass: ConvolutionPass, rows: Int) {
     pixels = rows &* Int(shape.output_width)
-    let goesOn = shape.rowsAdjoin || spansRows(columns: unit.columns)
-    width = goesOn ? pixels : Int(shape.output_width)
-    heights = TileHeights(width: width, columns: unit.endsInHalf ? 0 : unit.columns)
+    let columns = unit.endsInHalf ? 0 : unit.columns
+    let rowWidth = shape.rowsAdjoin ? pixels : Int(shape.output_width)
+    let rowHeights = TileHeights(width: rowWidth, columns: columns)
+    isPointwise = pass.isPointwise(unit, rowHeights)
+    width = !isPointwise && spansRows(columns: unit.columns) ? pixels : rowWidth
+    heights = width == rowWidth ? rowHeights : TileHeights(width: width, columns: columns)
     prefetch = WeightPrefetch(pass, pixels: pixels)
-    isPointwise = (shape.rowsAdjoin || rows == 1) && pass.isPointwise(unit, heights)
   }
 }
 

@@ -49,7 +49,8 @@ typedef struct sasuka_convolution {
   int64_t output_height, output_width;
   /** Where output pixel (y, x) of channel block b lies, in floats from the output's start:
       b * output_block_stride + y * output_row_stride + x * output_pixel_stride.
-      Dense: height * width * V, width * V, V. Larger strides write one phase of a strided convolution's input gradient. */
+      Dense: height * width * V, width * V, V. Larger strides write one phase of a strided convolution's input gradient; with
+      blocks V apart, neighbouring pixels of it. */
   int64_t output_block_stride, output_row_stride, output_pixel_stride;
   /** For kernels that take the image without its border (convolution_depthwise_forward, convolution_few_forward): rows and
       columns of zeros before it, negative where it is cropped. What lies past the input counts as zeros too. 0 for all others. */

@@ -35,7 +35,13 @@ extension Lowering {
       {
         continue
       }
-      let packed = try pack(pass, weight: weight, folded: folded, channels: channels)
+      var bias = bias
+      let packed =
+        if let patch = pass.patch {
+          try pack(pass, in: patch, weight: weight, folded: folded, channels: channels, bias: &bias)
+        } else {
+          try pack(pass, weight: weight, folded: folded, channels: channels)
+        }
       var operands = operands(
         of: pass, input: input, packed: packed, bias: bias, epilogue: epilogue.flags, output: output)
       if let patches { takeApart(patches, &operands, images: shape(input)[0]) }
@@ -105,33 +111,18 @@ extension Lowering {
   mutating func pack(
     _ pass: ConvolutionPass, weight: Value, folded: FoldedNormalization?, channels: Int
   ) throws(SasukaError) -> UnsafePointer<Float> {
-    let (width, columns) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
-    let kernels = kernels.pointee.packing
-    var shape = pass.shape
     let source = UnsafePointer(pointer(weight)) + pass.weightOffset
-    let (strides, scales) = (pass.weightStrides, folded?.scales)
-    let blocks = Layout.blocks(of: channels, lanes: lanes)
-    let blockFloats = lanes * Int(shape.input_channels * shape.kernel_height * shape.kernel_width)
-    let kernel = pass.directKernel
-    let floats =
-      switch kernel {
-      case .depthwise, .grouped: blocks * blockFloats
-      case .few: Int(sasuka_few_packed_floats(&shape))
-      case .general, .planar: Int(sasuka_convolution_packed_floats(&shape, width, columns))
-      }
-    let packed = try packedMemory(pass.packing(for: .direct), of: weight, floats: floats)
-    prepare(units: kernel.hasUnits ? Int(sasuka_convolution_units(&shape, width, columns)) : 1) { unit, _ in
-      var (shape, strides) = (shape, strides)
-      switch kernel {
-      case .depthwise, .grouped:
-        kernels.convolution_grouped_pack(&shape, &strides, source, packed, 0, Int64(blocks), width)
-      case .few: kernels.convolution_few_pack(&shape, &strides, source, scales, packed)
-      case .general, .planar:
-        kernels.convolution_pack(&shape, &strides, source, scales, packed, Int64(unit), Int64(unit) + 1, width)
-      }
+    let packed = try packedMemory(pass.packing(for: .direct), of: weight, floats: pass.packedFloats(kernels))
+    let scales = folded.map { UnsafePointer($0.scales) }
+    prepare(units: pass.packingUnits(kernels)) { [kernels] unit, _ in
+      pass.pack(source, pass.weightStrides, scales: scales, to: packed, units: unit..<(unit + 1), kernels)
     }
+    let kernel = pass.directKernel
     if let folded, kernel == .depthwise || kernel == .grouped {
-      scale(packed, by: folded, units: blocks, unitFloats: blockFloats, width: lanes, channels: channels)
+      let blockFloats = lanes * pass.weightsOfOutput
+      scale(
+        packed, by: folded, units: Layout.blocks(of: channels, lanes: lanes), unitFloats: blockFloats, width: lanes,
+        channels: channels)
     }
     return UnsafePointer(packed)
   }
@@ -146,8 +137,8 @@ struct ConvolutionOperands {
   let input: UnsafePointer<Float>
   /// Where the input lies.
   fileprivate var place: Place
-  let packed: UnsafePointer<Float>
-  let bias: UnsafePointer<Float>?
+  var packed: UnsafePointer<Float>
+  var bias: UnsafePointer<Float>?
   var output: UnsafeMutablePointer<Float>
   /// Floats of one image of the input and of the output.
   fileprivate(set) var inputImage: Int
@@ -230,6 +221,8 @@ final class ConvolutionRun {
   let paddedFloats: Int
   /// Output channels of a unit.
   private let unitChannels: Int
+  /// Units of a part of a patch, and floats of their weights; all units where there are no patches.
+  private let patchUnits, patchWeights: Int
   /// Whether a part pads by itself what it reads, into its worker's cache: none but its unit reads its groups. If not, parts
   /// share what is padded before.
   let padsByPart: Bool
@@ -272,13 +265,17 @@ final class ConvolutionRun {
       blocksAtOnce = min(Layout.blocks(of: groups * Int(shape.input_channels) + lanes - 1, lanes: lanes), inputBlocks)
     }
     let weights = Int(shape.input_channels * shape.kernel_height * shape.kernel_width) * outputChannels
-    let outputBlocks = Layout.blocks(of: outputChannels, lanes: lanes)
+    let parts = pass.patch?.parts ?? 1
+    let outputBlocks = pass.patch?.pixels ?? Layout.blocks(of: outputChannels, lanes: lanes)
+    patchUnits = outputBlocks.dividedUp(by: Int(columns))
+    patchWeights = pass.packedFloats(kernels)
     division = ConvolutionDivision(
-      units: outputChannels.dividedUp(by: unitChannels), evenUnits: Double(outputBlocks) / Double(columns),
+      units: parts * patchUnits, evenUnits: Double(parts * outputBlocks) / Double(columns),
       rows: Int(shape.output_height), columns: Int(shape.output_width),
       rowFloats: blocksAtOnce * rowFloats * Int(shape.stride_height),
       columnFloats: padsByPart || kernel == .grouped ? nil : blocksAtOnce * pixelFloats * Int(shape.stride_width),
-      weights: padsByPart ? .max : weights, floatsAtOnce: costs.inputAtOnce, threads: threads)
+      weights: padsByPart ? .max : pass.patch == nil ? weights : parts * patchWeights, floatsAtOnce: costs.inputAtOnce,
+      threads: threads)
     let most = (rows: division.mostRows, columns: shape.inputColumns(of: 0..<division.mostColumns).count)
     let rows = shape.inputRows(of: 0..<most.rows).count
     partFloats = padsByPart ? blocksAtOnce * rows * rowFloats : 0
@@ -375,19 +372,21 @@ final class ConvolutionRun {
   private func compute(
     _ image: Int, _ part: ConvolutionDivision.Part, from source: UnsafePointer<Float>, _ context: StepContext
   ) {
-    var (shape, source, multiply) = (pass.shape, source, multiply)
-    if let joined, part.unit >= joined.unit {
-      if part.unit > joined.unit { return }
+    var (shape, source, multiply, operands) = (pass.shape, source, multiply, operands)
+    let (patchPart, unit) = part.unit.quotientAndRemainder(dividingBy: patchUnits)
+    if let patch = pass.patch { operands = patch.operands(operands, ofPart: patchPart, packedFloats: patchWeights) }
+    if let joined, unit >= joined.unit {
+      if unit > joined.unit { return }
       multiply = joined.multiply
     }
     if padsByPart {
       let memory = context.workerScratch.assumingMemoryBound(to: Float.self)
-      source = padded(source, blocks(readBy: part.unit), for: part.rows, in: memory, &shape)
+      source = padded(source, blocks(readBy: unit), for: part.rows, in: memory, &shape)
     }
     let output = operands.output + image &* operands.outputImage
     let (all, first, taps) = (Int(shape.input_channels), shape.first_channel, shape.kernel_height * shape.kernel_width)
     let vectors = Layout.blocks(of: Int(shape.output_channels), lanes: lanes) * lanes
-    let (before, own) = (part.unit * unitChannels, min(unitChannels, vectors - part.unit * unitChannels))
+    let (before, own) = (unit * unitChannels, min(unitChannels, vectors - unit * unitChannels))
     let findsBorder = pass.directKernel.findsBorder
     let clamps = Int32(SASUKA_EPILOGUE_RELU) | Int32(SASUKA_EPILOGUE_RELU6)
     for channel in stride(from: 0, to: max(all, 1), by: channelsAtOnce) {
@@ -405,7 +404,7 @@ final class ConvolutionRun {
         let place = column * Int(shape.output_pixel_stride)
         multiply(
           &shape, findsBorder ? source : source + Int(passed) * pixelFloats, packed, isFirst ? operands.bias : nil,
-          output + place, Int64(part.unit), Int64(rows.lowerBound), Int64(rows.upperBound), final)
+          output + place, Int64(unit), Int64(rows.lowerBound), Int64(rows.upperBound), final)
       }
     }
   }
@@ -455,6 +454,51 @@ extension sasuka_padding {
 extension ConvolutionPass {
   var directKernel: DirectKernel {
     isDepthwise ? .depthwise : isGrouped ? .grouped : readsPlanes ? .planar : sumsAcrossLanes ? .few : .general
+  }
+
+  /// Weights of an output channel.
+  fileprivate var weightsOfOutput: Int { Int(shape.input_channels * shape.kernel_height * shape.kernel_width) }
+
+  /// Floats of the weights as its kernel reads them.
+  func packedFloats(_ kernels: UnsafeMutablePointer<sasuka_kernel_table>) -> Int {
+    let (width, columns) = (Int64(kernels.pointee.vector_width), Int64(kernels.pointee.convolution_columns))
+    var shape = shape
+    return switch directKernel {
+    case .depthwise, .grouped: outputBlocks(kernels) * Int(width) * weightsOfOutput
+    case .few: Int(sasuka_few_packed_floats(&shape))
+    case .general, .planar: Int(sasuka_convolution_packed_floats(&shape, width, columns))
+    }
+  }
+
+  /// Units in which they may be packed.
+  func packingUnits(_ kernels: UnsafeMutablePointer<sasuka_kernel_table>) -> Int {
+    var shape = shape
+    return directKernel.hasUnits
+      ? Int(
+        sasuka_convolution_units(
+          &shape, Int64(kernels.pointee.vector_width), Int64(kernels.pointee.convolution_columns))) : 1
+  }
+
+  /// Channel blocks of the output.
+  private func outputBlocks(_ kernels: UnsafeMutablePointer<sasuka_kernel_table>) -> Int {
+    Layout.blocks(of: Int(shape.groups * shape.output_channels), lanes: Int(kernels.pointee.vector_width))
+  }
+
+  /// Packs the weights of some units; depthwise and grouped ones without scales.
+  func pack(
+    _ source: UnsafePointer<Float>, _ strides: sasuka_weight_strides, scales: UnsafePointer<Float>?,
+    to packed: UnsafeMutablePointer<Float>, units: Range<Int>, _ kernels: UnsafeMutablePointer<sasuka_kernel_table>
+  ) {
+    let (width, pack) = (Int64(kernels.pointee.vector_width), kernels.pointee.packing)
+    var (shape, strides) = (shape, strides)
+    switch directKernel {
+    case .depthwise, .grouped:
+      pack.convolution_grouped_pack(&shape, &strides, source, packed, 0, Int64(outputBlocks(kernels)), width)
+    case .few: pack.convolution_few_pack(&shape, &strides, source, scales, packed)
+    case .general, .planar:
+      pack.convolution_pack(
+        &shape, &strides, source, scales, packed, Int64(units.lowerBound), Int64(units.upperBound), width)
+    }
   }
 
   /// With how many input channels the weights of a unit of output channels and what they meet stay in the second cache while its

@@ -37,6 +37,8 @@ struct ConvolutionPass {
   private(set) var takesTurns = false
   /// Whether the direct product is that of lanes that are input channels, for there are few output channels.
   private(set) var sumsAcrossLanes = false
+  /// What each pixel makes, where that is more than one of the output.
+  private(set) var patch: OutputPatch?
   let isDepthwise: Bool
   /// Whether the groups have a kernel of their own: of 4 or 8 channels, several to a vector.
   let isGrouped: Bool
@@ -72,6 +74,7 @@ struct ConvolutionPass {
       Int(weightStrides.output), Int(weightStrides.input), Int(weightStrides.row), Int(weightStrides.column),
       Int(shape.first_channel), sumsAcrossLanes ? 1 : 0,
       Int(pieces?.rows.stride ?? 0), Int(pieces?.columns.stride ?? 0), pieces != nil && readsPlanes ? 1 : 0,
+      patch?.parts ?? 0,
     ]
   }
 
@@ -112,9 +115,14 @@ struct ConvolutionPass {
   /// Sums across lanes where there is a kernel that does, the input's channels fill vectors, and it gains by it.
   mutating func sumAcrossLanes(_ kernels: UnsafeMutablePointer<sasuka_kernel_table>) {
     sumsAcrossLanes =
-      kernels.pointee.narrow.convolution_few_forward != nil && !readsPlanes && !takesTurns && shape.groups == 1
-      && shape.output_channels <= Int64(SASUKA_FEW_OUTPUTS) && shape.input_channels % 8 == 0
-      && shape.first_channel % Int64(kernels.pointee.vector_width) == 0 && gainsAcrossLanes
+      kernels.pointee.narrow.convolution_few_forward != nil && !readsPlanes && !takesTurns
+      && shape.first_channel % Int64(kernels.pointee.vector_width) == 0 && canSumAcrossLanes
+  }
+
+  /// Whether its channels are such that it may be one of these.
+  var canSumAcrossLanes: Bool {
+    shape.groups == 1 && shape.output_channels <= Int64(SASUKA_FEW_OUTPUTS) && shape.input_channels % 8 == 0
+      && gainsAcrossLanes
   }
 
   /// Takes a kernel as wide as its map, which makes one column of pixels, for one of a single row over a map of a single row: where
@@ -160,7 +168,7 @@ struct ConvolutionPass {
   }
 
   /// The convolutions over the output's gradient that give the input's gradient: one for each phase of the stride, so
-  /// that no inserted zero is multiplied.
+  /// that no inserted zero is multiplied; but one alone where each pixel makes a patch.
   static func inputGradient(_ geometry: ConvolutionGeometry, lanes: Int) -> [ConvolutionPass] {
     var passes: [ConvolutionPass] = []
     for row in 0..<min(geometry.stride.height, geometry.input.height) {
@@ -174,7 +182,14 @@ struct ConvolutionPass {
         passes.append(inputGradient(geometry, rows: rows, columns: columns, lanes: lanes))
       }
     }
-    return passes
+    guard var pass = passes.first, let patch = OutputPatch(geometry, pass, lanes: lanes) else { return passes }
+    pass.patch = patch
+    if patch.pixels > 1 {
+      // These are blocks of channels to the kernels.
+      pass.shape.output_channels = Int64(patch.pixels * lanes)
+      pass.shape.output_block_stride = Int64(lanes)
+    }
+    return [pass]
   }
 
   private static func inputGradient(

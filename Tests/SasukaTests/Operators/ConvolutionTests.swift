@@ -547,6 +547,57 @@ import Testing
     }
   }
 
+  /// Transposed kernels as large as their stride, each pixel of which makes a patch of the output, beside double precision: stretches of
+  /// a row that fill tiles and do not, one to three channels for which lanes are input channels, what is added and clamped; and
+  /// kernels beside them that make none.
+  @Test(arguments: [
+    (1, 24, 8, 5, 7, Extent(2), Extent(2)), (2, 40, 16, 6, 6, Extent(2), Extent(2)),
+    (1, 17, 5, 4, 9, Extent(3), Extent(3)), (5, 20, 3, 3, 4, Extent(height: 1, width: 5), Extent(height: 1, width: 5)),
+    (1, 33, 37, 3, 11, Extent(height: 3, width: 4), Extent(height: 3, width: 4)),
+    (1, 9, 24, 4, 4, Extent(3), Extent(3)),
+    (3, 128, 1, 6, 13, Extent(2), Extent(2)),
+    (1, 128, 3, 5, 5, Extent(height: 2, width: 3), Extent(height: 2, width: 3)),
+    (1, 64, 2, 7, 8, Extent(height: 3, width: 1), Extent(height: 3, width: 1)),
+    (1, 130, 130, 1, 1, Extent(4), Extent(4)), (1, 16, 8, 5, 6, Extent(2), Extent(height: 2, width: 3)),
+  ])
+  func pixelsMakePatches(
+    _ batch: Int, inputs: Int, outputs: Int, height: Int, width: Int, kernel: Extent, stride: Extent
+  ) throws {
+    let reference = ConvolutionReference(
+      ConvolutionCase(
+        inputs: outputs, outputs: inputs, height: (height - 1) * stride.height + kernel.height,
+        width: (width - 1) * stride.width + kernel.width, kernel: (kernel.height, kernel.width),
+        stride: (stride.height, stride.width)))
+    let size = [batch, outputs, reference.shape.height, reference.shape.width]
+    // Images that differ by powers of two, which round nothing.
+    let factors = (0..<batch).map { Float(sign: .plus, exponent: -$0, significand: 1) }
+    let x = HostTensor(
+      [batch, inputs, height, width], factors.flatMap { f in reference.outputGradient.map { f * $0 } })
+    let (addend, bias) = (HostTensor.noise(size, "addend"), HostTensor.noise([outputs], "bias").floats)
+    let sums = factors.flatMap { factor in reference.inputGradient.map { Double(factor) * $0 } }
+    let pixels = reference.shape.height * reference.shape.width
+    let expected = sums.enumerated().map { place, sum in
+      Float(max(sum + Double(bias[place / pixels % outputs]) + Double(addend.floats[place]), 0))
+    }
+    for isBlocked in [false, true] {
+      var run = OperatorRun(mode: .evaluation, inputs: [x, addend], fuses: true) {
+        (graph, values) throws(SasukaError) in
+        let map = try graph.transposedConvolution(
+          isBlocked ? graph.blockedInput(values[0]) : values[0], name: "up", outputChannels: outputs, kernel: kernel,
+          attributes: TransposedConvolutionAttributes(stride: stride))
+        return try graph.activation(graph.add(map, values[1], name: "sum"), .relu, name: "relu")
+      }
+      run.parameters = ["up.weight": reference.weights, "up.bias": bias]
+      for kernels in TestedKernels.available {
+        let found = try run.run(kernels.table, threads: 1)
+        expectClose(found.output, HostTensor(size, expected), tolerance: 2e-6, "\(kernels)")
+        for threads in [2, 3, 7] {
+          #expect(try run.run(kernels.table, threads: threads).bits == found.bits, "\(threads) threads on \(kernels)")
+        }
+      }
+    }
+  }
+
   /// Kernels as large as the image, whose weights are read as they lie where images are few and outputs fill blocks, beside sums
   /// in double precision, clamped in all ways.
   @Test(arguments: [(1, 48), (3, 32), (4, 16), (5, 32), (2, 20)])
