@@ -95,6 +95,7 @@ CASES: dict[str, tuple[tuple[int, ...], Layers]] = {
     "convolution 16x16 of patches": ((3, 224, 224), one("Conv2d", 3, 384, 16, 16)),
     "convolution of three words": ((1, 64, 128), one("Conv2d", 1, 100, (3, 128))),
     "transposed 2x2, stride 2": ((64, 28, 28), transposed(2, stride=2)),
+    "transposed 2x2, stride 2, few channels": ((64, 56, 56), transposed(2, 64, 8, stride=2)),
     "transposed 3x3, stride 2": ((64, 28, 28), transposed(3, stride=2, padding=1, output_padding=1)),
     "transposed 4x4, stride 2": ((64, 28, 28), transposed(4, stride=2, padding=1)),
     "transposed 4x4, stride 2, to a picture": ((64, 64, 64), transposed(4, 64, 3, stride=2, padding=1)),
