@@ -119,9 +119,8 @@ extension Lowering {
     }
     let kernel = pass.directKernel
     if let folded, kernel == .depthwise || kernel == .grouped {
-      let blockFloats = lanes * pass.weightsOfOutput
       scale(
-        packed, by: folded, units: Layout.blocks(of: channels, lanes: lanes), unitFloats: blockFloats, width: lanes,
+        packed, by: folded, units: pass.outputBlocks(kernels), unitFloats: lanes * pass.weightsOfOutput, width: lanes,
         channels: channels)
     }
     return UnsafePointer(packed)
@@ -264,7 +263,7 @@ final class ConvolutionRun {
       // A group may begin and end in the middle of a block.
       blocksAtOnce = min(Layout.blocks(of: groups * Int(shape.input_channels) + lanes - 1, lanes: lanes), inputBlocks)
     }
-    let weights = Int(shape.input_channels * shape.kernel_height * shape.kernel_width) * outputChannels
+    let weights = pass.weightsOfOutput * outputChannels
     let parts = pass.patch?.parts ?? 1
     let outputBlocks = pass.patch?.pixels ?? Layout.blocks(of: outputChannels, lanes: lanes)
     patchUnits = outputBlocks.dividedUp(by: Int(columns))
@@ -472,15 +471,14 @@ extension ConvolutionPass {
 
   /// Units in which they may be packed.
   func packingUnits(_ kernels: UnsafeMutablePointer<sasuka_kernel_table>) -> Int {
+    guard directKernel.hasUnits else { return 1 }
+    let (width, columns) = (Int64(kernels.pointee.vector_width), Int64(kernels.pointee.convolution_columns))
     var shape = shape
-    return directKernel.hasUnits
-      ? Int(
-        sasuka_convolution_units(
-          &shape, Int64(kernels.pointee.vector_width), Int64(kernels.pointee.convolution_columns))) : 1
+    return Int(sasuka_convolution_units(&shape, width, columns))
   }
 
   /// Channel blocks of the output.
-  private func outputBlocks(_ kernels: UnsafeMutablePointer<sasuka_kernel_table>) -> Int {
+  fileprivate func outputBlocks(_ kernels: UnsafeMutablePointer<sasuka_kernel_table>) -> Int {
     Layout.blocks(of: Int(shape.groups * shape.output_channels), lanes: Int(kernels.pointee.vector_width))
   }
 

@@ -24,10 +24,10 @@ struct OutputPatch {
     let (kernel, input, output, channels) = (
       geometry.kernel, geometry.input, geometry.output, geometry.inputChannels
     )
-    guard geometry.groups == 1, output != Extent(1), kernel == geometry.stride, kernel.width > 1,
-      geometry.dilation == Extent(1),
+    guard geometry.groups == 1, kernel == geometry.stride, geometry.dilation == Extent(1),
       geometry.padding == Padding(), input.height == output.height * kernel.height,
-      input.width == output.width * kernel.width, kernel.width % 2 == 0 || channels <= lanes
+      input.width == output.width * kernel.width, output != Extent(1), kernel.width > 1,
+      kernel.width % 2 == 0 || channels <= lanes
     else { return nil }
     self.lanes = lanes
     pixels = pass.canSumAcrossLanes ? 1 : kernel.width

@@ -340,14 +340,10 @@ import Testing
       return try graph.activation(map, .relu, name: "relu")
     }
     run.parameters = ["conv.weight": reference.weights, "conv.bias": reference.bias]
-    for kernels in TestedKernels.available {
-      let found = try run.run(kernels.table, threads: 1)
+    for (kernels, found) in try run.everywhere() {
       expectClose(
         found.output, HostTensor([batch, shape.outputs, shape.outputHeight, shape.outputWidth], expected),
         tolerance: 2e-6, "\(kernels)")
-      for threads in [2, 3, 7] {
-        #expect(try run.run(kernels.table, threads: threads).bits == found.bits, "\(threads) threads on \(kernels)")
-      }
     }
   }
 
@@ -490,12 +486,8 @@ import Testing
     }
     run.parameters = ["conv.weight": weight]
     run.algorithms = .exact
-    for kernels in TestedKernels.available {
-      let found = try run.run(kernels.table, threads: 1)
+    for (kernels, found) in try run.everywhere() {
       expectClose(found.output, HostTensor([1, outputs, result, result], expected), tolerance: 1e-5, "\(kernels)")
-      for threads in [2, 3] {
-        #expect(try run.run(kernels.table, threads: threads).bits == found.bits, "\(threads) threads on \(kernels)")
-      }
     }
   }
 
@@ -588,12 +580,8 @@ import Testing
         return try graph.activation(graph.add(map, values[1], name: "sum"), .relu, name: "relu")
       }
       run.parameters = ["up.weight": reference.weights, "up.bias": bias]
-      for kernels in TestedKernels.available {
-        let found = try run.run(kernels.table, threads: 1)
+      for (kernels, found) in try run.everywhere() {
         expectClose(found.output, HostTensor(size, expected), tolerance: 2e-6, "\(kernels)")
-        for threads in [2, 3, 7] {
-          #expect(try run.run(kernels.table, threads: threads).bits == found.bits, "\(threads) threads on \(kernels)")
-        }
       }
     }
   }
@@ -625,12 +613,8 @@ import Testing
       }
       run.parameters = ["conv.weight": weight, "conv.bias": bias]
       let expected = sums.map { Float(clamp == nil ? $0 : min(max($0, 0), most)) }
-      for kernels in TestedKernels.available {
-        let found = try run.run(kernels.table, threads: 1)
+      for (kernels, found) in try run.everywhere() {
         expectClose(found.output, HostTensor([batch, outputs, 1, 1], expected), tolerance: 1e-5, "\(kernels)")
-        for threads in [2, 3] {
-          #expect(try run.run(kernels.table, threads: threads).bits == found.bits, "\(threads) threads on \(kernels)")
-        }
       }
     }
   }
