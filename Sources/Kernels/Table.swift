@@ -24,7 +24,10 @@ func fillWide(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
 func fillNarrow(_ table: UnsafeMutablePointer<sasuka_kernel_table>) {
   fillConversion(table)
   if lanes > 4 { table.pointee.narrow.winograd_pack = winogradPack }
-  if lanes == 8 { table.pointee.narrow.convolution_few_forward = fewForward }
+  if lanes == 8 {
+    table.pointee.narrow.convolution_few_forward = fewForward
+    table.pointee.narrow.convolution_tap_sums = tapSums
+  }
   fillOptimizer(table)
   fillPower(table)
   fillSoftmax(table)

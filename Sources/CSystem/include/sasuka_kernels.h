@@ -77,6 +77,16 @@ static inline int64_t sasuka_few_packed_floats(const sasuka_convolution *shape) 
   return shape->input_channels * shape->kernel_height * shape->kernel_width * sasuka_few_sums(shape);
 }
 
+/** A line of pixels of a transposed convolution's output, of which each is the sum of as many products: those of `rows` by `columns`
+    taps. Steps in floats: from a tap's products to those of the next one in a row and in a column, which belong to another
+    pixel of the input, and from pixel to pixel, where products are read and where sums are written. */
+typedef struct sasuka_tap_sums {
+  int64_t pixels, rows, columns;
+  int64_t row_step, column_step, pixel_step, output_step;
+  /** Output channels, whose products with a tap lie beside each other, and lanes of their block. */
+  int64_t channels, block_lanes;
+} sasuka_tap_sums;
+
 /** Where the weights lie that `convolution_pack` reads, in floats: the weight of group g, output channel o and input channel i
     of that group, kernel row y, column x is source[g * group + o * output + i * input + y * row + x * column].
     Plain weights W[groups * O][I][KH][KW] (PyTorch's Conv2d):
@@ -348,6 +358,12 @@ typedef struct sasuka_narrow_kernels {
   void (*convolution_few_forward)(const sasuka_convolution *shape, const float *input, const float *packed,
                                   const float *bias, float *output, int64_t unit, int64_t first_row, int64_t end_row,
                                   int32_t epilogue);
+
+  /** Sums the products of taps that fall on the pixels of a line, from those of the first one on, 8 channels at most; `bias` may be
+      NULL. Read, but not used, are what six pixels behind the last would have and a vector behind that. NULL where there is no
+      such kernel. */
+  void (*convolution_tap_sums)(const sasuka_tap_sums *line, const float *products, const float *bias, float *output,
+                               int32_t epilogue);
 } sasuka_narrow_kernels;
 
 typedef struct sasuka_kernel_table {

@@ -38,13 +38,17 @@ package struct TensorInfo: Sendable {
   package let element: Element
 }
 
-/// One application of an operator.
-package struct Node {
+/// One application of an operator. Not a struct: copies of its four references were one byte in 140 of the library.
+package final class Node {
   /// The module's name as torchvision has it, such as `layer1.0.conv1`.
   package let name: String
   package let operation: any Operator
   package let inputs: [Value]
   package let outputs: [Value]
+
+  init(name: String, operation: any Operator, inputs: [Value], outputs: [Value]) {
+    (self.name, self.operation, self.inputs, self.outputs) = (name, operation, inputs, outputs)
+  }
 }
 
 extension Node {

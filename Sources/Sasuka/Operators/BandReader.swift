@@ -33,18 +33,24 @@ extension Range<Int> {
   }
 }
 
-/// Moves those rows to the front that the next band reads again, of all that each block of a map has.
+/// Moves those rows of a map to the front that the next band, which needs some, reads again; each block of the map has `mapRows`, of
+/// which `held` are there, and then those that are needed.
+///
+/// - Returns: those that are still to be made.
 @inline(never)
 func keepRows(
-  _ kept: Range<Int>, of held: Range<Int>, in map: UnsafeMutablePointer<Float>, blocks: Range<Int>, mapRows: Int,
-  rowFloats: Int
-) {
-  for block in blocks where !kept.isEmpty {
+  of held: inout Range<Int>, for needed: Range<Int>, in map: UnsafeMutablePointer<Float>, blocks: Range<Int>,
+  mapRows: Int, rowFloats: Int
+) -> Range<Int> {
+  let kept = max(held.upperBound - needed.lowerBound, 0)
+  for block in blocks where kept > 0 {
     let place = map + block * mapRows * rowFloats
     memmove(
-      place, place + (kept.lowerBound - held.lowerBound) * rowFloats,
-      kept.count * rowFloats * MemoryLayout<Float>.stride)
+      place, place + (needed.lowerBound - held.lowerBound) * rowFloats,
+      kept * rowFloats * MemoryLayout<Float>.stride)
   }
+  held = needed
+  return (needed.lowerBound + kept)..<needed.upperBound
 }
 
 extension Lowering {

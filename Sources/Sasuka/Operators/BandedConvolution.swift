@@ -94,9 +94,9 @@ extension Lowering {
     let (input, weight, epilogue) = (node.inputs[0], node.inputs[1], convolution.epilogue)
     let algorithm = algorithm(of: pass, images: shape(input)[0], packsEachRun: false, isAlone: true)
     guard algorithm != .direct, algorithm != .strassen else { return false }
-    let folded = try fold(epilogue, node, channels: channels)
+    let (folded, bias) = try begin(epilogue, node, channels: channels)
     try convolve(
-      pass, by: algorithm, input: input, weight: weight, folded: folded, bias: bias(epilogue, node, folded),
+      pass, by: algorithm, input: input, weight: weight, folded: folded, bias: bias,
       epilogue: epilogue.flags, output: node.outputs[0], for: reader)
     return true
   }
@@ -105,10 +105,10 @@ extension Lowering {
   fileprivate mutating func layer(
     _ convolution: Convolution, _ pass: ConvolutionPass, _ node: Node, channels: Int
   ) throws(SasukaError) -> BandLayer {
-    let folded = try fold(convolution.epilogue, node, channels: channels)
+    let (folded, bias) = try begin(convolution.epilogue, node, channels: channels)
     return BandLayer(
       pass: pass, packed: try pack(pass, weight: node.inputs[1], folded: folded, channels: channels),
-      bias: bias(convolution.epilogue, node, folded), epilogue: convolution.epilogue.flags)
+      bias: bias, epilogue: convolution.epilogue.flags)
   }
 
   fileprivate func depthwise(_ layer: BandLayer) -> BandReader {
@@ -203,14 +203,10 @@ private final class BandRun {
     for band in 0..<bands where context.goesOn {
       let rows = (rows.lowerBound + band * count / bands)..<(rows.lowerBound + (band + 1) * count / bands)
       let needed = second.mapRows(for: rows)
-      let kept = max(held.upperBound - needed.lowerBound, 0)
-      keepRows(
-        needed.lowerBound..<(needed.lowerBound + kept), of: held, in: scratch, blocks: 0..<unitBlocks, mapRows: mapRows,
-        rowFloats: rowFloats)
-      held = needed
+      let added = keepRows(
+        of: &held, for: needed, in: scratch, blocks: 0..<unitBlocks, mapRows: mapRows, rowFloats: rowFloats)
       // Where row 0 of the map would be.
       let map = scratch - needed.lowerBound * rowFloats
-      let added = (needed.lowerBound + kept)..<needed.upperBound
       if !added.isEmpty {
         let source = reading.source(image, ofBand: added, in: scratch + scratchFloats, &shape, context)
         multiply(

@@ -134,9 +134,8 @@ final class ConvolutionInputGradient: Operator {
 
   func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let geometry = try attributes.geometry(input: inputShape, weight: lowering.shape(node.inputs[1]))
-    try lowering.convolve(
-      ConvolutionPass.inputGradient(geometry, lanes: lowering.lanes), input: node.inputs[0], weight: node.inputs[1],
-      epilogue: ConvolutionEpilogue(hasBias: false), node)
+    try lowering.convolveBack(
+      geometry, input: node.inputs[0], weight: node.inputs[1], epilogue: ConvolutionEpilogue(hasBias: false), node)
   }
 }
 

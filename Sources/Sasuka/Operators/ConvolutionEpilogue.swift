@@ -59,8 +59,19 @@ struct FoldedNormalization {
 }
 
 extension Lowering {
+  /// What a convolution's weights are multiplied by, and what its sums begin with; a tensor that they are added to is put where they
+  /// go.
+  @inline(never)
+  mutating func begin(
+    _ epilogue: ConvolutionEpilogue, _ node: Node, channels: Int
+  ) throws(SasukaError) -> (folded: FoldedNormalization?, bias: UnsafePointer<Float>?) {
+    let folded = try fold(epilogue, node, channels: channels)
+    if let addend = epilogue.addend(node) { placeAddend(addend, at: node.outputs[0]) }
+    return (folded, UnsafePointer(folded?.shifts ?? epilogue.bias(node).map { pointer($0) }))
+  }
+
   /// Prepares scale and shift of each channel, the convolution's own bias included; nil without a normalisation.
-  mutating func fold(
+  private mutating func fold(
     _ epilogue: ConvolutionEpilogue, _ node: Node, channels: Int
   ) throws(SasukaError) -> FoldedNormalization? {
     guard let normalization = epilogue.normalization, let inputs = epilogue.normalizationInputs(node) else {
@@ -102,7 +113,7 @@ extension Lowering {
   }
 
   /// Puts the tensor to be added where the sum will be, unless it lies there already.
-  mutating func placeAddend(_ addend: Value, at output: Value) {
+  private mutating func placeAddend(_ addend: Value, at output: Value) {
     let (source, target) = (pointer(addend), pointer(output))
     guard source != target else { return }
     let chunks = Chunks(of: storageCount(output))

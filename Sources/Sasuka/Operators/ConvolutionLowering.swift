@@ -12,9 +12,7 @@ extension Lowering {
   ) throws(SasukaError) {
     let output = node.outputs[0]
     let channels = shape(output)[1]
-    let folded = try fold(epilogue, node, channels: channels)
-    if let addend = epilogue.addend(node) { placeAddend(addend, at: output) }
-    let bias = bias(epilogue, node, folded)
+    let (folded, bias) = try begin(epilogue, node, channels: channels)
     for var pass in passes {
       pass.readsPlanes = layout(input) == .plain
       pass.turnColumn()
@@ -27,6 +25,11 @@ extension Lowering {
         try convolve(
           pass, by: algorithm, input: input, weight: weight, folded: folded, bias: bias, epilogue: epilogue.flags,
           output: output)
+        continue
+      }
+      if algorithm == .direct, let taps = TapProducts(pass, isTransposed: false, kernels) {
+        try convolve(
+          taps, input: input, weight: weight, folded: folded, bias: bias, epilogue: epilogue.flags, output: output)
         continue
       }
       if algorithm == .direct, folded == nil,
@@ -60,11 +63,17 @@ extension Lowering {
     }
   }
 
-  /// What a convolution's sums begin with.
-  func bias(
-    _ epilogue: ConvolutionEpilogue, _ node: Node, _ folded: FoldedNormalization?
-  ) -> UnsafePointer<Float>? {
-    UnsafePointer(folded?.shifts ?? epilogue.bias(node).map { pointer($0) })
+  /// The gradient of a convolution's input from `input`, the output's gradient; as a layer, a transposed convolution.
+  mutating func convolveBack(
+    _ geometry: ConvolutionGeometry, input: Value, weight: Value, epilogue: ConvolutionEpilogue, _ node: Node
+  ) throws(SasukaError) {
+    guard let taps = TapProducts(.forward(geometry, lanes: lanes), isTransposed: true, kernels) else {
+      return try convolve(
+        ConvolutionPass.inputGradient(geometry, lanes: lanes), input: input, weight: weight, epilogue: epilogue, node)
+    }
+    let (folded, bias) = try begin(epilogue, node, channels: geometry.inputChannels)
+    try convolve(
+      taps, input: input, weight: weight, folded: folded, bias: bias, epilogue: epilogue.flags, output: node.outputs[0])
   }
 
   /// Where one pass reads and writes.

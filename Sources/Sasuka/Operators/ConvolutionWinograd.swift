@@ -397,9 +397,9 @@ private final class WinogradRun {
       let first = tiles.lowerBound + tiles.count * band / bands
       let end = tiles.lowerBound + tiles.count * (band + 1) / bands
       let next = reader.mapRows(for: rows.lowerBound..<(rows.lowerBound + 1))
-      let kept = min(next.lowerBound, held.upperBound)..<held.upperBound
-      keepRows(kept, of: held, in: map, blocks: blocks(of: units), mapRows: mapRows, rowFloats: rowFloats)
-      held = kept.lowerBound..<min(end * tileHeight, Int(shape.output_height))
+      let needed = min(next.lowerBound, held.upperBound)..<min(end * tileHeight, Int(shape.output_height))
+      _ = keepRows(
+        of: &held, for: needed, in: map, blocks: blocks(of: units), mapRows: mapRows, rowFloats: rowFloats)
       let done = max(rows.lowerBound, min(reader.rowsDone(by: held.upperBound), rows.upperBound))
       let firstTile = (image * tileRows + first) * tilesAcross
       let tiles = firstTile..<(firstTile + (end - first) * tilesAcross)

@@ -59,9 +59,7 @@ package final class TransposedConvolution: Operator {
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
     let (input, weight) = (node.inputs[0], node.inputs[1])
     let geometry = try attributes.geometry(input: lowering.shape(input), weight: lowering.shape(weight))
-    try lowering.convolve(
-      ConvolutionPass.inputGradient(geometry.withTapsApart, lanes: lowering.lanes), input: input, weight: weight,
-      epilogue: epilogue, node)
+    try lowering.convolveBack(geometry.withTapsApart, input: input, weight: weight, epilogue: epilogue, node)
   }
 }
 

@@ -543,3 +543,12 @@ struct ConvolutionDriver {
     }
   }
 }
+
+extension ConvolutionReference {
+  /// A batch of a map: images that differ by powers of two, which round nothing.
+  static func batch<Number: BinaryFloatingPoint>(of map: [Number], images: Int) -> [Number] {
+    (0..<images).flatMap { image in
+      map.map { $0 * Number(sign: .plus, exponent: Number.Exponent(-image), significand: 1) }
+    }
+  }
+}

@@ -319,17 +319,12 @@ import Testing
   ])
   func patchesAreProducts(_ batch: Int, _ shape: ConvolutionCase) throws {
     let reference = ConvolutionReference(shape)
-    // Images that differ by powers of two, which round nothing.
-    let factors = (0..<batch).map { Float(sign: .plus, exponent: -$0, significand: 1) }
     let x = HostTensor(
-      [batch, shape.inputs, shape.height, shape.width],
-      factors.flatMap { factor in reference.input.map { factor * $0 } })
+      [batch, shape.inputs, shape.height, shape.width], ConvolutionReference.batch(of: reference.input, images: batch))
     let pixels = shape.outputHeight * shape.outputWidth
-    let expected = factors.flatMap { factor in
-      reference.output.enumerated().map { place, sum in
-        let bias = Double(reference.bias[place / pixels])
-        return Float(max(bias + Double(factor) * (sum - bias), 0))
-      }
+    let sums = reference.output.enumerated().map { place, sum in sum - Double(reference.bias[place / pixels]) }
+    let expected = ConvolutionReference.batch(of: sums, images: batch).enumerated().map { place, sum in
+      Float(max(Double(reference.bias[place / pixels % shape.outputs]) + sum, 0))
     }
     var run = OperatorRun(mode: .evaluation, inputs: [x], fuses: true) { (graph, values) throws(SasukaError) in
       let map = try graph.convolution(
@@ -561,12 +556,10 @@ import Testing
         width: (width - 1) * stride.width + kernel.width, kernel: (kernel.height, kernel.width),
         stride: (stride.height, stride.width)))
     let size = [batch, outputs, reference.shape.height, reference.shape.width]
-    // Images that differ by powers of two, which round nothing.
-    let factors = (0..<batch).map { Float(sign: .plus, exponent: -$0, significand: 1) }
     let x = HostTensor(
-      [batch, inputs, height, width], factors.flatMap { f in reference.outputGradient.map { f * $0 } })
+      [batch, inputs, height, width], ConvolutionReference.batch(of: reference.outputGradient, images: batch))
     let (addend, bias) = (HostTensor.noise(size, "addend"), HostTensor.noise([outputs], "bias").floats)
-    let sums = factors.flatMap { factor in reference.inputGradient.map { Double(factor) * $0 } }
+    let sums = ConvolutionReference.batch(of: reference.inputGradient, images: batch)
     let pixels = reference.shape.height * reference.shape.width
     let expected = sums.enumerated().map { place, sum in
       Float(max(sum + Double(bias[place / pixels % outputs]) + Double(addend.floats[place]), 0))

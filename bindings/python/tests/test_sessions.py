@@ -317,3 +317,22 @@ def test_threads_may_call_one_model() -> None:
     assert all(plan() is None for plan in plans)
     with pytest.raises(sasuka.WrongStateError, match="closed"):
         model(inputs[0])
+
+
+@pytest.mark.parametrize(
+    "layer, channels, algorithm",
+    [
+        (nn.ConvTranspose2d(64, 3, 4, 2, 1), 64, "taps"),
+        (nn.ConvTranspose2d(56, 1, 9, 3, 4, output_padding=2), 56, "taps"),
+        (nn.Conv2d(64, 1, 5, padding=2), 64, "taps"),
+        (nn.Conv2d(64, 3, 5, padding=2), 64, "few"),  # sums would take as long as products
+        (nn.Conv2d(64, 1, 8), 64, "few"),  # most products would fall beside the output
+    ],
+)
+def test_taps_fill_what_few_channels_leave(layer: nn.Module, channels: int, algorithm: str) -> None:
+    x = np.zeros((1, channels, 12, 12), np.float32)
+    with nn.Sequential(layer).model(x.shape[1:], seed=0, threads=1) as model:
+        with model.session(x.shape, profile=True, exact=True) as session:
+            rows = session.profile(x, runs=1)
+    found = [row.algorithm for row in rows if "convolution" in row.kind]
+    assert found[-1] == (algorithm if sasuka.instruction_set() != "baseline" else "direct")
