@@ -91,6 +91,7 @@ CASES: dict[str, tuple[tuple[int, ...], Layers]] = {
         f"convolution {kernel} along a row": ((48, 1, 512), one("Conv2d", 48, 48, (1, kernel), padding=(0, kernel // 2)))
         for kernel in (3, 5, 9, 17)
     },
+    "convolution 5x5 to a channel": ((64, 64, 64), one("Conv2d", 64, 1, 5, 1, 2)),
     "convolution 9 along a row, stride 2": ((48, 1, 512), one("Conv2d", 48, 48, (1, 9), (1, 2), (0, 4))),
     "convolution 16x16 of patches": ((3, 224, 224), one("Conv2d", 3, 384, 16, 16)),
     "convolution of three words": ((1, 64, 128), one("Conv2d", 1, 100, (3, 128))),
@@ -99,6 +100,7 @@ CASES: dict[str, tuple[tuple[int, ...], Layers]] = {
     "transposed 3x3, stride 2": ((64, 28, 28), transposed(3, stride=2, padding=1, output_padding=1)),
     "transposed 4x4, stride 2": ((64, 28, 28), transposed(4, stride=2, padding=1)),
     "transposed 4x4, stride 2, to a picture": ((64, 64, 64), transposed(4, 64, 3, stride=2, padding=1)),
+    "transposed 9x9, stride 3, to a channel": ((56, 48, 48), transposed(9, 56, 1, stride=3, padding=4, output_padding=2)),
     "transposed 7x7 of a pixel": ((64, 1, 1), transposed(7)),
     "max pooling 5x5": ((64, 56, 56), one("MaxPool2d", 5, stride=1, padding=2)),
     "max pooling 13x13": ((64, 56, 56), one("MaxPool2d", 13, stride=1, padding=6)),
