@@ -1,5 +1,6 @@
 // Shapes of convolutions, and convolution in plain loops of float64: what the kernels are compared with.
 import CSystem
+import Sasuka
 
 /// One convolution as PyTorch's Conv2d describes it, with padding per side.
 struct ConvolutionCase: CustomStringConvertible {
@@ -545,10 +546,23 @@ struct ConvolutionDriver {
 }
 
 extension ConvolutionReference {
+  /// The output without its bias.
+  var sums: [Double] {
+    let pixels = shape.outputHeight * shape.outputWidth
+    return output.enumerated().map { place, sum in sum - Double(bias[place / pixels]) }
+  }
+
   /// A batch of a map: images that differ by powers of two, which round nothing.
   static func batch<Number: BinaryFloatingPoint>(of map: [Number], images: Int) -> [Number] {
     (0..<images).flatMap { image in
       map.map { $0 * Number(sign: .plus, exponent: Number.Exponent(-image), significand: 1) }
     }
   }
+}
+
+extension ConvolutionCase {
+  // As layers take them.
+  var kernelExtent: Extent { Extent(height: kernel.height, width: kernel.width) }
+  var strideExtent: Extent { Extent(height: stride.height, width: stride.width) }
+  var padding: Padding { Padding(top: top, bottom: bottom, left: left, right: right) }
 }

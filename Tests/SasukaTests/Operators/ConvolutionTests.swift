@@ -322,16 +322,13 @@ import Testing
     let x = HostTensor(
       [batch, shape.inputs, shape.height, shape.width], ConvolutionReference.batch(of: reference.input, images: batch))
     let pixels = shape.outputHeight * shape.outputWidth
-    let sums = reference.output.enumerated().map { place, sum in sum - Double(reference.bias[place / pixels]) }
-    let expected = ConvolutionReference.batch(of: sums, images: batch).enumerated().map { place, sum in
+    let expected = ConvolutionReference.batch(of: reference.sums, images: batch).enumerated().map { place, sum in
       Float(max(Double(reference.bias[place / pixels % shape.outputs]) + sum, 0))
     }
     var run = OperatorRun(mode: .evaluation, inputs: [x], fuses: true) { (graph, values) throws(SasukaError) in
       let map = try graph.convolution(
-        values[0], name: "conv", outputChannels: shape.outputs,
-        kernel: Extent(height: shape.kernel.height, width: shape.kernel.width),
-        stride: Extent(height: shape.stride.height, width: shape.stride.width),
-        padding: .explicit(Padding(top: shape.top, bottom: shape.bottom, left: shape.left, right: shape.right)))
+        values[0], name: "conv", outputChannels: shape.outputs, kernel: shape.kernelExtent, stride: shape.strideExtent,
+        padding: .explicit(shape.padding))
       return try graph.activation(map, .relu, name: "relu")
     }
     run.parameters = ["conv.weight": reference.weights, "conv.bias": reference.bias]

@@ -27,7 +27,7 @@ import Testing
       return try graph.transposedConvolution(
         map, name: "conv", outputChannels: shape.inputs, kernel: shape.kernelExtent,
         attributes: TransposedConvolutionAttributes(
-          stride: Extent(height: shape.stride.height, width: shape.stride.width), padding: shape.padding,
+          stride: shape.strideExtent, padding: shape.padding,
           outputPadding: Extent(height: shape.height - used.height, width: shape.width - used.width)), bias: false)
     }
   }
@@ -41,15 +41,13 @@ import Testing
   ])
   func productsOfKernelsAreSummed(_ batch: Int, _ shape: ConvolutionCase) throws {
     let reference = ConvolutionReference(shape)
-    let pixels = shape.outputHeight * shape.outputWidth
-    let sums = reference.output.enumerated().map { place, sum in sum - Double(reference.bias[place / pixels]) }
     try check(
       batch, [shape.inputs, shape.height, shape.width], reference.input,
-      [shape.outputs, shape.outputHeight, shape.outputWidth], sums, reference.weights
+      [shape.outputs, shape.outputHeight, shape.outputWidth], reference.sums, reference.weights
     ) { (graph, map) throws(SasukaError) in
       try graph.convolution(
         map, name: "conv", outputChannels: shape.outputs, kernel: shape.kernelExtent,
-        stride: Extent(height: shape.stride.height, width: shape.stride.width), padding: .explicit(shape.padding),
+        stride: shape.strideExtent, padding: .explicit(shape.padding),
         bias: false)
     }
   }
@@ -94,9 +92,4 @@ private func sizes(
   ConvolutionCase(
     inputs: inputs, outputs: outputs, height: height, width: width, kernel: (kernel.0, kernel.1),
     stride: (stride.0, stride.1), top: top, left: left, bottom: bottom, right: right)
-}
-
-extension ConvolutionCase {
-  fileprivate var kernelExtent: Extent { Extent(height: kernel.height, width: kernel.width) }
-  fileprivate var padding: Padding { Padding(top: top, bottom: bottom, left: left, right: right) }
 }
