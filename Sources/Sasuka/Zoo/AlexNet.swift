@@ -8,19 +8,19 @@ enum AlexNet {
     ]
 
   static let architectures = [
-    Architecture("alexnet") { (b, input) throws(SasukaError) in
+    Architecture("alexnet") { b, input in
       var x = input
       for layer in convolutions {
-        x = try b.convolution(
+        x = b.convolution(
           x, "features." + layer.place, layer.channels, layer.kernel, stride: layer.stride, padding: layer.padding,
           bias: true)
-        x = try b.relu(x, "features." + (layer.place + 1))
-        if layer.pools { x = try b.maxPool(x, "features." + (layer.place + 2), 3, stride: 2) }
+        x = b.relu(x, "features." + (layer.place + 1))
+        if layer.pools { x = b.maxPool(x, "features." + (layer.place + 2), 3, stride: 2) }
       }
-      x = try b.dropout(b.pooled(x, size: 6), "classifier.0", 0.5)
-      x = try b.dropout(b.relu(b.linear(x, "classifier.1", 4096), "classifier.2"), "classifier.3", 0.5)
-      x = try b.relu(b.linear(x, "classifier.4", 4096), "classifier.5")
-      return try b.linear(x, "classifier.6", b.classes)
+      x = b.dropout(b.pooled(x, size: 6), "classifier.0", 0.5)
+      x = b.dropout(b.relu(b.linear(x, "classifier.1", 4096), "classifier.2"), "classifier.3", 0.5)
+      x = b.relu(b.linear(x, "classifier.4", 4096), "classifier.5")
+      return b.linear(x, "classifier.6", b.classes)
     }
   ]
 }

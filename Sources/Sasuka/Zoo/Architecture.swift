@@ -34,7 +34,7 @@ package enum NormLayer: Sendable {
 
 /// A network by the name that torchvision gives it.
 package struct Architecture: Sendable {
-  typealias Body = @Sendable (inout NetworkBuilder, Value) throws(SasukaError) -> Value
+  typealias Body = @Sendable (inout NetworkBuilder, Value) -> Value
 
   package let name: String
   /// Channels, height and width of the input that it was published for.
@@ -77,7 +77,8 @@ package struct Architecture: Sendable {
     let channels = options.inputChannels > 0 ? options.inputChannels : input.channels
     builder.graph.architecture = name
     let value = builder.graph.addInput(name: "input", shape: Shape([1, channels, input.height, input.width]))
-    let prediction = try body(&builder, value)
+    let prediction = body(&builder, value)
+    if let failure = builder.failure { throw failure }
     try builder.choices.expectAllHeeded(by: name)
     builder.graph.outputs = [prediction]
     for auxiliary in builder.auxiliaries {

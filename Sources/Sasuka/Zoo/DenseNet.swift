@@ -6,18 +6,18 @@ enum DenseNet {
   ]
 
   static let architectures: [Architecture] = table.map { depth, growth, first, blocks in
-    Architecture("densenet\(depth)") { (b, input) throws(SasukaError) in
-      var x = try b.convolution(input, "features.conv0", first, 7, stride: 2)
-      x = try b.relu(b.norm(x, "features.norm0"), "features.relu0")
-      x = try b.maxPool(x, "features.pool0", 3, stride: 2, padding: 1)
+    Architecture("densenet\(depth)") { b, input in
+      var x = b.convolution(input, "features.conv0", first, 7, stride: 2)
+      x = b.relu(b.norm(x, "features.norm0"), "features.relu0")
+      x = b.maxPool(x, "features.pool0", 3, stride: 2, padding: 1)
       for (block, layers) in blocks.enumerated() {
         for layer in 0..<layers {
-          x = try dense(&b, x, "features.denseblock" + (block + 1), layer + 1, growth)
+          x = dense(&b, x, "features.denseblock" + (block + 1), layer + 1, growth)
         }
-        if block + 1 < blocks.count { x = try transition(&b, x, "features.transition" + (block + 1)) }
+        if block + 1 < blocks.count { x = transition(&b, x, "features.transition" + (block + 1)) }
       }
-      x = try b.relu(b.norm(x, "features.norm5"), "relu")
-      x = try b.linear(b.pooled(x), "classifier", b.classes)
+      x = b.relu(b.norm(x, "features.norm5"), "relu")
+      x = b.linear(b.pooled(x), "classifier", b.classes)
       b.initializeWeights(axes: 4) { .kaimingNormal($0) }
       b.graph.reinitialize { $0.name == "classifier.bias" ? .constant(0) : nil }
       return x
@@ -26,20 +26,18 @@ enum DenseNet {
 
   private static func dense(
     _ b: inout NetworkBuilder, _ x: Value, _ block: String, _ number: Int, _ growth: Int
-  ) throws(SasukaError) -> Value {
+  ) -> Value {
     let name = block + ".denselayer" + number
-    var y = try b.relu(b.norm(x, name + ".norm1"), name + ".relu1")
-    y = try b.convolution(y, name + ".conv1", 4 * growth, 1)
-    y = try b.relu(b.norm(y, name + ".norm2"), name + ".relu2")
-    y = try b.dropout(b.convolution(y, name + ".conv2", growth, 3), name + ".dropout", 0)
-    return try b.graph.concatenate([x, y], name: block + ".concatenate" + number)
+    var y = b.relu(b.norm(x, name + ".norm1"), name + ".relu1")
+    y = b.convolution(y, name + ".conv1", 4 * growth, 1)
+    y = b.relu(b.norm(y, name + ".norm2"), name + ".relu2")
+    y = b.dropout(b.convolution(y, name + ".conv2", growth, 3), name + ".dropout", 0)
+    return b.concatenate([x, y], block + ".concatenate" + number)
   }
 
-  private static func transition(
-    _ b: inout NetworkBuilder, _ x: Value, _ name: String
-  ) throws(SasukaError) -> Value {
-    var y = try b.relu(b.norm(x, name + ".norm"), name + ".relu")
-    y = try b.convolution(y, name + ".conv", b.channels(x) / 2, 1)
-    return try b.graph.averagePool(y, name: name + ".pool", kernel: Extent(2))
+  private static func transition(_ b: inout NetworkBuilder, _ x: Value, _ name: String) -> Value {
+    var y = b.relu(b.norm(x, name + ".norm"), name + ".relu")
+    y = b.convolution(y, name + ".conv", b.channels(x) / 2, 1)
+    return b.averagePool(y, name + ".pool", 2, stride: 2)
   }
 }

@@ -14,24 +14,23 @@ enum EfficientNet {
   static let architectures: [Architecture] = table.enumerated().map { number, scaling in
     let recipes = Recipes(
       resize: scaling.picture, crop: scaling.size, isBicubic: true, secondResize: number == 1 ? 255 : 0)
-    return Architecture("efficientnet_b\(number)", size: Int(scaling.size), recipes: recipes) {
-      (b, input) throws(SasukaError) in
+    return Architecture("efficientnet_b\(number)", size: Int(scaling.size), recipes: recipes) { b, input in
       b.offerNorms()
       if number >= 5 { (b.epsilon, b.momentum) = (0.001, 0.01) }
       let counts = stages.map { Int((Double($0.4) * scaling.depth).rounded(.up)) }
       let total = Float(counts.reduce(0, +))
-      var x = try b.layer(input, "features.0", NetworkBuilder.scaled(32, scaling.width), 3, stride: 2, .silu)
+      var x = b.layer(input, "features.0", NetworkBuilder.scaled(32, scaling.width), 3, stride: 2, .silu)
       var place: Float = 0
       for (index, (expansion, kernel, stride, channels, _)) in stages.enumerated() {
         for block in 0..<counts[index] {
-          x = try inverted(
+          x = inverted(
             &b, x, "features." + (index + 1) + "." + block, expansion, kernel, block == 0 ? stride : 1,
             NetworkBuilder.scaled(channels, scaling.width), depth: place / total)
           place += 1
         }
       }
-      x = try b.layer(x, "features.8", 4 * b.channels(x), 1, .silu)
-      x = try b.linear(b.dropout(b.pooled(x), "classifier.0", scaling.dropout), "classifier.1", b.classes)
+      x = b.layer(x, "features.8", 4 * b.channels(x), 1, .silu)
+      x = b.linear(b.dropout(b.pooled(x), "classifier.0", scaling.dropout), "classifier.1", b.classes)
       b.initializeBiasesWithZero()
       b.initializeWeights(axes: 4) { .kaimingNormal($0, .output) }
       b.initializeWeights(axes: 2) { .uniform(bound: 1 / Float($0[0]).squareRoot()) }
@@ -42,13 +41,13 @@ enum EfficientNet {
   private static func inverted(
     _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ expansion: Int, _ kernel: Int, _ stride: Int,
     _ channels: Int, depth: Float
-  ) throws(SasukaError) -> Value {
+  ) -> Value {
     let block = name + ".block"
     let inputs = b.channels(x)
-    var (y, place) = try b.expandedDepthwise(x, block, inputs * expansion, kernel, stride: stride, .silu)
-    y = try b.squeezeExcitation(y, block + "." + place, max(1, inputs / 4), .silu, .sigmoid)
-    y = try b.layer(y, block + "." + (place + 1), channels, 1, nil)
+    var (y, place) = b.expandedDepthwise(x, block, inputs * expansion, kernel, stride: stride, .silu)
+    y = b.squeezeExcitation(y, block + "." + place, max(1, inputs / 4), .silu, .sigmoid)
+    y = b.layer(y, block + "." + (place + 1), channels, 1, nil)
     guard stride == 1, channels == inputs else { return y }
-    return try b.residual(y, x, name, depth: depth, published: 0.2)
+    return b.residual(y, x, name, depth: depth, published: 0.2)
   }
 }

@@ -18,26 +18,26 @@ enum GoogLeNet {
   ]
 
   static let architectures = [
-    Architecture("googlenet") { (b, input) throws(SasukaError) in
-      var x = try b.basicConvolution(b.transformedInput(input), "conv1", 64, Extent(7), stride: 2)
-      x = try b.maxPool(x, "maxpool1", 3, stride: 2, ceil: true)
-      x = try b.basicConvolution(x, "conv2", 64, Extent(1))
-      x = try b.basicConvolution(x, "conv3", 192, Extent(3))
-      x = try b.maxPool(x, "maxpool2", 3, stride: 2, ceil: true)
+    Architecture("googlenet") { b, input in
+      var x = b.basicConvolution(b.transformedInput(input), "conv1", 64, Extent(7), stride: 2)
+      x = b.maxPool(x, "maxpool1", 3, stride: 2, ceil: true)
+      x = b.basicConvolution(x, "conv2", 64, Extent(1))
+      x = b.basicConvolution(x, "conv3", 192, Extent(3))
+      x = b.maxPool(x, "maxpool2", 3, stride: 2, ceil: true)
       // The heads come last in the state dict.
       var heads: [(name: String, value: Value)] = []
       for layer in layers {
         switch layer {
         case .inception(let name, let first, let second, let third, let fourth):
-          x = try inception(&b, x, "inception" + name, first, second, third, fourth)
-        case .pool(let name, let kernel): x = try b.maxPool(x, "maxpool" + name, kernel, stride: 2, ceil: true)
+          x = inception(&b, x, "inception" + name, first, second, third, fourth)
+        case .pool(let name, let kernel): x = b.maxPool(x, "maxpool" + name, kernel, stride: 2, ceil: true)
         case .auxiliary(let name): heads.append((name, x))
         }
       }
       if b.choices.hasAuxiliaryHeads.value(published: true) {
-        for head in heads { try addHead(&b, head.value, head.name) }
+        for head in heads { addHead(&b, head.value, head.name) }
       }
-      x = try b.linear(b.dropout(b.pooled(x), "dropout", 0.2), "fc", b.classes)
+      x = b.linear(b.dropout(b.pooled(x), "dropout", 0.2), "fc", b.classes)
       // torchvision cuts the distribution off at 200 deviations.
       b.graph.reinitialize { $0.shape.rank > 1 ? .normal(standardDeviation: 0.01) : nil }
       return x
@@ -47,24 +47,24 @@ enum GoogLeNet {
   private static func inception(
     _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ first: Int, _ second: (Int, Int), _ third: (Int, Int),
     _ fourth: Int
-  ) throws(SasukaError) -> Value {
-    let one = try b.basicConvolution(x, name + ".branch1", first, Extent(1))
-    var two = try b.basicConvolution(x, name + ".branch2.0", second.0, Extent(1))
-    two = try b.basicConvolution(two, name + ".branch2.1", second.1, Extent(3))
+  ) -> Value {
+    let one = b.basicConvolution(x, name + ".branch1", first, Extent(1))
+    var two = b.basicConvolution(x, name + ".branch2.0", second.0, Extent(1))
+    two = b.basicConvolution(two, name + ".branch2.1", second.1, Extent(3))
     // 5 x 5 in the paper; torchvision's weights come from a version with 3 x 3.
-    var three = try b.basicConvolution(x, name + ".branch3.0", third.0, Extent(1))
-    three = try b.basicConvolution(three, name + ".branch3.1", third.1, Extent(3))
-    var four = try b.maxPool(x, name + ".branch4.0", 3, stride: 1, padding: 1, ceil: true)
-    four = try b.basicConvolution(four, name + ".branch4.1", fourth, Extent(1))
-    return try b.graph.concatenate([one, two, three, four], name: name + ".concatenate")
+    var three = b.basicConvolution(x, name + ".branch3.0", third.0, Extent(1))
+    three = b.basicConvolution(three, name + ".branch3.1", third.1, Extent(3))
+    var four = b.maxPool(x, name + ".branch4.0", 3, stride: 1, padding: 1, ceil: true)
+    four = b.basicConvolution(four, name + ".branch4.1", fourth, Extent(1))
+    return b.concatenate([one, two, three, four], name + ".concatenate")
   }
 
-  private static func addHead(_ b: inout NetworkBuilder, _ value: Value, _ name: String) throws(SasukaError) {
-    let pooled = try b.graph.adaptiveAveragePool(value, name: name + ".avgpool", output: Extent(4))
-    var x = try b.graph.flatten(b.basicConvolution(pooled, name + ".conv", 128, Extent(1)), name: name + ".flatten")
-    x = try b.relu(b.linear(x, name + ".fc1", 1024), name + ".relu")
+  private static func addHead(_ b: inout NetworkBuilder, _ value: Value, _ name: String) {
+    let pooled = b.adaptiveAveragePool(value, name + ".avgpool", 4)
+    var x = b.flatten(b.basicConvolution(pooled, name + ".conv", 128, Extent(1)), name + ".flatten")
+    x = b.relu(b.linear(x, name + ".fc1", 1024), name + ".relu")
     let probability = b.choices.auxiliaryDropout.value(published: 0.7)
-    x = try b.graph.dropout(x, name: name + ".dropout", probability: probability)
-    b.addAuxiliary(try b.linear(x, name + ".fc2", b.classes), lossWeight: 0.3)
+    x = b.dropout(x, name + ".dropout", probability: probability)
+    b.addAuxiliary(b.linear(x, name + ".fc2", b.classes), lossWeight: 0.3)
   }
 }

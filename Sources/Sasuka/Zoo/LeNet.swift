@@ -3,18 +3,18 @@
 /// margin.
 enum LeNet {
   static let architectures = [
-    Architecture("lenet5", channels: 1, size: 32, classes: 10) { (b, input) throws(SasukaError) in
+    Architecture("lenet5", channels: 1, size: 32, classes: 10) { b, input in
       var x = input
       for (place, channels) in [6, 16].enumerated() {
-        x = try b.convolution(x, "conv" + (place + 1), channels, 5, padding: 0, bias: true)
-        x = try b.graph.activation(x, .tanh, name: "tanh" + (place + 1))
-        x = try b.graph.averagePool(x, name: "pool" + (place + 1), kernel: Extent(2))
+        x = b.convolution(x, "conv" + (place + 1), channels, 5, padding: 0, bias: true)
+        x = b.activation(x, "tanh" + (place + 1), .tanh)
+        x = b.averagePool(x, "pool" + (place + 1), 2, stride: 2)
       }
-      x = try b.graph.flatten(x, name: "flatten")
+      x = b.flatten(x, "flatten")
       for (place, features) in [120, 84].enumerated() {
-        x = try b.graph.activation(b.linear(x, "fc" + (place + 1), features), .tanh, name: "tanh" + (place + 3))
+        x = b.activation(b.linear(x, "fc" + (place + 1), features), "tanh" + (place + 3), .tanh)
       }
-      return try b.linear(x, "fc3", b.classes)
+      return b.linear(x, "fc3", b.classes)
     }
   ]
 }

@@ -9,22 +9,22 @@ enum MNASNet {
   ]
 
   static let architectures: [Architecture] = table.map { name, width, recipes in
-    Architecture("mnasnet" + name, recipes: recipes, version: "2") { (b, input) throws(SasukaError) in
+    Architecture("mnasnet" + name, recipes: recipes, version: "2") { b, input in
       // torchvision's 1 - 0.9997.
       b.momentum = 0.0003
       let first = NetworkBuilder.scaled(32, width)
-      var x = try layer(&b, input, "layers", 0, first, 3, stride: 2)
-      x = try layer(&b, x, "layers", 3, first, 3, groups: first)
-      x = try linear(&b, x, "layers", 6, NetworkBuilder.scaled(16, width))
+      var x = layer(&b, input, "layers", 0, first, 3, stride: 2)
+      x = layer(&b, x, "layers", 3, first, 3, groups: first)
+      x = linear(&b, x, "layers", 6, NetworkBuilder.scaled(16, width))
       for (place, (kernel, stride, expansion, channels, blocks)) in stacks.enumerated() {
         for block in 0..<blocks {
-          x = try inverted(
+          x = inverted(
             &b, x, "layers." + (place + 8) + "." + block, kernel, block == 0 ? stride : 1, expansion,
             NetworkBuilder.scaled(channels, width))
         }
       }
-      x = try layer(&b, x, "layers", 14, 1280, 1)
-      x = try b.linear(b.dropout(b.pooled(x), "classifier.0", 0.2), "classifier.1", b.classes)
+      x = layer(&b, x, "layers", 14, 1280, 1)
+      x = b.linear(b.dropout(b.pooled(x), "classifier.0", 0.2), "classifier.1", b.classes)
       b.initializeBiasesWithZero()
       b.initializeWeights(axes: 4) { .kaimingNormal($0, .output) }
       b.initializeWeights(axes: 2) { .kaimingUniform($0, .output, gain: 1) }
@@ -36,28 +36,28 @@ enum MNASNet {
   private static func linear(
     _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ place: Int, _ channels: Int, kernel: Int = 1,
     stride: Int = 1, groups: Int = 1
-  ) throws(SasukaError) -> Value {
-    let y = try b.convolution(x, name + "." + place, channels, kernel, stride: stride, groups: groups)
-    return try b.norm(y, name + "." + (place + 1))
+  ) -> Value {
+    let y = b.convolution(x, name + "." + place, channels, kernel, stride: stride, groups: groups)
+    return b.norm(y, name + "." + (place + 1))
   }
 
   private static func layer(
     _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ place: Int, _ channels: Int, _ kernel: Int,
     stride: Int = 1, groups: Int = 1
-  ) throws(SasukaError) -> Value {
-    let y = try linear(&b, x, name, place, channels, kernel: kernel, stride: stride, groups: groups)
-    return try b.relu(y, name + "." + (place + 2))
+  ) -> Value {
+    let y = linear(&b, x, name, place, channels, kernel: kernel, stride: stride, groups: groups)
+    return b.relu(y, name + "." + (place + 2))
   }
 
   private static func inverted(
     _ b: inout NetworkBuilder, _ x: Value, _ block: String, _ kernel: Int, _ stride: Int, _ expansion: Int,
     _ channels: Int
-  ) throws(SasukaError) -> Value {
+  ) -> Value {
     let name = block + ".layers"
     let width = b.channels(x) * expansion
-    var y = try layer(&b, x, name, 0, width, 1)
-    y = try layer(&b, y, name, 3, width, kernel, stride: stride, groups: width)
-    y = try linear(&b, y, name, 6, channels)
-    return stride == 1 && b.channels(x) == channels ? try b.graph.add(y, x, name: block + ".add") : y
+    var y = layer(&b, x, name, 0, width, 1)
+    y = layer(&b, y, name, 3, width, kernel, stride: stride, groups: width)
+    y = linear(&b, y, name, 6, channels)
+    return stride == 1 && b.channels(x) == channels ? b.add(y, x, block + ".add") : y
   }
 }

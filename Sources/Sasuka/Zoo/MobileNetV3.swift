@@ -17,33 +17,31 @@ enum MobileNetV3 {
   ]
 
   static let architectures = [
-    Architecture("mobilenet_v3_small") { (b, input) throws(SasukaError) in try body(&b, input, small, last: 1024) },
-    Architecture("mobilenet_v3_large", recipes: .twice) { (b, input) throws(SasukaError) in
-      try body(&b, input, large, last: 1280)
+    Architecture("mobilenet_v3_small") { b, input in body(&b, input, small, last: 1024) },
+    Architecture("mobilenet_v3_large", recipes: .twice) { b, input in
+      body(&b, input, large, last: 1280)
     },
   ]
 
-  private static func body(
-    _ b: inout NetworkBuilder, _ input: Value, _ blocks: [Block], last: Int
-  ) throws(SasukaError) -> Value {
+  private static func body(_ b: inout NetworkBuilder, _ input: Value, _ blocks: [Block], last: Int) -> Value {
     (b.epsilon, b.momentum) = (0.001, 0.01)
     b.offerNorms()
     // torchvision's choices for the last three blocks, as backbones of detectors and segmenters want them.
     let divisor = b.choices.reducesTail.value(published: false) ? 2 : 1
     let dilation = b.choices.dilatesTail.value(published: false) ? 2 : 1
     let width = b.choices.widthMultiplier.value(published: 1)
-    var x = try b.layer(input, "features.0", NetworkBuilder.scaled(16, width), 3, stride: 2, .hardSwish)
+    var x = b.layer(input, "features.0", NetworkBuilder.scaled(16, width), 3, stride: 2, .hardSwish)
     let tail = blocks.count - 3
     for (place, published) in blocks.enumerated() {
       var block = published
       if place >= tail { block.2 /= divisor }
       if place > tail { block.1 /= divisor }
-      x = try inverted(&b, x, "features." + (place + 1), block, width, dilation: place >= tail ? dilation : 1)
+      x = inverted(&b, x, "features." + (place + 1), block, width, dilation: place >= tail ? dilation : 1)
     }
-    x = try b.layer(x, "features." + (blocks.count + 1), 6 * b.channels(x), 1, .hardSwish)
-    x = try b.linear(b.pooled(x), "classifier.0", NetworkBuilder.scaled(last / divisor, width))
-    x = try b.dropout(b.graph.activation(x, .hardSwish, name: "classifier.1"), "classifier.2", 0.2)
-    x = try b.linear(x, "classifier.3", b.classes)
+    x = b.layer(x, "features." + (blocks.count + 1), 6 * b.channels(x), 1, .hardSwish)
+    x = b.linear(b.pooled(x), "classifier.0", NetworkBuilder.scaled(last / divisor, width))
+    x = b.dropout(b.activation(x, "classifier.1", .hardSwish), "classifier.2", 0.2)
+    x = b.linear(x, "classifier.3", b.classes)
     b.initializeBiasesWithZero()
     b.initializeWeights(axes: 4) { .kaimingNormal($0, .output) }
     b.initializeWeights(axes: 2) { _ in .normal(standardDeviation: 0.01) }
@@ -53,19 +51,19 @@ enum MobileNetV3 {
   private static func inverted(
     _ b: inout NetworkBuilder, _ x: Value, _ block: String, _ sizes: Block, _ width: Double,
     dilation: Int
-  ) throws(SasukaError) -> Value {
+  ) -> Value {
     let name = block + ".block"
     let (kernel, published, channels, squeezes, isHard, stride) = sizes
     let (expanded, output) = (NetworkBuilder.scaled(published, width), NetworkBuilder.scaled(channels, width))
     let activation = isHard ? Activation.Function.hardSwish : .relu
-    var (y, place) = try b.expandedDepthwise(
+    var (y, place) = b.expandedDepthwise(
       x, name, expanded, kernel, stride: dilation > 1 ? 1 : stride, dilation: dilation, activation)
     if squeezes {
       let squeezed = NetworkBuilder.scaled(expanded / 4, 1)
-      y = try b.squeezeExcitation(y, name + "." + place, squeezed, .relu, .hardSigmoid)
+      y = b.squeezeExcitation(y, name + "." + place, squeezed, .relu, .hardSigmoid)
       place += 1
     }
-    y = try b.layer(y, name + "." + place, output, 1, nil)
-    return stride == 1 && output == b.channels(x) ? try b.graph.add(y, x, name: block + ".add") : y
+    y = b.layer(y, name + "." + place, output, 1, nil)
+    return stride == 1 && output == b.channels(x) ? b.add(y, x, block + ".add") : y
   }
 }

@@ -36,16 +36,16 @@ enum RegNet {
   ]
 
   static let architectures: [Architecture] = table.map { name, sizes in
-    Architecture("regnet_" + name, recipes: sizes.recipes) { (b, input) throws(SasukaError) in
+    Architecture("regnet_" + name, recipes: sizes.recipes) { b, input in
       b.offerNorms()
-      var x = try b.layer(input, "stem", 32, 3, stride: 2, .relu)
+      var x = b.layer(input, "stem", 32, 3, stride: 2, .relu)
       for (stage, (width, depth)) in zip(sizes.widths, sizes.depths).enumerated() {
         for place in 0..<depth {
           let name = "trunk_output.block" + (stage + 1) + ".block" + (stage + 1) + "-" + place
-          x = try block(&b, x, name, width, place == 0 ? 2 : 1, sizes)
+          x = block(&b, x, name, width, place == 0 ? 2 : 1, sizes)
         }
       }
-      x = try b.linear(b.pooled(x), "fc", b.classes)
+      x = b.linear(b.pooled(x), "fc", b.classes)
       b.initializeWeights(axes: 4) { .normal(standardDeviation: (2 / Float($0[0] * $0[2] * $0[3])).squareRoot()) }
       b.initializeWeights(axes: 2) { _ in .normal(standardDeviation: 0.01) }
       b.graph.reinitialize { $0.name == "fc.bias" ? .constant(0) : nil }
@@ -55,18 +55,17 @@ enum RegNet {
 
   private static func block(
     _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ width: Int, _ stride: Int, _ sizes: Sizes
-  ) throws(SasukaError) -> Value {
+  ) -> Value {
     let inputs = b.channels(x)
-    let shortcut =
-      inputs != width || stride != 1 ? try b.layer(x, name + ".proj", width, 1, stride: stride, nil) : x
-    var y = try b.layer(x, name + ".f.a", width, 1, .relu)
+    let shortcut = inputs != width || stride != 1 ? b.layer(x, name + ".proj", width, 1, stride: stride, nil) : x
+    var y = b.layer(x, name + ".f.a", width, 1, .relu)
     let groups = width / min(sizes.groupWidth, width)
-    y = try b.layer(y, name + ".f.b", width, 3, stride: stride, groups: groups, .relu)
+    y = b.layer(y, name + ".f.b", width, 3, stride: stride, groups: groups, .relu)
     if sizes.squeezes {
       let squeezed = Int((0.25 * Double(inputs)).rounded(.toNearestOrEven))
-      y = try b.squeezeExcitation(y, name + ".f.se", squeezed, .relu, .sigmoid)
+      y = b.squeezeExcitation(y, name + ".f.se", squeezed, .relu, .sigmoid)
     }
-    y = try b.layer(y, name + ".f.c", width, 1, nil)
-    return try b.relu(b.graph.add(shortcut, y, name: name + ".add"), name + ".activation")
+    y = b.layer(y, name + ".f.c", width, 1, nil)
+    return b.relu(b.add(shortcut, y, name + ".add"), name + ".activation")
   }
 }

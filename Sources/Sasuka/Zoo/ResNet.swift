@@ -24,22 +24,20 @@ enum ResNet {
   ]
 
   static let architectures: [Architecture] = table.map { name, sizes in
-    Architecture(name, recipes: sizes.recipes) { (builder, input) throws(SasukaError) in
-      try body(&builder, input, sizes)
+    Architecture(name, recipes: sizes.recipes) { builder, input in
+      body(&builder, input, sizes)
     }
   }
 
-  private static func body(
-    _ b: inout NetworkBuilder, _ input: Value, _ sizes: Sizes
-  ) throws(SasukaError) -> Value {
+  private static func body(_ b: inout NetworkBuilder, _ input: Value, _ sizes: Sizes) -> Value {
     b.offerNorms()
     let sizes = chosen(&b, sizes)
     // torchvision dilates blocks of three convolutions only.
     let dilated = sizes.isBottleneck ? b.choices.dilatedStages.value(published: 0) : 0
     var dilation = 1
-    var x = try b.convolution(input, "conv1", 64, 7, stride: 2)
-    x = try b.relu(b.norm(x, "bn1"))
-    x = try b.maxPool(x, "maxpool", 3, stride: 2, padding: 1)
+    var x = b.convolution(input, "conv1", 64, 7, stride: 2)
+    x = b.relu(b.norm(x, "bn1"))
+    x = b.maxPool(x, "maxpool", 3, stride: 2, padding: 1)
     let total = Float(sizes.blocks.reduce(0, +))
     var place: Float = 0
     for (stage, count) in sizes.blocks.enumerated() {
@@ -52,11 +50,11 @@ enum ResNet {
         let (name, planes) = ("layer" + (stage + 1) + "." + block, 64 << stage)
         x =
           sizes.isBottleneck
-          ? try bottleneck(&b, x, name, planes, stride, block == 0 ? before : dilation, sizes, place / total)
-          : try b.basicBlock(x, name, planes, stride, place / total)
+          ? bottleneck(&b, x, name, planes, stride, block == 0 ? before : dilation, sizes, place / total)
+          : b.basicBlock(x, name, planes, stride, place / total)
       }
     }
-    x = try b.linear(b.pooled(x), "fc", b.classes)
+    x = b.linear(b.pooled(x), "fc", b.classes)
     b.initializeResiduals(lastNorm: sizes.isBottleneck ? "bn3" : "bn2")
     return x
   }
@@ -73,13 +71,13 @@ enum ResNet {
   private static func bottleneck(
     _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ planes: Int, _ stride: Int, _ dilation: Int,
     _ sizes: Sizes, _ depth: Float
-  ) throws(SasukaError) -> Value {
+  ) -> Value {
     let width = planes * sizes.widthPerGroup / 64 * sizes.groups
-    var y = try b.relu(b.norm(b.convolution(x, name + ".conv1", width, 1), name + ".bn1"), name + ".relu")
-    y = try b.convolution(y, name + ".conv2", width, 3, stride: stride, groups: sizes.groups, dilation: dilation)
-    y = try b.relu(b.norm(y, name + ".bn2"), name + ".relu")
-    y = try b.norm(b.convolution(y, name + ".conv3", 4 * planes, 1), name + ".bn3")
-    return try b.joined(y, b.projected(x, name, 4 * planes, stride), name, depth)
+    var y = b.relu(b.norm(b.convolution(x, name + ".conv1", width, 1), name + ".bn1"), name + ".relu")
+    y = b.convolution(y, name + ".conv2", width, 3, stride: stride, groups: sizes.groups, dilation: dilation)
+    y = b.relu(b.norm(y, name + ".bn2"), name + ".relu")
+    y = b.norm(b.convolution(y, name + ".conv3", 4 * planes, 1), name + ".bn3")
+    return b.joined(y, b.projected(x, name, 4 * planes, stride), name, depth)
   }
 }
 
@@ -87,26 +85,22 @@ extension NetworkBuilder {
   /// Two convolutions of 3 x 3 beside a shortcut.
   fileprivate mutating func basicBlock(
     _ x: Value, _ name: String, _ planes: Int, _ stride: Int, _ depth: Float
-  ) throws(SasukaError) -> Value {
-    var y = try convolution(x, name + ".conv1", planes, 3, stride: stride)
-    y = try relu(norm(y, name + ".bn1"), name + ".relu")
-    y = try norm(convolution(y, name + ".conv2", planes, 3), name + ".bn2")
-    return try joined(y, projected(x, name, planes, stride), name, depth)
+  ) -> Value {
+    var y = convolution(x, name + ".conv1", planes, 3, stride: stride)
+    y = relu(norm(y, name + ".bn1"), name + ".relu")
+    y = norm(convolution(y, name + ".conv2", planes, 3), name + ".bn2")
+    return joined(y, projected(x, name, planes, stride), name, depth)
   }
 
   /// The shortcut: x itself, or projected where shapes change.
-  fileprivate mutating func projected(
-    _ x: Value, _ name: String, _ channels: Int, _ stride: Int
-  ) throws(SasukaError) -> Value {
+  fileprivate mutating func projected(_ x: Value, _ name: String, _ channels: Int, _ stride: Int) -> Value {
     guard stride != 1 || self.channels(x) != channels else { return x }
-    let projection = try convolution(x, name + ".downsample.0", channels, 1, stride: stride)
-    return try norm(projection, name + ".downsample.1")
+    let projection = convolution(x, name + ".downsample.0", channels, 1, stride: stride)
+    return norm(projection, name + ".downsample.1")
   }
 
-  fileprivate mutating func joined(
-    _ y: Value, _ shortcut: Value, _ name: String, _ depth: Float
-  ) throws(SasukaError) -> Value {
-    try relu(residual(y, shortcut, name, depth: depth), name + ".relu")
+  fileprivate mutating func joined(_ y: Value, _ shortcut: Value, _ name: String, _ depth: Float) -> Value {
+    relu(residual(y, shortcut, name, depth: depth), name + ".relu")
   }
 
   fileprivate mutating func initializeResiduals(lastNorm: String) {
@@ -121,17 +115,17 @@ extension NetworkBuilder {
 /// projections (option B) where shapes change. They have no torchvision name; parameters are named as in its ResNet.
 enum CIFARResNet {
   static let architectures: [Architecture] = [20, 32, 44, 56, 110].map { depth in
-    Architecture("cifar_resnet\(depth)", size: 32, classes: 10) { (b, input) throws(SasukaError) in
-      var x = try b.convolution(input, "conv1", 16, 3)
-      x = try b.relu(b.norm(x, "bn1"))
+    Architecture("cifar_resnet\(depth)", size: 32, classes: 10) { b, input in
+      var x = b.convolution(input, "conv1", 16, 3)
+      x = b.relu(b.norm(x, "bn1"))
       let blocks = (depth - 2) / 6
       for place in 0..<(3 * blocks) {
         let (stage, block) = (place / blocks, place % blocks)
-        x = try b.basicBlock(
+        x = b.basicBlock(
           x, "layer" + (stage + 1) + "." + block, 16 << stage, stage > 0 && block == 0 ? 2 : 1,
           Float(place + 1) / Float(3 * blocks))
       }
-      x = try b.linear(b.pooled(x), "fc", b.classes)
+      x = b.linear(b.pooled(x), "fc", b.classes)
       b.initializeResiduals(lastNorm: "bn2")
       return x
     }

@@ -18,19 +18,19 @@ enum SqueezeNet {
   ]
 
   static let architectures: [Architecture] = table.map { name, first, kernel, layers in
-    Architecture(name) { (b, input) throws(SasukaError) in
-      var x = try b.convolution(input, "features.0", first, kernel, stride: 2, padding: 0, bias: true)
-      x = try b.relu(x, "features.1")
-      x = try b.maxPool(x, "features.2", 3, stride: 2, ceil: true)
+    Architecture(name) { b, input in
+      var x = b.convolution(input, "features.0", first, kernel, stride: 2, padding: 0, bias: true)
+      x = b.relu(x, "features.1")
+      x = b.maxPool(x, "features.2", 3, stride: 2, ceil: true)
       for (place, layer) in layers.enumerated() {
         let name = "features." + (place + 3)
         switch layer {
-        case .fire(let squeezed): x = try fire(&b, x, name, squeezed)
-        case .pool: x = try b.maxPool(x, name, 3, stride: 2, ceil: true)
+        case .fire(let squeezed): x = fire(&b, x, name, squeezed)
+        case .pool: x = b.maxPool(x, name, 3, stride: 2, ceil: true)
         }
       }
-      x = try b.convolution(b.dropout(x, "classifier.0", 0.5), "classifier.1", b.classes, 1, bias: true)
-      x = try b.pooled(b.relu(x, "classifier.2"), "classifier.3")
+      x = b.convolution(b.dropout(x, "classifier.0", 0.5), "classifier.1", b.classes, 1, bias: true)
+      x = b.pooled(b.relu(x, "classifier.2"), "classifier.3")
       b.initializeBiasesWithZero()
       b.graph.reinitialize { weight in
         guard weight.shape.rank == 4 else { return nil }
@@ -41,14 +41,12 @@ enum SqueezeNet {
     }
   }
 
-  private static func fire(
-    _ b: inout NetworkBuilder, _ x: Value, _ name: String, _ squeezed: Int
-  ) throws(SasukaError) -> Value {
-    let y = try b.relu(b.convolution(x, name + ".squeeze", squeezed, 1, bias: true), name + ".squeeze_activation")
-    let small = try b.relu(
+  private static func fire(_ b: inout NetworkBuilder, _ x: Value, _ name: String, _ squeezed: Int) -> Value {
+    let y = b.relu(b.convolution(x, name + ".squeeze", squeezed, 1, bias: true), name + ".squeeze_activation")
+    let small = b.relu(
       b.convolution(y, name + ".expand1x1", 4 * squeezed, 1, bias: true), name + ".expand1x1_activation")
-    let large = try b.relu(
+    let large = b.relu(
       b.convolution(y, name + ".expand3x3", 4 * squeezed, 3, bias: true), name + ".expand3x3_activation")
-    return try b.graph.concatenate([small, large], name: name + ".concatenate")
+    return b.concatenate([small, large], name + ".concatenate")
   }
 }
