@@ -9,13 +9,21 @@ struct InsideTaps {
   /// - Parameter start: where the first tap falls; it and others may lie outside.
   @inline(__always)
   init(start: Int, dilation: Int, taps: Int, size: Int) {
-    // A division takes as long as a row of taps; few kernels are dilated.
-    let outside = dilation == 1 ? 0 &- start : (dilation &- 1 &- start) / dilation
-    let inside = dilation == 1 ? size &- start : (size &- start &+ dilation &- 1) / dilation
-    let before = start < 0 ? min(outside, taps) : 0
-    let end = start < size ? min(inside, taps) : 0
-    first = before
-    count = max(end &- before, 0)
+    let allAre = start >= 0 && start &+ (taps &- 1) &* dilation < size
+    self = allAre ? InsideTaps(first: 0, count: taps) : .atBorder(start: start, dilation, taps, size)
+  }
+
+  private init(first: Int, count: Int) {
+    self.first = first
+    self.count = count
+  }
+
+  /// Apart, for its divisions take as long as a row of taps, and much code.
+  @inline(never)
+  private static func atBorder(start: Int, _ dilation: Int, _ taps: Int, _ size: Int) -> InsideTaps {
+    let before = start < 0 ? min((dilation &- 1 &- start) / dilation, taps) : 0
+    let end = start < size ? min((size &- start &+ dilation &- 1) / dilation, taps) : 0
+    return InsideTaps(first: before, count: max(end &- before, 0))
   }
 }
 
@@ -111,25 +119,27 @@ private func depthwiseTile<let checked: Int>(
 /// tap on. Vector by vector: the compiler would go sum by sum, hold more vectors than there are registers, and keep sums on the
 /// stack, for which a run of five taps took a fifth longer.
 @inline(__always)
-func addTaps<let taps: Int, let stride: Int>(
-  _: Count<stride>, _ factors: InlineArray<taps, Vector>, _ value: Vector, at place: Int,
+func addTaps<let taps: Int, let stride: Int, let dilation: Int>(
+  _: Count<stride>, _: Count<dilation>, _ factors: InlineArray<taps, Vector>, _ value: Vector, at place: Int,
   to sums: inout InlineArray<7, Vector>
 ) {
-  for tap in 0..<taps where place >= tap && (place &- tap) % stride == 0 && (place &- tap) / stride < runPixels {
-    sums[(place &- tap) / stride] = pinnedMultiplyAdd(value, factors[tap], sums[(place &- tap) / stride])
+  for tap in 0..<taps {
+    let (pixel, rest) = (place &- tap &* dilation).quotientAndRemainder(dividingBy: stride)
+    if rest == 0, pixel >= 0, pixel < runPixels { sums[pixel] = pinnedMultiplyAdd(value, factors[tap], sums[pixel]) }
   }
 }
 
 /// Seven neighbouring pixels by `rows` rows of taps, the first of which `input` and `weights` point to. Each vector of the input is
 /// loaded once for all the taps of a row that meet it: reading it anew for each would take longer than the products. At the
-/// borders of the map the first `left` and those from `end` on of these vectors lie outside, no more of either than half the taps;
-/// but where `narrow` is 1 for the map's whole row, of `count` pixels, after which any number may.
+/// borders of the map the first `left` and those from `end` on of these vectors lie outside, no more of either than half the taps
+/// reach; but where `narrow` is 1 for the map's whole row, of `count` pixels, after which any number may.
 @inline(__always)
-private func depthwiseRun<let taps: Int, let stride: Int, let narrow: Int>(
-  _: Count<taps>, _ strideCount: Count<stride>, _: Count<narrow>, _ block: BlockPass, _ input: UnsafePointer<Float>,
-  _ weights: UnsafePointer<Float>, rows: Int, left: Int, end: Int, count: Int, _ output: UnsafeMutablePointer<Float>
+private func depthwiseRun<let taps: Int, let stride: Int, let dilation: Int, let narrow: Int>(
+  _: Count<taps>, _ strideCount: Count<stride>, _ dilationCount: Count<dilation>, _: Count<narrow>, _ block: BlockPass,
+  _ input: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, rows: Int, left: Int, end: Int, count: Int,
+  _ output: UnsafeMutablePointer<Float>
 ) {
-  let places = 6 &* stride &+ taps
+  let (places, most) = (6 &* stride &+ (taps &- 1) &* dilation &+ 1, taps / 2 &* dilation)
   var sums = InlineArray<7, Vector>(repeating: block.bias)
   var (from, weight, rest) = (input, weights, rows)
   while rest > 0 {
@@ -137,9 +147,9 @@ private func depthwiseRun<let taps: Int, let stride: Int, let narrow: Int>(
     for tap in 0..<taps { factors[tap] = loadVector(weight + tap &* lanes) }
     for place in 0..<places {
       // Asked at run time near the ends only.
-      if place < taps / 2, place < left { continue }
-      if narrow == 1 ? place > 0 : place >= places &- taps / 2, place >= end { continue }
-      addTaps(strideCount, factors, loadVector(from + place &* lanes), at: place, to: &sums)
+      if place < most, place < left { continue }
+      if narrow == 1 ? place > 0 : place >= places &- most, place >= end { continue }
+      addTaps(strideCount, dilationCount, factors, loadVector(from + place &* lanes), at: place, to: &sums)
     }
     from += block.inputRow
     weight += taps &* lanes
@@ -162,8 +172,8 @@ private struct DepthwiseRows {
 /// As many pixels of each row from its first on as come in runs, or all of rows that are `narrow`; returns how many. All rows by one
 /// call: it takes as long as half a run, whose sums wait for each other.
 @inline(never)
-private func depthwiseRuns<let taps: Int, let stride: Int, let narrow: Int>(
-  _ tapCount: Count<taps>, _ strideCount: Count<stride>, _ isNarrow: Count<narrow>,
+private func depthwiseRuns<let taps: Int, let stride: Int, let dilation: Int, let narrow: Int>(
+  _ tapCount: Count<taps>, _ strideCount: Count<stride>, _ dilationCount: Count<dilation>, _ isNarrow: Count<narrow>,
   _ shape: UnsafePointer<sasuka_convolution>, _ blockPointer: UnsafePointer<BlockPass>, _ rows: DepthwiseRows
 ) -> Int {
   // Copies, for what the stores write might be these as far as the compiler knows.
@@ -172,15 +182,16 @@ private func depthwiseRuns<let taps: Int, let stride: Int, let narrow: Int>(
   let (kernelHeight, rowStep) = (Int(shape.pointee.kernel_height), Int(shape.pointee.stride_height))
   // What lies outside at a row's beginning, and from its end on where its first pixel is the run's.
   let outsideLeft = Int(shape.pointee.left)
-  let outsideRight = 6 &* stride &+ taps &- Int(shape.pointee.input_width) &- outsideLeft
+  let (places, most) = (6 &* stride &+ (taps &- 1) &* dilation &+ 1, taps / 2 &* dilation)
+  let outsideRight = places &- Int(shape.pointee.input_width) &- outsideLeft
   var (row, pixel) = (rows.first, 0)
   var top = row &* rowStep &- Int(shape.pointee.top)
   var (rowInput, rowOutput) = (
     rows.input + row &* rows.inputStep, rows.output + row &* Int(shape.pointee.output_row_stride)
   )
-  let outputStep = Int(shape.pointee.output_row_stride)
+  let (outputStep, rowDilation) = (Int(shape.pointee.output_row_stride), Int(shape.pointee.dilation_height))
   while row < rows.end {
-    let inside = InsideTaps(start: top, dilation: 1, taps: kernelHeight, size: inputHeight)
+    let inside = InsideTaps(start: top, dilation: rowDilation, taps: kernelHeight, size: inputHeight)
     let input = rowInput + inside.first &* block.inputRow
     let weights = block.weights + inside.first &* taps &* lanes
     pixel = 0
@@ -191,10 +202,10 @@ private func depthwiseRuns<let taps: Int, let stride: Int, let narrow: Int>(
       let first = narrow == 1 ? 0 : min(pixel, width &- runPixels)
       let start = first &* stride
       let (left, right) = (max(0, outsideLeft &- start), max(0, start &+ outsideRight))
-      if left > taps / 2 || narrow == 0 && right > taps / 2 { break }
+      if left > most || narrow == 0 && right > most { break }
       depthwiseRun(
-        tapCount, strideCount, isNarrow, block, input + start &* lanes, weights, rows: inside.count, left: left,
-        end: 6 &* stride &+ taps &- right, count: width, rowOutput + first &* block.outputPixel)
+        tapCount, strideCount, dilationCount, isNarrow, block, input + start &* lanes, weights, rows: inside.count,
+        left: left, end: places &- right, count: width, rowOutput + first &* block.outputPixel)
       pixel = first &+ runPixels
     }
     row &+= 1
@@ -210,15 +221,18 @@ private func depthwiseRuns<let taps: Int, let stride: Int, let narrow: Int>(
 private func depthwiseRuns(
   _ shape: UnsafePointer<sasuka_convolution>, _ block: UnsafePointer<BlockPass>, _ rows: DepthwiseRows
 ) -> Int {
-  if lanes == 4 || shape.pointee.dilation_height > 1 { return 0 }
+  if lanes == 4 || !sasuka_has_depthwise_runs(shape) { return 0 }
+  let (one, two, three, five) = (Count<1>(), Count<2>(), Count<3>(), Count<5>())
   let isNarrow = Int(shape.pointee.output_width) < runPixels
   switch (shape.pointee.kernel_width, shape.pointee.stride_width, shape.pointee.dilation_width) {
-  case (3, 1, 1) where isNarrow: return depthwiseRuns(Count<3>(), Count<1>(), Count<1>(), shape, block, rows)
-  case (5, 1, 1) where isNarrow: return depthwiseRuns(Count<5>(), Count<1>(), Count<1>(), shape, block, rows)
-  case (3, 1, 1): return depthwiseRuns(Count<3>(), Count<1>(), Count<0>(), shape, block, rows)
-  case (3, 2, 1): return depthwiseRuns(Count<3>(), Count<2>(), Count<0>(), shape, block, rows)
-  case (5, 1, 1): return depthwiseRuns(Count<5>(), Count<1>(), Count<0>(), shape, block, rows)
-  case (5, 2, 1): return depthwiseRuns(Count<5>(), Count<2>(), Count<0>(), shape, block, rows)
+  case (3, 1, 1) where isNarrow: return depthwiseRuns(three, one, one, one, shape, block, rows)
+  case (5, 1, 1) where isNarrow: return depthwiseRuns(five, one, one, one, shape, block, rows)
+  case (3, 1, 1): return depthwiseRuns(three, one, one, Count<0>(), shape, block, rows)
+  case (3, 2, 1): return depthwiseRuns(three, two, one, Count<0>(), shape, block, rows)
+  case (3, 1, 2): return depthwiseRuns(three, one, two, Count<0>(), shape, block, rows)
+  case (5, 1, 1): return depthwiseRuns(five, one, one, Count<0>(), shape, block, rows)
+  case (5, 2, 1): return depthwiseRuns(five, two, one, Count<0>(), shape, block, rows)
+  case (5, 1, 2): return depthwiseRuns(five, one, two, Count<0>(), shape, block, rows)
   default: return 0
   }
 }

@@ -99,7 +99,7 @@ private func groupedRun<let stride: Int>(
       ]
       for place in 0..<(6 &* stride &+ 3) {
         let value = permuteInGroup(loadVector(from + place &* lanes), places)
-        addTaps(strideCount, factors, value, at: place, to: &sums)
+        addTaps(strideCount, Count<1>(), factors, value, at: place, to: &sums)
       }
       places &+= 1
       weight += lanes

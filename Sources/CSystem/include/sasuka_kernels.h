@@ -65,6 +65,12 @@ typedef struct sasuka_convolution {
   int64_t block_lanes;
 } sasuka_convolution;
 
+/** Whether convolution_depthwise_forward has runs of pixels for a kernel, of which each vector of an input's row is loaded once for
+    all taps that meet it: of three or five along a row, with a stride or a dilation of two at most. */
+static inline bool sasuka_has_depthwise_runs(const sasuka_convolution *shape) {
+  return (shape->kernel_width == 3 || shape->kernel_width == 5) && shape->stride_width * shape->dilation_width <= 2;
+}
+
 /** Output channels up to which a convolution has few: lanes may then be input channels, whose products are summed at the end. */
 enum { SASUKA_FEW_OUTPUTS = 3 };
 

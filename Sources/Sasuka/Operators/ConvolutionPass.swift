@@ -150,8 +150,9 @@ struct ConvolutionPass {
   /// product at a border whether it is there (AVX2: 9x9 over 16 x 16 pixels 0.75 of the time, 7x7 over 28 x 28 0.87).
   var hasCostlyBorder: Bool {
     guard isDepthwise, let padding, shape.output_height > 1, shape.kernel_width > 1 else { return false }
+    var shape = shape
+    if sasuka_has_depthwise_runs(&shape) { return false }
     let isDilated = shape.dilation_width > 1 || shape.dilation_height > 1
-    if shape.kernel_width == 3 || shape.kernel_width == 5, shape.stride_width <= 2, !isDilated { return false }
     // A dilated one of 3 x 3 has few products; and the copy is to be no larger than a few times the map.
     let isSmall = isDilated && shape.kernel_height * shape.kernel_width <= 9
     return !isSmall && shape.input_height * shape.input_width <= 4 * padding.height * padding.width

@@ -102,6 +102,19 @@ struct ConvolutionCase: CustomStringConvertible {
       bottom: 2,
       right: 3),
     ConvolutionCase(
+      groups: 11, inputs: 1, outputs: 1, height: 8, width: 33, kernel: (3, 3), dilation: (2, 2), top: 2, left: 2,
+      bottom: 2, right: 2),
+    ConvolutionCase(
+      groups: 18, inputs: 1, outputs: 1, height: 7, width: 16, kernel: (5, 5), dilation: (1, 2), top: 2, left: 4,
+      bottom: 2, right: 3),
+    ConvolutionCase(groups: 9, inputs: 1, outputs: 1, height: 5, width: 12, kernel: (2, 5), dilation: (3, 2), left: 5),
+    ConvolutionCase(
+      groups: 3, inputs: 1, outputs: 1, height: 11, width: 20, kernel: (5, 3), stride: (2, 1), dilation: (4, 2), top: 7,
+      right: 4),
+    ConvolutionCase(
+      groups: 4, inputs: 1, outputs: 1, height: 9, width: 15, kernel: (3, 3), stride: (1, 2), dilation: (3, 1), top: 3,
+      left: 1, bottom: 3, right: 1),
+    ConvolutionCase(
       groups: 5, inputs: 1, outputs: 1, height: 9, width: 1, kernel: (5, 3), dilation: (2, 12), top: 4, left: 12,
       bottom: 4,
       right: 12),

@@ -205,6 +205,7 @@ import Testing
     (16, 150, 150, Extent(3), 3, 1, Padding(1)),
     (20, 1, 140, Extent(height: 1, width: 7), 1, 2, Padding(top: 0, bottom: 0, left: 6, right: 6)),
     (16, 170, 100, Extent(3), 1, 2, Padding(2)), (8, 140, 140, Extent(5), 2, 1, Padding(2)),
+    (20, 60, 50, Extent(5), 1, 2, Padding(top: 4, bottom: 4, left: 3, right: 5)),
     (12, 7, 7, Extent(height: 7, width: 11), 1, 1, Padding(top: 3, bottom: 3, left: 5, right: 5)),
   ])
   func aDepthwiseBorderIsAsGoodAsZeros(
