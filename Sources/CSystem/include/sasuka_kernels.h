@@ -126,7 +126,7 @@ typedef struct sasuka_weight_strides {
     (even, even), (even, odd), (odd, odd). In a direction of an odd number of taps, what is odd has no value at the last
     point, infinity: the taps of an odd phase are one fewer, so that the finite points are enough. */
 typedef struct sasuka_winograd {
-  /** Real ones, no padding. Where there are groups, the input's are those of one; the output's are of all. */
+  /** Real ones, no padding; where there are groups, of one of them. */
   int64_t input_channels, output_channels;
   int64_t kernel_height, kernel_width;
   /** 1 or 2, in both directions. */

@@ -166,7 +166,7 @@ extension ConvolutionPass {
     let (height, width) = (shape.kernel_height, shape.kernel_width)
     let (down, across) = (shape.stride_height, shape.stride_width)
     let hasStride = down > 1 || across > 1
-    if shape.groups > 1, readsPlanes || hasStride || !groupsFillUnits(lanes: lanes) { return false }
+    if shape.groups > 1, readsPlanes || !groupsFillUnits(lanes: lanes) { return false }
     if hasStride {
       let hasPhases = down == 2 && across == 2 && Int(shape.input_channels) % lanes == 0
       // A phase without a tap has no products to save.

@@ -51,8 +51,14 @@ struct ConvolutionPass {
   /// Whether all pixels are, without strides.
   var isPointwise: Bool { isOneByOne && shape.stride_height == 1 && shape.stride_width == 1 }
 
-  /// How many groups Winograd's products take for one: as many as have whole units of output channels.
+  /// How many groups Winograd's products take for one: as many as have whole units of output channels; but one alone where it has
+  /// blocks of its own, several of them.
   func groupsAtOnce(lanes: Int) -> Int {
+    let outputs = Int(shape.output_channels)
+    return outputs > lanes && outputs % lanes == 0 ? 1 : groupsOfWholeUnits(lanes: lanes)
+  }
+
+  private func groupsOfWholeUnits(lanes: Int) -> Int {
     // The widest unit has two blocks.
     let width = 2 * lanes
     return shape.groups == 1 ? 1 : width / greatestCommonDivisor(Int(shape.output_channels), width)
@@ -62,7 +68,7 @@ struct ConvolutionPass {
   func groupsOfUnit(lanes: Int) -> Double {
     let (groups, units) = (Int(shape.groups), Int(shape.groups * shape.output_channels).dividedUp(by: 2 * lanes))
     // Another one wherever a group ends within a unit.
-    return isGrouped ? 1 : 1 + Double(groups - groups / groupsAtOnce(lanes: lanes)) / Double(units)
+    return isGrouped ? 1 : 1 + Double(groups - groups / groupsOfWholeUnits(lanes: lanes)) / Double(units)
   }
 
   /// What tells its packed weights from those of other passes over the same weights.

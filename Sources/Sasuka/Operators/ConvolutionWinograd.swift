@@ -29,7 +29,7 @@ extension Lowering {
     let groups = Int(pass.shape.groups) / pass.groupsAtOnce(lanes: lanes)
     let images = self.shape(input)[0]
     let units = Layout.blocks(of: Int(shape.output_channels), lanes: lanes * Int(kernels.pointee.convolution_columns))
-    let packed = try pack(shape, pass, algorithm, units: units, weight: weight, folded: folded)
+    let packed = try pack(shape, pass, algorithm, units: units, groups: groups, weight: weight, folded: folded)
     var operands = operands(of: pass, input: input, packed: packed, bias: bias, epilogue: epilogue, output: output)
     let apart = pass.planes(lanes: lanes)
     var left = images
@@ -91,37 +91,47 @@ extension Lowering {
   }
 
   private mutating func pack(
-    _ shape: sasuka_winograd, _ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm, units: Int, weight: Value,
-    folded: FoldedNormalization?
+    _ shape: sasuka_winograd, _ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm, units: Int, groups: Int,
+    weight: Value, folded: FoldedNormalization?
   ) throws(SasukaError) -> UnsafePointer<Float> {
-    var shape = shape
     let (width, columns) = (Int64(lanes), Int64(kernels.pointee.convolution_columns))
-    let packedFloats = sasuka_matrix_packed_floats(shape.output_channels, shape.input_channels, width, columns)
-    let packed = try packedMemory(
-      pass.packing(for: algorithm), of: weight, floats: Int(sasuka_winograd_weights(&shape) * packedFloats))
+    let groupFloats = shape.packedFloats(kernels)
+    let packed = try packedMemory(pass.packing(for: algorithm), of: weight, floats: groups * groupFloats)
     let (strides, kernel) = (pass.weightStrides, kernels.pointee.narrow.winograd_pack!)
     let (source, scales) = (UnsafePointer(pointer(weight)) + pass.weightOffset, folded.map { UnsafePointer($0.scales) })
     let scratchFloats = Int(16 * (shape.kernel_height + 1) * shape.kernel_width * columns * width)
-    let groups = JoinedGroups(pass.shape, strides, count: pass.groupsAtOnce(lanes: lanes))
+    let joined = JoinedGroups(pass.shape, strides, count: pass.groupsAtOnce(lanes: lanes))
     let pieces = pass.pieces
     let pieceFloats = (pieces?.outputFloats(of: pass) ?? 0) * Int(columns * width)
-    needWorkerScratch(bytes: (scratchFloats + groups.floats + pieceFloats) * MemoryLayout<Float>.stride)
+    needWorkerScratch(bytes: (scratchFloats + joined.floats + pieceFloats) * MemoryLayout<Float>.stride)
     // A group's units share a copy of its weights.
-    let unitsAtOnce = groups.floats == 0 ? 1 : groups.outputs / Int(columns * width)
-    prepare(units: units / unitsAtOnce) { [shape] number, context in
+    let unitsAtOnce = joined.floats == 0 ? 1 : units
+    prepare(units: groups * units / unitsAtOnce) { [shape] number, context in
       var (shape, strides) = (shape, strides)
-      var weights = source
+      let (group, unit) = (number * unitsAtOnce).quotientAndRemainder(dividingBy: units)
       let scratch = floats(context.workerScratch)
-      if groups.floats > 0 { weights = groups.copy(number, of: weights, to: scratch + scratchFloats, &strides) }
+      var weights = joined.place(group, of: source)
+      if joined.floats > 0 { weights = joined.copy(weights, to: scratch + scratchFloats, &strides) }
       if let pieces {
         let first = number * Int(columns * width)
         let outputs = first..<min(first + Int(columns * width), Int(shape.output_channels))
         weights = pieces.copy(outputs, of: pass, weights, to: scratch + scratchFloats, &strides)
       }
-      let unit = Int64(number * unitsAtOnce)
-      kernel(&shape, &strides, weights, scales, packed, scratch, unit, unit + Int64(unitsAtOnce), width)
+      kernel(
+        &shape, &strides, weights, scales.map { $0 + group * Int(shape.output_channels) },
+        packed + group * groupFloats, scratch, Int64(unit), Int64(unit + unitsAtOnce), width)
     }
     return UnsafePointer(packed)
+  }
+}
+
+extension sasuka_winograd {
+  /// Floats of the weights, which are those of one group.
+  fileprivate func packedFloats(_ kernels: UnsafeMutablePointer<sasuka_kernel_table>) -> Int {
+    var shape = self
+    let (width, columns) = (Int64(kernels.pointee.vector_width), Int64(kernels.pointee.convolution_columns))
+    return Int(
+      sasuka_winograd_weights(&shape) * sasuka_matrix_packed_floats(output_channels, input_channels, width, columns))
   }
 }
 
@@ -136,26 +146,27 @@ private struct JoinedGroups {
   }
 
   /// Output channels of those that are one.
-  var outputs: Int { count * Int(shape.output_channels) }
+  private var outputs: Int { count * Int(shape.output_channels) }
   /// Weights of a channel within its group, and with the zeros.
   private var groupFloats: Int { Int(shape.input_channels * shape.kernel_height * shape.kernel_width) }
   private var outputFloats: Int { count * groupFloats }
-  /// Floats of a copy of their weights; 0 where they are read as they lie, one output channel behind the other.
-  var floats: Int {
-    count == 1 && (shape.groups == 1 || strides.group == shape.output_channels * strides.output)
-      ? 0 : outputs * outputFloats
+  /// Floats of a copy of their weights; 0 where they are read as they lie.
+  var floats: Int { count == 1 ? 0 : outputs * outputFloats }
+
+  /// Where the weights of those of a number begin.
+  func place(_ number: Int, of weights: UnsafePointer<Float>) -> UnsafePointer<Float> {
+    weights + number * count * Int(strides.group)
   }
 
-  /// Copies the weights of those of a number, and returns where those of the first would begin if all lay so.
+  /// Copies them from there.
   func copy(
-    _ number: Int, of weights: UnsafePointer<Float>, to copy: UnsafeMutablePointer<Float>,
-    _ strides: inout sasuka_weight_strides
+    _ weights: UnsafePointer<Float>, to copy: UnsafeMutablePointer<Float>, _ strides: inout sasuka_weight_strides
   ) -> UnsafePointer<Float> {
     copy.clear(count: floats)
     let (taps, width) = (Int(shape.kernel_height * shape.kernel_width), Int(shape.kernel_width))
     for output in 0..<outputs {
       let (group, channel) = output.quotientAndRemainder(dividingBy: Int(shape.output_channels))
-      let from = weights + ((number * count + group) * Int(strides.group) + channel * Int(strides.output))
+      let from = weights + (group * Int(strides.group) + channel * Int(strides.output))
       let to = copy + (output * outputFloats + group * groupFloats)
       for weight in 0..<groupFloats {
         let (input, tap) = (weight / taps, weight % taps)
@@ -165,7 +176,7 @@ private struct JoinedGroups {
     }
     strides = sasuka_weight_strides(
       group: 0, output: Int64(outputFloats), input: Int64(taps), row: Int64(width), column: 1)
-    return UnsafePointer(copy) - number * floats
+    return UnsafePointer(copy)
   }
 }
 
@@ -180,12 +191,14 @@ private final class WinogradRun {
   private let kernels: sasuka_kernel_table
   private let operands: ConvolutionOperands
   private let maps: DilatedMaps
-  /// Channel blocks of a group's input, and of the output.
+  /// Channel blocks of a group's input and output.
   let inputBlocks, outputBlocks: Int
   /// Output-channel blocks of a unit, and units of a group.
   let columns, units: Int
   /// Each of them is computed by itself, a few tiles after the others, from the blocks of its input to its units.
   let groups: Int
+  /// Floats of a group's weights.
+  private let groupFloats: Int
   /// Tiles of the batch.
   let tiles: Int
   /// Floats of the images taken apart, at the beginning of the shared scratch; 0 where the input is read as it lies.
@@ -210,7 +223,8 @@ private final class WinogradRun {
     self.kernels = kernels.pointee
     self.operands = operands
     self.groups = groups
-    self.units = units / groups
+    self.units = units
+    groupFloats = shape.packedFloats(kernels)
     let lanes = Int(kernels.pointee.vector_width)
     columns = Int(kernels.pointee.convolution_columns)
     inputBlocks = Layout.blocks(of: Int(shape.input_channels), lanes: lanes)
@@ -228,8 +242,18 @@ private final class WinogradRun {
   /// Cuts the batch into equal blocks of about so many tiles, of which each thread gets as many as the others.
   func divide(tilesAtOnce wish: Int, among threads: Int) {
     var count = max(1, (tiles + wish / 2) / wish)
-    if groups % threads != 0, count > threads || groups > 1 { count = count.dividedUp(by: threads) * threads }
+    if groups % threads != 0 {
+      if count > threads { count = count.dividedUp(by: threads) * threads }
+      while groups > 1, count < threads, wastes(groups * count, among: threads, or: tiles / (count + 1)) { count += 1 }
+    }
     tilesAtOnce = tiles.dividedUp(by: min(count, tiles))
+  }
+
+  /// Whether the largest share of some blocks exceeds the mean by more than it takes longer to have but so many tiles at once (two
+  /// threads, AVX2: 17 groups in blocks of 14 tiles 0.81 of the time of 34 in blocks of 7; 7 of 49 tiles 1.18 of 14 of 25).
+  private func wastes(_ blocks: Int, among threads: Int, or tilesAtOnce: Int) -> Bool {
+    let most = Double(blocks.dividedUp(by: threads) * threads) / Double(blocks)
+    return most > (tilesAtOnce < 12 ? 1.2 : 1.06)
   }
 
   /// Cuts it into as few blocks more as it takes for threads to share the units of all blocks about evenly.
@@ -277,26 +301,27 @@ private final class WinogradRun {
     lines: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
-    let firstUnit = block / tileBlocks * units
     compute(
-      &shape, tiles(of: block), firstUnit..<(firstUnit + units), input(apart), transformed, lines,
+      &shape, tiles(of: block), group: block / tileBlocks, 0..<units, input(apart), transformed, lines,
       output: operands.output
     ) { _, _ in }
   }
 
   /// Some tiles, from the input to some units of the output; `then` is called when some blocks of those are there.
   private func compute(
-    _ shape: inout sasuka_winograd, _ tiles: Range<Int>, _ units: Range<Int>, _ input: UnsafePointer<Float>,
-    _ transformed: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>,
+    _ shape: inout sasuka_winograd, _ tiles: Range<Int>, group: Int = 0, _ units: Range<Int>,
+    _ input: UnsafePointer<Float>, _ transformed: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>,
     output: UnsafeMutablePointer<Float>, then: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
   ) {
-    let firstBlock = units.lowerBound / self.units * inputBlocks
+    let firstBlock = group * inputBlocks
     transformInput(
       &shape, tiles, firstBlock..<(firstBlock + inputBlocks), input,
       transformed - firstBlock * tilesAtOnce * lanes, lines)
     for unit in stride(from: units.lowerBound, to: units.upperBound, by: unitsAtOnce) {
       let some = unit..<min(unit + unitsAtOnce, units.upperBound)
-      multiply(&shape, tiles, some, transformed, products: transformed + transformedFloats, lines, output: output)
+      multiply(
+        &shape, tiles, group: group, some, transformed, products: transformed + transformedFloats, lines,
+        output: output)
       then(blocks(of: some), output)
     }
   }
@@ -307,16 +332,19 @@ private final class WinogradRun {
 
   /// Some tiles and as many units as are computed at once, from the transformed input to the output.
   private func multiply(
-    _ shape: inout sasuka_winograd, _ tiles: Range<Int>, _ units: Range<Int>, _ transformed: UnsafePointer<Float>,
-    products: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>
+    _ shape: inout sasuka_winograd, _ tiles: Range<Int>, group: Int = 0, _ units: Range<Int>,
+    _ transformed: UnsafePointer<Float>, products: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>,
+    output: UnsafeMutablePointer<Float>
   ) {
     kernels.winograd_product!(
-      &shape, transformed, operands.packed, products, Int64(tiles.count), Int64(units.lowerBound),
-      Int64(units.upperBound))
+      &shape, transformed, operands.packed + group * groupFloats, products, Int64(tiles.count),
+      Int64(units.lowerBound), Int64(units.upperBound))
     let blocks = blocks(of: units)
+    let bias = operands.bias.map { $0 + group * Int(shape.output_channels) }
+    let output = output + group * outputBlocks * Int(shape.output_block_stride)
     maps.forEach(of: tiles, &shape) { [lanes] shape, tiles, before, _, place in
       kernels.winograd_output!(
-        &shape, products + before * lanes, operands.bias, output + place, lines, Int64(tiles.lowerBound),
+        &shape, products + before * lanes, bias, output + place, lines, Int64(tiles.lowerBound),
         Int64(tiles.upperBound), Int64(blocks.lowerBound), Int64(blocks.upperBound), operands.epilogue)
     }
   }

@@ -106,8 +106,8 @@ extension sasuka_winograd {
     self.init()
     let (shape, maps) = (pass.shape, pass.maps)
     let (rows, columns) = (maps.rows, maps.columns)
-    input_channels = Int64(pass.groupsAtOnce(lanes: lanes)) * shape.input_channels
-    output_channels = shape.groups * shape.output_channels
+    let groups = Int64(pass.groupsAtOnce(lanes: lanes))
+    (input_channels, output_channels) = (groups * shape.input_channels, groups * shape.output_channels)
     (kernel_height, kernel_width, stride) = (shape.kernel_height, shape.kernel_width, shape.stride_width)
     if let pieces = maps.pieces {
       input_channels *= Int64(pieces.count)

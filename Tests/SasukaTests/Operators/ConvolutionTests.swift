@@ -109,22 +109,27 @@ import Testing
   }
 
   /// The same in groups: of a unit of output channels and of more, of several to a unit, of units that have not the channels of
-  /// whole groups, of other numbers of input than of output channels; where groups are dilated too.
+  /// whole groups, of blocks that fill no units, of other numbers of input than of output channels; where groups are dilated too,
+  /// and strided.
   @Test(arguments: [
-    (2, Extent(3), 1, (2, 32, 32), 13, 9), (5, Extent(3), 1, (4, 16, 16), 30, 31), (1, Extent(3), 1, (8, 8, 8), 14, 14),
-    (3, Extent(3), 1, (32, 4, 4), 9, 30), (2, Extent(3), 1, (4, 24, 24), 8, 11), (1, Extent(5), 1, (4, 8, 16), 13, 15),
-    (1, Extent(height: 1, width: 7), 1, (4, 16, 8), 9, 17), (2, Extent(3), 1, (16, 1, 2), 12, 12),
-    (1, Extent(3), 2, (2, 16, 80), 13, 9), (1, Extent(3), 1, (2, 64, 64), 7, 7),
+    (2, Extent(3), 1, 1, (2, 32, 32), 13, 9), (5, Extent(3), 1, 1, (4, 16, 16), 30, 31),
+    (1, Extent(3), 1, 1, (8, 8, 8), 14, 14), (3, Extent(3), 1, 1, (32, 4, 4), 9, 30),
+    (2, Extent(3), 1, 1, (4, 24, 24), 8, 11), (1, Extent(5), 1, 1, (4, 8, 16), 13, 15),
+    (1, Extent(height: 1, width: 7), 1, 1, (4, 16, 8), 9, 17), (2, Extent(3), 1, 1, (16, 1, 2), 12, 12),
+    (1, Extent(3), 1, 2, (2, 16, 80), 13, 9), (1, Extent(3), 1, 1, (2, 64, 64), 7, 7),
+    (1, Extent(3), 1, 1, (5, 24, 24), 14, 30), (3, Extent(3), 1, 2, (3, 16, 48), 19, 13),
+    (2, Extent(5), 1, 1, (7, 48, 40), 10, 11), (1, Extent(3), 2, 1, (3, 24, 24), 17, 40),
+    (2, Extent(4), 2, 1, (2, 16, 32), 21, 16), (1, Extent(3), 2, 1, (4, 16, 16), 30, 15),
+    (5, Extent(5), 2, 1, (3, 48, 48), 13, 14),
   ])
   func fasterIsGrouped(
-    _ batch: Int, _ kernel: Extent, _ dilation: Int, _ groups: (count: Int, inputs: Int, outputs: Int), _ height: Int,
-    _ width: Int
+    _ batch: Int, _ kernel: Extent, _ stride: Int, _ dilation: Int, _ groups: (count: Int, inputs: Int, outputs: Int),
+    _ height: Int, _ width: Int
   ) throws {
     let padding = Padding(top: kernel.height - 1, bottom: 0, left: 1, right: kernel.width - 1)
     let faster = try expectFused(
-      batch, kernel, Extent(1), Extent(dilation), padding, groups.count * groups.inputs, groups.count * groups.outputs,
-      height,
-      width, groups: groups.count)
+      batch, kernel, Extent(stride), Extent(dilation), padding, groups.count * groups.inputs,
+      groups.count * groups.outputs, height, width, groups: groups.count)
     #expect(faster > 0, "nothing but the direct algorithm")
   }
 
