@@ -80,8 +80,18 @@ CASES: dict[str, tuple[tuple[int, ...], Layers]] = {
         for step in (2, 3, 4, 6, 12)
     },
     **{f"convolution 3x3 in {groups} groups": ((128, 28, 28), convolutions(3, 128, groups=groups)) for groups in (2, 8, 32)},
+    **{
+        f"convolution {kernel}x{kernel} in 17 groups of 24": ((408, 14, 14), convolutions(kernel, 408, groups=17))
+        for kernel in (1, 3)
+    },
     **{f"convolution {kernel}x{kernel} depthwise": ((96, 28, 28), convolutions(kernel, 96, groups=96)) for kernel in (3, 5, 7)},
-    "convolution 3x3 depthwise, dilation 2": ((96, 28, 28), convolutions(3, 96, groups=96, padding=2, dilation=2)),
+    **{
+        f"convolution {kernel}x{kernel} depthwise, dilation 2": (
+            (96, 28, 28),
+            convolutions(kernel, 96, groups=96, padding=kernel - 1, dilation=2),
+        )
+        for kernel in (3, 5)
+    },
     "convolution 7x7 of an image of 7x7": ((512, 7, 7), one("Conv2d", 512, 4096, 7)),
     **{
         f"convolution {kernel}x{kernel} of a picture": ((3, 128, 128), one("Conv2d", 3, 64, kernel, padding=kernel // 2))

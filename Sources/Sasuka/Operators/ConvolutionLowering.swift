@@ -38,6 +38,7 @@ extension Lowering {
       {
         continue
       }
+      pass.takeGroupsApart(lanes: lanes)
       var bias = bias
       let packed =
         if let patch = pass.patch {
@@ -121,10 +122,15 @@ extension Lowering {
     _ pass: ConvolutionPass, weight: Value, folded: FoldedNormalization?, channels: Int
   ) throws(SasukaError) -> UnsafePointer<Float> {
     let source = UnsafePointer(pointer(weight)) + pass.weightOffset
-    let packed = try packedMemory(pass.packing(for: .direct), of: weight, floats: pass.packedFloats(kernels))
+    let (groupFloats, groupUnits) = (pass.packedFloats(kernels), pass.packingUnits(kernels))
+    let packed = try packedMemory(pass.packing(for: .direct), of: weight, floats: pass.ownGroups * groupFloats)
     let scales = folded.map { UnsafePointer($0.scales) }
-    prepare(units: pass.packingUnits(kernels)) { [kernels] unit, _ in
-      pass.pack(source, pass.weightStrides, scales: scales, to: packed, units: unit..<(unit + 1), kernels)
+    prepare(units: pass.ownGroups * groupUnits) { [kernels] number, _ in
+      let (group, unit) = number.quotientAndRemainder(dividingBy: groupUnits)
+      pass.pack(
+        source + group * Int(pass.weightStrides.group), pass.weightStrides,
+        scales: scales.map { $0 + group * Int(pass.shape.output_channels) }, to: packed + group * groupFloats,
+        units: unit..<(unit + 1), kernels)
     }
     let kernel = pass.directKernel
     if let folded, kernel == .depthwise || kernel == .grouped {
@@ -229,8 +235,10 @@ final class ConvolutionRun {
   let paddedFloats: Int
   /// Output channels of a unit.
   private let unitChannels: Int
-  /// Units of a part of a patch, and floats of their weights; all units where there are no patches.
-  private let patchUnits, patchWeights: Int
+  /// Units of a part of a patch, or of a group of its own, and floats of their weights; all units where there are neither.
+  private let ownUnits, ownWeights: Int
+  /// Channel blocks of a group's input and output; all where none is of its own.
+  private let groupInputs, groupOutputs: Int
   /// Whether a part pads by itself what it reads, into its worker's cache: none but its unit reads its groups. If not, parts
   /// share what is padded before.
   let padsByPart: Bool
@@ -265,24 +273,28 @@ final class ConvolutionRun {
     pixelFloats = readsPlanes ? 1 : lanes
     rowFloats = pixelFloats * Int(shape.input_width)
     paddedFloats = pass.padding == nil ? 0 : inputBlocks * rowFloats * Int(shape.input_height)
-    var blocksAtOnce = inputBlocks
-    padsByPart = pass.padding != nil && !readsPlanes && shape.groups > 1 && shape.output_channels <= unitChannels
+    groupInputs = inputBlocks / pass.ownGroups
+    groupOutputs = Layout.blocks(of: outputChannels / pass.ownGroups, lanes: lanes)
+    var blocksAtOnce = groupInputs
+    padsByPart =
+      pass.padding != nil && !readsPlanes && Int(shape.groups) * pass.ownGroups > 1
+      && shape.output_channels <= unitChannels
     if padsByPart {
       let groups = Int(sasuka_convolution_unit_groups(&shape, Int64(lanes), columns))
       // A group may begin and end in the middle of a block.
-      blocksAtOnce = min(Layout.blocks(of: groups * Int(shape.input_channels) + lanes - 1, lanes: lanes), inputBlocks)
+      blocksAtOnce = min(Layout.blocks(of: groups * Int(shape.input_channels) + lanes - 1, lanes: lanes), groupInputs)
     }
     let weights = pass.weightsOfOutput * outputChannels
-    let parts = pass.patch?.parts ?? 1
-    let outputBlocks = pass.patch?.pixels ?? Layout.blocks(of: outputChannels, lanes: lanes)
-    patchUnits = outputBlocks.dividedUp(by: Int(columns))
-    patchWeights = pass.packedFloats(kernels)
+    let parts = pass.patch?.parts ?? pass.ownGroups
+    let outputBlocks = pass.patch?.pixels ?? groupOutputs
+    ownUnits = outputBlocks.dividedUp(by: Int(columns))
+    ownWeights = pass.packedFloats(kernels)
     division = ConvolutionDivision(
-      units: parts * patchUnits, evenUnits: Double(parts * outputBlocks) / Double(columns),
+      units: parts * ownUnits, evenUnits: Double(parts * outputBlocks) / Double(columns),
       rows: Int(shape.output_height), columns: Int(shape.output_width),
       rowFloats: blocksAtOnce * rowFloats * Int(shape.stride_height),
       columnFloats: padsByPart || kernel == .grouped ? nil : blocksAtOnce * pixelFloats * Int(shape.stride_width),
-      weights: padsByPart ? .max : pass.patch == nil ? weights : parts * patchWeights, floatsAtOnce: costs.inputAtOnce,
+      weights: padsByPart ? .max : pass.patch == nil ? weights : parts * ownWeights, floatsAtOnce: costs.inputAtOnce,
       threads: threads)
     let most = (rows: division.mostRows, columns: shape.inputColumns(of: 0..<division.mostColumns).count)
     let rows = shape.inputRows(of: 0..<most.rows).count
@@ -290,7 +302,7 @@ final class ConvolutionRun {
     // Rows that the taps are far apart pass over are not read.
     let readFloats = min(rows, most.rows * Int(shape.kernel_height)) * most.columns * pixelFloats
     channelsAtOnce = pass.channelsAtOnce(
-      blocks: inputBlocks, blockFloats: readFloats, unit: unitChannels, lanes: lanes, floatsAtOnce: costs.inputAtOnce)
+      blocks: groupInputs, blockFloats: readFloats, unit: unitChannels, lanes: lanes, floatsAtOnce: costs.inputAtOnce)
     if let joined = kernels.pointee.convolution_joined_forward, pass.isPointwise || pass.takesTurns, outputBlocks > 1,
       outputBlocks % 2 == 1
     {
@@ -381,17 +393,24 @@ final class ConvolutionRun {
     _ image: Int, _ part: ConvolutionDivision.Part, from source: UnsafePointer<Float>, _ context: StepContext
   ) {
     var (shape, source, multiply, operands) = (pass.shape, source, multiply, operands)
-    let (patchPart, unit) = part.unit.quotientAndRemainder(dividingBy: patchUnits)
-    if let patch = pass.patch { operands = patch.operands(operands, ofPart: patchPart, packedFloats: patchWeights) }
+    let (ownPart, unit) = part.unit.quotientAndRemainder(dividingBy: ownUnits)
+    if let patch = pass.patch { operands = patch.operands(operands, ofPart: ownPart, packedFloats: ownWeights) }
+    let group = pass.patch == nil ? ownPart : 0
     if let joined, unit >= joined.unit {
       if unit > joined.unit { return }
       multiply = joined.multiply
     }
     if padsByPart {
       let memory = context.workerScratch.assumingMemoryBound(to: Float.self)
-      source = padded(source, blocks(readBy: unit), for: part.rows, in: memory, &shape)
+      source = padded(source, blocks(of: group, readBy: unit), for: part.rows, in: memory, &shape)
     }
-    let output = operands.output + image &* operands.outputImage
+    var output = operands.output + image &* operands.outputImage
+    if group > 0 {
+      source += group &* groupInputs &* rowFloats &* Int(shape.input_height)
+      output += group &* groupOutputs &* Int(shape.output_block_stride)
+      operands.packed += group &* ownWeights
+      operands.bias = operands.bias.map { $0 + group &* groupOutputs &* lanes }
+    }
     let (all, first, taps) = (Int(shape.input_channels), shape.first_channel, shape.kernel_height * shape.kernel_width)
     let vectors = Layout.blocks(of: Int(shape.output_channels), lanes: lanes) * lanes
     let (before, own) = (unit * unitChannels, min(unitChannels, vectors - unit * unitChannels))
@@ -418,7 +437,8 @@ final class ConvolutionRun {
   }
 
   /// Blocks with the input channels of all groups that a unit's output channels belong to.
-  private func blocks(readBy unit: Int) -> Range<Int> {
+  private func blocks(of group: Int, readBy unit: Int) -> Range<Int> {
+    if pass.ownGroups > 1 { return (group * groupInputs)..<((group + 1) * groupInputs) }
     let (inputs, outputs) = (Int(pass.shape.input_channels), Int(pass.shape.output_channels))
     let last = min((unit + 1) * unitChannels, Int(pass.shape.groups) * outputs) - 1
     let end = (last / outputs + 1) * inputs

@@ -39,6 +39,8 @@ struct ConvolutionPass {
   private(set) var sumsAcrossLanes = false
   /// What each pixel makes, where that is more than one of the output.
   private(set) var patch: OutputPatch?
+  /// Groups of which each is a convolution of its own, whose shape this is; 1 where vectors may have channels of several.
+  private(set) var ownGroups = 1
   let isDepthwise: Bool
   /// Whether the groups have a kernel of their own: of 4 or 8 channels, several to a vector.
   let isGrouped: Bool
@@ -54,21 +56,27 @@ struct ConvolutionPass {
   /// How many groups Winograd's products take for one: as many as have whole units of output channels; but one alone where it has
   /// blocks of its own, several of them.
   func groupsAtOnce(lanes: Int) -> Int {
-    let outputs = Int(shape.output_channels)
-    return outputs > lanes && outputs % lanes == 0 ? 1 : groupsOfWholeUnits(lanes: lanes)
-  }
-
-  private func groupsOfWholeUnits(lanes: Int) -> Int {
     // The widest unit has two blocks.
-    let width = 2 * lanes
-    return shape.groups == 1 ? 1 : width / greatestCommonDivisor(Int(shape.output_channels), width)
+    let (width, outputs) = (2 * lanes, Int(shape.output_channels))
+    if shape.groups == 1 || outputs > lanes && outputs % lanes == 0 { return 1 }
+    return width / greatestCommonDivisor(outputs, width)
   }
 
   /// How many groups a unit of the direct product has on average, each of whose input channels all its vectors meet.
   func groupsOfUnit(lanes: Int) -> Double {
     let (groups, units) = (Int(shape.groups), Int(shape.groups * shape.output_channels).dividedUp(by: 2 * lanes))
     // Another one wherever a group ends within a unit.
-    return isGrouped ? 1 : 1 + Double(groups - groups / groupsOfWholeUnits(lanes: lanes)) / Double(units)
+    return isGrouped ? 1 : 1 + Double(groups - groups / groupsAtOnce(lanes: lanes)) / Double(units)
+  }
+
+  /// Makes groups of several whole blocks convolutions of their own: each may then have a last unit of one block, and tiles of
+  /// three (AVX2: 24 channels, 3 x 3 0.78 of the time of single blocks, 1 x 1 0.6).
+  mutating func takeGroupsApart(lanes: Int) {
+    let (inputs, outputs) = (Int(shape.input_channels), Int(shape.output_channels))
+    guard shape.groups > 1, directKernel == .general, inputs % lanes == 0, outputs > lanes, outputs % lanes == 0 else {
+      return
+    }
+    (ownGroups, shape.groups) = (Int(shape.groups), 1)
   }
 
   /// What tells its packed weights from those of other passes over the same weights.

@@ -4,7 +4,7 @@ import CSystem
 /// stride leaves.
 extension ConvolutionPass {
   /// Whether there is such an image.
-  var canBeThinned: Bool { isOneByOne && !isPointwise }
+  var canBeThinned: Bool { isOneByOne && !isPointwise && ownGroups == 1 }
 
   /// The convolution of the smaller image.
   fileprivate var thinned: ConvolutionPass {

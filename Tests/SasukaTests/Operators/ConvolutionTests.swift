@@ -407,19 +407,24 @@ import Testing
   }
 
   /// Groups, each padded by the parts that read it or all before, beside the same convolution whose other weights are 0:
-  /// of kernels of their own, of several to a unit, that begin and end within a block, of two units, at every way of
-  /// dividing images; of maps high enough for several parts, whose rows overlap or leave some out between them.
+  /// of kernels of their own, of several to a unit, that begin and end within a block, of two units, of units of their own of which
+  /// the last is narrower or joins the one before, at every way of dividing images; of maps high enough for several parts, whose
+  /// rows overlap or leave some out between them.
   ///
   /// - Parameter step: stride and dilation of rows.
   @Test(arguments: [
-    (8, 4, 4, 9, (1, 1)), (5, 8, 8, 9, (1, 1)), (4, 16, 16, 9, (1, 1)), (3, 32, 32, 9, (1, 1)), (6, 3, 5, 9, (1, 1)),
-    (3, 12, 8, 9, (1, 1)), (2, 24, 24, 9, (1, 1)), (4, 40, 16, 9, (1, 1)), (5, 8, 8, 600, (1, 1)),
-    (8, 4, 4, 600, (2, 1)), (3, 12, 8, 600, (1, 3)), (2, 24, 24, 600, (4, 1)),
+    (8, 4, 4, 9, (1, 1), 3), (5, 8, 8, 9, (1, 1), 3), (4, 16, 16, 9, (1, 1), 3), (3, 32, 32, 9, (1, 1), 3),
+    (6, 3, 5, 9, (1, 1), 3), (3, 12, 8, 9, (1, 1), 3), (2, 24, 24, 9, (1, 1), 3), (4, 40, 16, 9, (1, 1), 3),
+    (5, 8, 8, 600, (1, 1), 3), (8, 4, 4, 600, (2, 1), 3), (3, 12, 8, 600, (1, 3), 3), (2, 24, 24, 600, (4, 1), 3),
+    (5, 16, 56, 9, (1, 1), 3), (3, 48, 48, 600, (2, 1), 3), (3, 48, 48, 9, (1, 1), 1), (2, 16, 40, 600, (2, 1), 1),
   ])
   func groupsAreWhatZerosWouldMake(
-    _ groups: Int, _ inputs: Int, _ outputs: Int, _ height: Int, _ step: (stride: Int, dilation: Int)
+    _ groups: Int, _ inputs: Int, _ outputs: Int, _ height: Int, _ step: (stride: Int, dilation: Int), _ side: Int
   ) throws {
-    let size = inputs * 6
+    // 3 x 2, or 1 x 1 without a border.
+    let kernel = Extent(height: side, width: (side + 1) / 2)
+    let padding = side == 1 ? Padding() : Padding(top: 2, bottom: 0, left: 1, right: 3)
+    let size = inputs * kernel.height * kernel.width
     let own = HostTensor.noise([groups * outputs, size], "weight").floats
     var whole = [Float](repeating: 0, count: groups * own.count)
     for (index, weight) in own.enumerated() {
@@ -431,9 +436,8 @@ import Testing
       func run(groups: Int, outputs: Int, _ weights: [Float]) -> OperatorRun {
         var run = OperatorRun(mode: .evaluation, inputs: [x], fuses: true) { (graph, values) throws(SasukaError) in
           try graph.convolution(
-            values[0], name: "conv", outputChannels: outputs, kernel: Extent(height: 3, width: 2),
-            stride: Extent(height: step.stride, width: 1),
-            padding: .explicit(Padding(top: 2, bottom: 0, left: 1, right: 3)),
+            values[0], name: "conv", outputChannels: outputs, kernel: kernel,
+            stride: Extent(height: step.stride, width: 1), padding: .explicit(padding),
             dilation: Extent(height: step.dilation, width: 1), groups: groups, bias: false)
         }
         run.parameters = ["conv.weight": weights]
