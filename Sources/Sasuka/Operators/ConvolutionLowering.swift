@@ -174,6 +174,13 @@ struct ConvolutionOperands {
     return first + number &* inputImage
   }
 
+  /// Those of one of the groups that are convolutions of their own, each with weights and output channels of its own.
+  fileprivate mutating func moveTo(group: Int, packedFloats: Int, outputs: Int, _ shape: sasuka_convolution) {
+    packed += group &* packedFloats
+    bias = bias.map { $0 + group &* outputs }
+    output += group &* outputs / Int(shape.block_lanes) &* Int(shape.output_block_stride)
+  }
+
   /// Makes the input images of `imageFloats` that lie in the scratch, from its beginning on.
   mutating func readScratch(imageFloats: Int) { (place, inputImage) = (.scratch, imageFloats) }
 }
@@ -393,9 +400,13 @@ final class ConvolutionRun {
     _ image: Int, _ part: ConvolutionDivision.Part, from source: UnsafePointer<Float>, _ context: StepContext
   ) {
     var (shape, source, multiply, operands) = (pass.shape, source, multiply, operands)
-    let (ownPart, unit) = part.unit.quotientAndRemainder(dividingBy: ownUnits)
-    if let patch = pass.patch { operands = patch.operands(operands, ofPart: ownPart, packedFloats: ownWeights) }
-    let group = pass.patch == nil ? ownPart : 0
+    var (group, unit) = part.unit.quotientAndRemainder(dividingBy: ownUnits)
+    if let patch = pass.patch {
+      operands = patch.operands(operands, ofPart: group, packedFloats: ownWeights)
+      group = 0
+    } else if group > 0 {
+      operands.moveTo(group: group, packedFloats: ownWeights, outputs: groupOutputs &* lanes, shape)
+    }
     if let joined, unit >= joined.unit {
       if unit > joined.unit { return }
       multiply = joined.multiply
@@ -404,13 +415,8 @@ final class ConvolutionRun {
       let memory = context.workerScratch.assumingMemoryBound(to: Float.self)
       source = padded(source, blocks(of: group, readBy: unit), for: part.rows, in: memory, &shape)
     }
-    var output = operands.output + image &* operands.outputImage
-    if group > 0 {
-      source += group &* groupInputs &* rowFloats &* Int(shape.input_height)
-      output += group &* groupOutputs &* Int(shape.output_block_stride)
-      operands.packed += group &* ownWeights
-      operands.bias = operands.bias.map { $0 + group &* groupOutputs &* lanes }
-    }
+    source += group &* groupInputs &* rowFloats &* Int(shape.input_height)
+    let output = operands.output + image &* operands.outputImage
     let (all, first, taps) = (Int(shape.input_channels), shape.first_channel, shape.kernel_height * shape.kernel_width)
     let vectors = Layout.blocks(of: Int(shape.output_channels), lanes: lanes) * lanes
     let (before, own) = (unit * unitChannels, min(unitChannels, vectors - unit * unitChannels))
