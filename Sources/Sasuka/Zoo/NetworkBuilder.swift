@@ -22,7 +22,7 @@ package struct NetworkBuilder {
     self.choices = choices
   }
 
-  /// A layer behind `x`.
+  /// A layer behind `x`; `x` itself where something has failed.
   @inline(__always)
   private mutating func attempt(_ x: Value, _ layer: (inout Graph) throws(SasukaError) -> Value) -> Value {
     guard failure == nil else { return x }
