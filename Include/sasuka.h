@@ -703,7 +703,8 @@ typedef struct sasuka_session sasuka_session;
 
 typedef struct sasuka_session_options {
   size_t struct_size;
-  /** threads 0: as the model. profile yes: runs take the times that sasuka_session_profile gives; default no. */
+  /** threads 0: as the model. profile yes: runs take the times that sasuka_session_profile gives, layer by layer of the whole batch,
+      which others may compute picture by picture: results differ in roundings at most; default no. */
   int32_t threads, profile;
   /** Modules whose results sasuka_session_feature gives: layers by their names, such as "layer1.0.conv1", or groups of
       layers by what stands before a dot, such as "layer1" or "layer1.0"; "input" is the network's input. Copied. */

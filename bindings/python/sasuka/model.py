@@ -650,7 +650,8 @@ class Session(Owner):
     threads : int
         0: as the model.
     profile : bool
-        Whether `profile` is wanted.
+        Whether `profile` is wanted: layers are then computed for the whole batch, which others may compute picture by picture.
+        Results differ in roundings at most.
     exact : bool
         Whether to leave out algorithms that round more than plain sums do, even if the model does not.
     without : sequence of str
