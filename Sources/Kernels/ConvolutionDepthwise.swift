@@ -115,6 +115,12 @@ private func depthwiseTile<let checked: Int>(
 /// Pixels of a run: the maps of most networks are multiples of seven wide, and seven sums keep the FMA units busy.
 @inline(__always) var runPixels: Int { 7 }
 
+/// How many vectors of an input row the taps of a run meet, and how many of the first and of the last of them may lie outside.
+@inline(__always)
+private func reach(taps: Int, stride: Int, dilation: Int) -> (places: Int, outside: Int) {
+  ((runPixels &- 1) &* stride &+ (taps &- 1) &* dilation &+ 1, taps / 2 &* dilation)
+}
+
 /// Adds to a run's sums what a vector of an input row gives by those taps that meet it, `place` vectors from the run's first
 /// tap on. Vector by vector: the compiler would go sum by sum, hold more vectors than there are registers, and keep sums on the
 /// stack, for which a run of five taps took a fifth longer.
@@ -131,15 +137,15 @@ func addTaps<let taps: Int, let stride: Int, let dilation: Int>(
 
 /// Seven neighbouring pixels by `rows` rows of taps, the first of which `input` and `weights` point to. Each vector of the input is
 /// loaded once for all the taps of a row that meet it: reading it anew for each would take longer than the products. At the
-/// borders of the map the first `left` and those from `end` on of these vectors lie outside, no more of either than half the taps
-/// reach; but where `narrow` is 1 for the map's whole row, of `count` pixels, after which any number may.
+/// borders of the map the first `left` and those from `end` on of these vectors lie outside, no more of either than `reach` tells;
+/// but where `narrow` is 1 for the map's whole row, of `count` pixels, after which any number may.
 @inline(__always)
 private func depthwiseRun<let taps: Int, let stride: Int, let dilation: Int, let narrow: Int>(
   _: Count<taps>, _ strideCount: Count<stride>, _ dilationCount: Count<dilation>, _: Count<narrow>, _ block: BlockPass,
   _ input: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, rows: Int, left: Int, end: Int, count: Int,
   _ output: UnsafeMutablePointer<Float>
 ) {
-  let (places, most) = (6 &* stride &+ (taps &- 1) &* dilation &+ 1, taps / 2 &* dilation)
+  let (places, most) = reach(taps: taps, stride: stride, dilation: dilation)
   var sums = InlineArray<7, Vector>(repeating: block.bias)
   var (from, weight, rest) = (input, weights, rows)
   while rest > 0 {
@@ -182,7 +188,7 @@ private func depthwiseRuns<let taps: Int, let stride: Int, let dilation: Int, le
   let (kernelHeight, rowStep) = (Int(shape.pointee.kernel_height), Int(shape.pointee.stride_height))
   // What lies outside at a row's beginning, and from its end on where its first pixel is the run's.
   let outsideLeft = Int(shape.pointee.left)
-  let (places, most) = (6 &* stride &+ (taps &- 1) &* dilation &+ 1, taps / 2 &* dilation)
+  let (places, most) = reach(taps: taps, stride: stride, dilation: dilation)
   let outsideRight = places &- Int(shape.pointee.input_width) &- outsideLeft
   var (row, pixel) = (rows.first, 0)
   var top = row &* rowStep &- Int(shape.pointee.top)

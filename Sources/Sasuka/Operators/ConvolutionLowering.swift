@@ -174,11 +174,11 @@ struct ConvolutionOperands {
     return first + number &* inputImage
   }
 
-  /// Those of one of the groups that are convolutions of their own, each with weights and output channels of its own.
-  fileprivate mutating func moveTo(group: Int, packedFloats: Int, outputs: Int, _ shape: sasuka_convolution) {
+  /// Makes them those of one of the groups that are convolutions of their own, each of so many weights and output channels.
+  mutating func moveTo(group: Int, packedFloats: Int, outputs: Int, outputFloats: Int) {
     packed += group &* packedFloats
     bias = bias.map { $0 + group &* outputs }
-    output += group &* outputs / Int(shape.block_lanes) &* Int(shape.output_block_stride)
+    output += group &* outputFloats
   }
 
   /// Makes the input images of `imageFloats` that lie in the scratch, from its beginning on.
@@ -405,7 +405,9 @@ final class ConvolutionRun {
       operands = patch.operands(operands, ofPart: group, packedFloats: ownWeights)
       group = 0
     } else if group > 0 {
-      operands.moveTo(group: group, packedFloats: ownWeights, outputs: groupOutputs &* lanes, shape)
+      operands.moveTo(
+        group: group, packedFloats: ownWeights, outputs: groupOutputs &* lanes,
+        outputFloats: groupOutputs &* Int(shape.output_block_stride))
     }
     if let joined, unit >= joined.unit {
       if unit > joined.unit { return }
@@ -444,11 +446,11 @@ final class ConvolutionRun {
 
   /// Blocks with the input channels of all groups that a unit's output channels belong to.
   private func blocks(of group: Int, readBy unit: Int) -> Range<Int> {
-    if pass.ownGroups > 1 { return (group * groupInputs)..<((group + 1) * groupInputs) }
     let (inputs, outputs) = (Int(pass.shape.input_channels), Int(pass.shape.output_channels))
     let last = min((unit + 1) * unitChannels, Int(pass.shape.groups) * outputs) - 1
     let end = (last / outputs + 1) * inputs
-    return (unit * unitChannels / outputs * inputs / lanes)..<Layout.blocks(of: end, lanes: lanes)
+    let before = group * groupInputs
+    return (before + unit * unitChannels / outputs * inputs / lanes)..<(before + Layout.blocks(of: end, lanes: lanes))
   }
 }
 

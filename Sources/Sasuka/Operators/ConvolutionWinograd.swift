@@ -113,7 +113,7 @@ extension Lowering {
       var weights = joined.place(group, of: source)
       if joined.floats > 0 { weights = joined.copy(weights, to: scratch + scratchFloats, &strides) }
       if let pieces {
-        let first = number * Int(columns * width)
+        let first = unit * Int(columns * width)
         let outputs = first..<min(first + Int(columns * width), Int(shape.output_channels))
         weights = pieces.copy(outputs, of: pass, weights, to: scratch + scratchFloats, &strides)
       }
@@ -300,18 +300,23 @@ private final class WinogradRun {
     _ block: Int, apart: UnsafeMutablePointer<Float>, scratch transformed: UnsafeMutablePointer<Float>,
     lines: UnsafeMutablePointer<Float>
   ) {
-    var shape = shape
+    let group = block / tileBlocks
+    var (shape, operands) = (shape, operands)
+    operands.moveTo(
+      group: group, packedFloats: groupFloats, outputs: Int(shape.output_channels),
+      outputFloats: outputBlocks * Int(shape.output_block_stride))
     compute(
-      &shape, tiles(of: block), group: block / tileBlocks, 0..<units, input(apart), transformed, lines,
-      output: operands.output
+      &shape, tiles(of: block), group: group, 0..<units, input(apart), transformed, lines, operands
     ) { _, _ in }
   }
 
-  /// Some tiles, from the input to some units of the output; `then` is called when some blocks of those are there.
+  /// Some tiles of a group, from the input to some units of the output; `then` is called when some blocks of those are there.
+  ///
+  /// - Parameter operands: the group's weights, bias and output.
   private func compute(
     _ shape: inout sasuka_winograd, _ tiles: Range<Int>, group: Int = 0, _ units: Range<Int>,
     _ input: UnsafePointer<Float>, _ transformed: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>,
-    output: UnsafeMutablePointer<Float>, then: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
+    _ operands: ConvolutionOperands, then: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
   ) {
     let firstBlock = group * inputBlocks
     transformInput(
@@ -319,10 +324,8 @@ private final class WinogradRun {
       transformed - firstBlock * tilesAtOnce * lanes, lines)
     for unit in stride(from: units.lowerBound, to: units.upperBound, by: unitsAtOnce) {
       let some = unit..<min(unit + unitsAtOnce, units.upperBound)
-      multiply(
-        &shape, tiles, group: group, some, transformed, products: transformed + transformedFloats, lines,
-        output: output)
-      then(blocks(of: some), output)
+      multiply(&shape, tiles, some, transformed, products: transformed + transformedFloats, lines, operands)
+      then(blocks(of: some), operands.output)
     }
   }
 
@@ -332,19 +335,16 @@ private final class WinogradRun {
 
   /// Some tiles and as many units as are computed at once, from the transformed input to the output.
   private func multiply(
-    _ shape: inout sasuka_winograd, _ tiles: Range<Int>, group: Int = 0, _ units: Range<Int>,
-    _ transformed: UnsafePointer<Float>, products: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>,
-    output: UnsafeMutablePointer<Float>
+    _ shape: inout sasuka_winograd, _ tiles: Range<Int>, _ units: Range<Int>, _ transformed: UnsafePointer<Float>,
+    products: UnsafeMutablePointer<Float>, _ lines: UnsafeMutablePointer<Float>, _ operands: ConvolutionOperands
   ) {
     kernels.winograd_product!(
-      &shape, transformed, operands.packed + group * groupFloats, products, Int64(tiles.count),
-      Int64(units.lowerBound), Int64(units.upperBound))
+      &shape, transformed, operands.packed, products, Int64(tiles.count), Int64(units.lowerBound),
+      Int64(units.upperBound))
     let blocks = blocks(of: units)
-    let bias = operands.bias.map { $0 + group * Int(shape.output_channels) }
-    let output = output + group * outputBlocks * Int(shape.output_block_stride)
     maps.forEach(of: tiles, &shape) { [lanes] shape, tiles, before, _, place in
       kernels.winograd_output!(
-        &shape, products + before * lanes, bias, output + place, lines, Int64(tiles.lowerBound),
+        &shape, products + before * lanes, operands.bias, operands.output + place, lines, Int64(tiles.lowerBound),
         Int64(tiles.upperBound), Int64(blocks.lowerBound), Int64(blocks.upperBound), operands.epilogue)
     }
   }
@@ -431,9 +431,10 @@ private final class WinogradRun {
       let done = max(rows.lowerBound, min(reader.rowsDone(by: held.upperBound), rows.upperBound))
       let firstTile = (image * tileRows + first) * tilesAcross
       let tiles = firstTile..<(firstTile + (end - first) * tilesAcross)
+      var mapOperands = operands
+      mapOperands.output = map - held.lowerBound * rowFloats
       compute(
-        &shape, tiles, units, input(floats(context.scratch)), transformed, scratch,
-        output: map - held.lowerBound * rowFloats
+        &shape, tiles, units, input(floats(context.scratch)), transformed, scratch, mapOperands
       ) { blocks, place in
         for block in blocks where done > rows.lowerBound {
           reader.read(place + block * mapRows * rowFloats, held, block, rows.lowerBound..<done, output)
@@ -465,6 +466,6 @@ private final class WinogradRun {
     let (unit, block) = (number / blocks, number % blocks)
     multiply(
       &shape, tiles(of: block), unit..<(unit + 1), scratch + apartFloats + block * transformedFloats,
-      products: products, lines, output: operands.output)
+      products: products, lines, operands)
   }
 }

@@ -49,8 +49,7 @@ enum MobileNetV3 {
   }
 
   private static func inverted(
-    _ b: inout NetworkBuilder, _ x: Value, _ block: String, _ sizes: Block, _ width: Double,
-    dilation: Int
+    _ b: inout NetworkBuilder, _ x: Value, _ block: String, _ sizes: Block, _ width: Double, dilation: Int
   ) -> Value {
     let name = block + ".block"
     let (kernel, published, channels, squeezes, isHard, stride) = sizes
