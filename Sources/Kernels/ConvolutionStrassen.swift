@@ -23,8 +23,9 @@ private var tileFloats: Int { tileColumns &* tilePixels &* lanes }
 extension sasuka_convolution {
   /// Blocks of half the input's channels.
   fileprivate var halfBlocks: Int { Int(input_channels) / (2 &* lanes) }
-  /// Floats of the weights of one unit for half the input's channels.
+  /// Floats of the weights of one unit for half the input's channels, and for all of them.
   fileprivate var halfUnit: Int { halfBlocks &* lanes &* tileColumns &* lanes }
+  fileprivate var wholeUnit: Int { Int(input_channels) &* tileColumns &* lanes }
   fileprivate var inputBlock: Int { Int(input_height &* input_width) &* lanes }
 }
 
@@ -269,9 +270,9 @@ private struct StrassenPair {
     let zeros = scratch + 4 &* (shape.halfUnit &+ StrassenPair.sumGap &+ tileFloats)
     self.bias = bias ?? UnsafePointer(zeros)
     secondBias = bias.map { $0 + tileColumns &* lanes } ?? UnsafePointer(zeros)
-    let (blocks, next) = (shape.halfBlocks, 4 &* shape.halfUnit)
+    let (blocks, next) = (shape.halfBlocks, 2 &* shape.wholeUnit)
     pass = StrassenPass(
-      blocks: blocks, blockChannels: Int(shape.input_channels) / (2 &* blocks),
+      blocks: blocks, blockChannels: min(Int(shape.input_channels), lanes),
       outputBlock: Int(shape.output_block_stride), epilogue: Epilogue(epilogue), zeros: zeros, ahead: packed + next,
       linesAhead: isLast ? 0 : next / (16 &* 7 &* groups &* blocks) &+ 1)
     // How many is not known at compile time, lest the loop be unrolled.
@@ -320,9 +321,9 @@ private struct StrassenPair {
   }
 
   private var weightParts: StrassenParts {
-    let half = shape.halfUnit
+    let (half, second) = (shape.halfUnit, packed + shape.wholeUnit)
     return [
-      UnsafePointer(tile(4)), packed, packed + half, packed + 2 &* half, packed + 3 &* half, UnsafePointer(sum(1)),
+      UnsafePointer(tile(4)), packed, packed + half, second, second + half, UnsafePointer(sum(1)),
       UnsafePointer(sum(2)), UnsafePointer(sum(3)), UnsafePointer(sum(4)),
     ]
   }
@@ -381,8 +382,9 @@ private struct StrassenPair {
     var index = 0
     while index < half {
       let from = packed + index
-      let (a11, a21) = (loadVector(from), loadVector(from + 2 &* half))
-      let sum1 = a21 + loadVector(from + 3 &* half)
+      let second = from + shape.wholeUnit
+      let (a11, a21) = (loadVector(from), loadVector(second))
+      let sum1 = a21 + loadVector(second + half)
       storeVector(sum1, sum(1) + index)
       storeVector(sum1 - a11, sum(2) + index)
       storeVector(a11 - a21, sum(3) + index)

@@ -411,8 +411,8 @@ typedef struct sasuka_kernel_table {
                                      int32_t epilogue);
 
   /** 1 x 1 convolutions of stride 1 in one group, without a border, by one level of Strassen's multiplication, where a table
-      has it; NULL in those that have not. Half the input's channels are whole blocks. The image has one row, as any dense one
-      may be taken.
+      has it; NULL in those that have not. The image has one row, as any dense one may be taken. Of the input's channels those of
+      whole pairs of blocks are summed, of which there is one at least.
 
       The output of pixels [first_pixel, end_pixel), a multiple of sasuka_strassen_fewest_pixels, in the channels of
       convolution_forward's units 2 * pair and 2 * pair + 1, whole ones. `packed`, `bias` and `epilogue` are those of

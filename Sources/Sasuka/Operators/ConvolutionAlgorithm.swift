@@ -151,10 +151,11 @@ extension ConvolutionPass {
     !isDepthwise && !takesTurns && (padding?.step_height ?? 1) == 1 && (padding?.step_width ?? 1) == 1
   }
 
-  /// Whether all kinds of products fill tiles: both units of a pair, both halves of the channels, both tiles of a group.
+  /// Whether there is what fills tiles with all kinds of products: both units of a pair, both halves of the channels, both tiles
+  /// of a group.
   private func allowsStrassen(lanes: Int) -> Bool {
     let (width, pixels) = (Int64(lanes), shape.output_height * shape.output_width)
-    return isOneByOne && shape.input_channels % (2 * width) == 0 && shape.output_channels >= 4 * width
+    return isOneByOne && shape.input_channels >= 2 * width && shape.output_channels >= 4 * width
       && pixels >= sasuka_strassen_fewest_pixels(width) && shape.output_block_stride == pixels * width
       && shape.output_pixel_stride == width
   }

@@ -121,17 +121,19 @@ extension ConvolutionPass {
   /// The same of Strassen's products.
   private func strassenCost(images: Int, lanes: Int, _ costs: ConvolutionCosts) -> Double {
     let run = StrassenGroups(shape, lanes: lanes)
-    let inputs = Double(shape.input_channels)
+    let inputs = Double(run.inputChannels - run.restChannels)
     let outputBlocks = Double(Layout.blocks(of: Int(shape.output_channels), lanes: lanes))
     let pixels = Double(run.pixels)
     let (pairs, grouped) = (Double(run.pairs), Double(run.grouped))
     let isFar = pixels * inputs > 262_144
     let (inputSum, group) = isFar ? (costs.farInputSum, costs.farGroup) : (costs.inputSum, costs.group)
-    let direct = pixels * inputs * outputBlocks
+    let direct = pixels * Double(run.inputChannels) * outputBlocks
+    // The rest is added to results that come from the second cache, and go back.
+    let rest = run.restChannels > 0 ? pairs * grouped * 4 * 3 : 0
     let saved = pairs * grouped * (inputs / 2 - costs.wait) - grouped * group
     let sums =
       grouped * inputs / Double(lanes) * inputSum + pairs * Double(run.stretches) * inputs * 4 * costs.weightSum
       + inputs * costs.first
-    return costs.strassen * Double(images) * (direct - saved + sums)
+    return costs.strassen * Double(images) * (direct - saved + sums + rest)
   }
 }

@@ -11,6 +11,8 @@ struct StrassenGroups {
   /// Pixels of an image, those that are multiplied in groups, and those of a group; the last one may have fewer.
   let pixels, grouped, group: Int
   let inputChannels: Int
+  /// Channels of the input that are no whole pair of blocks.
+  let restChannels: Int
   /// Units of output channels, pairs of whole ones, and pairs with what makes none.
   let units, pairs, allPairs: Int
 
@@ -20,6 +22,7 @@ struct StrassenGroups {
     group = 2 * Int(sasuka_strassen_pixels(width))
     grouped = pixels - pixels % Int(sasuka_strassen_fewest_pixels(width))
     inputChannels = Int(shape.input_channels)
+    restChannels = inputChannels % (2 * lanes)
     units = Int(shape.output_channels.dividedUp(by: 2 * width))
     pairs = Int(shape.output_channels / (4 * width))
     allPairs = (units + 1) / 2
@@ -151,9 +154,12 @@ private final class StrassenRun {
     var first = range.lowerBound
     let grouped = min(range.upperBound, groups.grouped)
     if pair < groups.pairs, first < grouped {
+      let hasRest = groups.restChannels > 0
       kernels.strassen_product!(
         &shape, input, scratch + scratchFloats + panels, operands.packed, operands.bias, output, scratch, Int64(pair),
-        Int64(first), Int64(grouped), Int64(unsummed), operands.epilogue)
+        Int64(first), Int64(grouped), Int64(unsummed),
+        hasRest ? operands.epilogue & Int32(SASUKA_EPILOGUE_ADD) : operands.epilogue)
+      if hasRest { addRest(pair, first..<grouped, input, to: output) }
       first = grouped
     }
     // Product by product, what makes no pair or no group.
@@ -163,6 +169,25 @@ private final class StrassenRun {
     for unit in (2 * pair)..<min(2 * pair + 2, groups.units) {
       kernels.convolution_forward!(
         &shape, input + offset, operands.packed, operands.bias, output + offset, Int64(unit), 0, 1, operands.epilogue)
+    }
+  }
+
+  /// Adds the products of the channels that are no pair of blocks, while the others' sums are in the second cache.
+  private func addRest(
+    _ pair: Int, _ range: Range<Int>, _ input: UnsafePointer<Float>, to output: UnsafeMutablePointer<Float>
+  ) {
+    let (rest, width) = (groups.restChannels, 2 * Int(kernels.vector_width))
+    let before = groups.inputChannels - rest
+    var shape = shape
+    shape.input_channels = Int64(rest)
+    shape.output_width = Int64(range.count)
+    let offset = range.lowerBound * Int(shape.output_pixel_stride)
+    let from = input + (before * groups.pixels + offset)
+    for unit in (2 * pair)..<(2 * pair + 2) {
+      kernels.convolution_forward!(
+        &shape, from, operands.packed + (unit * groups.inputChannels + before) * width, nil,
+        output + (unit * 2 * Int(shape.output_block_stride) + offset), 0, 0, 1,
+        operands.epilogue | Int32(SASUKA_EPILOGUE_ADD))
     }
   }
 }

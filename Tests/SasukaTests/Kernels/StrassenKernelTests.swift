@@ -10,10 +10,12 @@ import Testing
   static let amplification: Double = (Double(1 + 9 + 4 + 4) / 2).squareRoot()
 
   /// Blocks of half the input's channels, pairs of units, the fewest pixels that are multiplied together, and what is left of
-  /// outputs and pixels.
-  static let shapes: [(halfBlocks: Int, pairs: Int, groups: Int, outputsLeft: Int, pixelsLeft: Int)] = [
-    (1, 1, 1, 0, 0), (1, 2, 6, 5, 1), (2, 1, 3, 0, 7), (3, 3, 1, 17, 9), (5, 2, 7, 1, 0), (8, 1, 10, 0, 3),
-  ]
+  /// inputs, outputs and pixels.
+  static let shapes: [(halfBlocks: Int, pairs: Int, groups: Int, inputsLeft: Int, outputsLeft: Int, pixelsLeft: Int)] =
+    [
+      (1, 1, 1, 0, 0, 0), (1, 2, 6, 15, 5, 1), (2, 1, 3, 0, 0, 7), (3, 3, 1, 8, 17, 9), (5, 2, 7, 1, 1, 0),
+      (8, 1, 10, 0, 0, 3),
+    ]
 
   @Test(
     arguments: shapes.indices, [Int(0), Int(SASUKA_EPILOGUE_RELU), Int(SASUKA_EPILOGUE_ADD | SASUKA_EPILOGUE_RELU6)])
@@ -25,7 +27,8 @@ import Testing
       let v = Int(table.vector_width)
       let group = Int(sasuka_strassen_fewest_pixels(Int64(v)))
       let shape = ConvolutionCase(
-        inputs: sizes.halfBlocks * 2 * v, outputs: sizes.pairs * 4 * v + sizes.outputsLeft, height: 1,
+        inputs: sizes.halfBlocks * 2 * v + sizes.inputsLeft, outputs: sizes.pairs * 4 * v + sizes.outputsLeft,
+        height: 1,
         width: sizes.groups * group + sizes.pixelsLeft, kernel: (1, 1))
       let reference = ConvolutionReference(shape)
       let tolerance =
@@ -36,6 +39,10 @@ import Testing
           let (channel, pixel) = (place / shape.width, place % shape.width)
           let isComputed = channel < sizes.pairs * 4 * v && pixel < sizes.groups * group
           var expected = reference.output[place] - (hasBias ? 0 : Double(reference.bias[channel]))
+          for input in (shape.inputs - sizes.inputsLeft)..<shape.inputs {
+            let weight = reference.weights[channel * shape.inputs + input]
+            expected -= Double(weight) * Double(reference.input[input * shape.width + pixel])
+          }
           if epilogue & Int(SASUKA_EPILOGUE_ADD) != 0 { expected += held }
           if epilogue & Int(SASUKA_EPILOGUE_RELU | SASUKA_EPILOGUE_RELU6) != 0 { expected = max(expected, 0) }
           if epilogue & Int(SASUKA_EPILOGUE_RELU6) != 0 { expected = min(expected, 6) }
