@@ -22,7 +22,7 @@ THIRTEEN = (
 ).split()
 SEED = 2026
 #: Written last: a folder without it is not complete, one with another number was made by another version of this file.
-STAMP, VERSION = "made.txt", "1"
+STAMP, VERSION = "made.txt", "2"
 
 
 def side(name: str) -> int:
@@ -75,14 +75,33 @@ def fill(model: Any) -> None:
                 values.uniform_(-0.1, 0.1, generator=generator)
 
 
+def temper(model: Any, x: Any) -> None:
+    """Scales what gates of squeeze and excitation make of `x` so that it spreads as 1 does. Residual blocks add up to thousands, of
+    which a sigmoid is a step, that makes of a rounding more than engines may differ by."""
+    import torch
+
+    def scale(layer: Any, _: Any, logits: Any) -> Any:
+        spread = logits.std()
+        layer.weight /= spread
+        layer.bias /= spread
+        return logits / spread
+
+    hooks = [layer.register_forward_hook(scale) for name, layer in model.named_modules() if name.endswith(".fc2")]
+    with torch.no_grad():
+        model(x)
+    for hook in hooks:
+        hook.remove()
+
+
 def make(name: str, batch: int, folder: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
     model = architecture(name)
     fill(model)
-    save_file(model.state_dict(), folder / "model.safetensors")
     x = torch.randn(batch, 3, side(name), side(name), generator=torch.Generator().manual_seed(SEED))
+    temper(model, x)
+    save_file(model.state_dict(), folder / "model.safetensors")
     np.save(folder / "input.npy", x.numpy())
     onnx = folder / "model.onnx"
     torch.onnx.export(
