@@ -526,13 +526,15 @@ class Owner:
     #: None before it is made and after it is closed.
     _owned: Any = None
     _closed = False
+    #: What it is before it is made.
+    _unmade = "is not made yet"
     #: The function that frees it, without its prefix.
     _destroy: str
 
     @property
     def _handle(self) -> Any:
         if self._owned is None:
-            raise errors.WrongStateError(f"this {type(self).__name__} is closed")
+            raise errors.WrongStateError(f"this {type(self).__name__} {'is closed' if self._closed else self._unmade}")
         return self._owned
 
     @_handle.setter

@@ -34,7 +34,7 @@ from ._library import (
     sizes,
 )
 from .describe import Summary
-from .errors import BusyError, FileError, InvalidArgumentError, MismatchError, NotFoundError
+from .errors import BusyError, FileError, InvalidArgumentError, MismatchError, NotFoundError, WrongStateError
 from .inspection import Inspection
 from .pictures import Preprocessing
 from .profile import Profile, ProfileRow
@@ -673,6 +673,8 @@ class Session(Owner):
     """
 
     _destroy = "session_destroy"
+    _unmade = "is not compiled yet: run it first, or make it with an input_shape"
+    _output_shape: tuple[int, ...] | None = None
 
     def __init__(
         self,
@@ -721,7 +723,14 @@ class Session(Owner):
             lib.sasuka_session_create, self._model._handle, *shape, ctypes.byref(options), ctypes.byref(handle)
         )
         self._handle = handle
-        self.output_shape = shape_of(lib.sasuka_session_output_shape, handle)
+        self._output_shape = shape_of(lib.sasuka_session_output_shape, handle)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Of the result, batch first."""
+        if self._output_shape is None:
+            raise WrongStateError(f"this Session {self._unmade}")
+        return self._output_shape
 
     @overload
     def __call__(self, x: TensorLike, out: None = None) -> np.ndarray: ...

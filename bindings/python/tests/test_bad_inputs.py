@@ -73,6 +73,14 @@ def test_a_learner_without_pictures_says_so(model: sasuka.Model) -> None:
         sasuka.Learner(model, few).lr_find()
 
 
+def test_a_session_that_is_not_compiled_yet_says_so(model: sasuka.Model) -> None:
+    session = model.session()
+    for call in (lambda: session.memory, lambda: session.tuning, lambda: session.output_shape, lambda: session.feature("fc")):
+        with pytest.raises(sasuka.WrongStateError, match="not compiled yet: run it first, or make it with an input_shape"):
+            call()
+    assert session(PICTURES).shape == session.output_shape and session.memory > 0
+
+
 def test_what_is_closed_says_so() -> None:
     model = build()
     session, lazy, trainer, graph = model.session((4, 3, 12, 12)), model.session(), sasuka.Trainer(model), sasuka.Graph((3, 4, 4))
