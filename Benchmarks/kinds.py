@@ -28,10 +28,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bindings/python
 Layers = Callable[[Any], list[Any]]
 
 
-def convolutions(kernel: int, channels: int = 64, **options: Any) -> Layers:
+def convolutions(kernel: int, channels: int = 64, function: str = "ReLU", **options: Any) -> Layers:
     """Three in a row that leave the size as it is, with what follows them in a network."""
     options = {"padding": options.get("dilation", 1) * (kernel - 1) // 2, **options}
-    return lambda nn: [layer for _ in range(3) for layer in (nn.Conv2d(channels, channels, kernel, **options), nn.ReLU())]
+    return lambda nn: [
+        layer for _ in range(3) for layer in (nn.Conv2d(channels, channels, kernel, **options), getattr(nn, function)())
+    ]
 
 
 def transposed(kernel: int, inputs: int = 64, outputs: int = 64, **options: Any) -> Layers:
@@ -40,6 +42,11 @@ def transposed(kernel: int, inputs: int = 64, outputs: int = 64, **options: Any)
 
 def one(name: str, *arguments: Any, **options: Any) -> Layers:
     return lambda nn: [getattr(nn, name)(*arguments, **options)]
+
+
+def expanded(nn: Any) -> list[Any]:
+    """The inner map of EfficientNet's blocks (Tan and Le 2019)."""
+    return [nn.Conv2d(24, 144, 1), nn.SiLU(), nn.Conv2d(144, 144, 3, 1, 1, groups=144), nn.SiLU(), nn.Conv2d(144, 24, 1)]
 
 
 def generator(nn: Any) -> list[Any]:
@@ -115,6 +122,9 @@ CASES: dict[str, tuple[tuple[int, ...], Layers]] = {
     "max pooling 5x5": ((64, 56, 56), one("MaxPool2d", 5, stride=1, padding=2)),
     "max pooling 13x13": ((64, 56, 56), one("MaxPool2d", 13, stride=1, padding=6)),
     "SiLU": ((64, 56, 56), one("SiLU")),
+    "convolution 3x3 and SiLU": ((64, 56, 56), convolutions(3, function="SiLU")),
+    "convolution 1x1 and hard swish": ((64, 56, 56), convolutions(1, function="Hardswish")),
+    "expanded with SiLU": ((24, 56, 56), expanded),
     "linear": ((4096,), one("Linear", 4096, 4096)),
     "linear, short rows": ((64,), one("Linear", 64, 2048)),
     "LeNet": ((1, 28, 28), lenet),

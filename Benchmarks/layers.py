@@ -140,7 +140,7 @@ def time_alone(layer: Layer, chosen: argparse.Namespace) -> float | None:
 
 def part(row: ProfileRow, layer: Layer) -> str:
     """Which part of the whole a row of the profile is."""
-    if row.algorithm == "padding" or "transform" in row.algorithm:
+    if row.algorithm in ("padding", "function") or "transform" in row.algorithm:
         return row.algorithm
     if row.kind in CONVOLUTIONS and layer.weight:
         return f"{layer.title} ({row.algorithm})" if row.algorithm else layer.title

@@ -27,28 +27,28 @@ func polynomial<let count: Int>(_ x: Vector, _ coefficients: InlineArray<count, 
 /// e^x for x <= 0; 0 below -87, where the result would be denormal.
 @inline(__always)
 func exponentialOfNonPositive(_ x: Vector) -> Vector {
-  select(less(x, Vector(repeating: -87)), Vector(repeating: 0), exponential(x))
+  select(less(x, Vector(repeating: -87)), Vector(repeating: 0), exponential(x, sign: 1))
 }
 
-/// e^x for x from -87 to 88, NaN for NaN, and anything elsewhere.
+/// e^(sign x) for a sign of 1 or -1 where that is from e^-87 to e^88, NaN for NaN, and anything elsewhere.
 ///
-/// x = n ln 2 + r with |r| <= ln 2 / 2, where the polynomial of degree 6 with the least error that begins with 1 + r is off by
-/// 3e-9 of the result.
+/// sign x = n ln 2 + sign r with |r| <= ln 2 / 2, where the polynomial of degree 6 with the least error that begins with 1 + r is
+/// off by 3e-9 of the result.
 @inline(__always)
-private func exponential(_ x: Vector) -> Vector {
+private func exponential(_ x: Vector, sign: Float) -> Vector {
   // Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
   let shift = Vector(repeating: 0x1.8p23)
-  let shifted = multiplyAdd(x, Vector(repeating: 1.442_695_04), shift)
+  let shifted = multiplyAdd(x, Vector(repeating: sign * 1.442_695_04), shift)
   let n = shifted - shift
   // ln 2 in two parts; the first has so few bits that n times it is exact.
-  var r = multiplyAdd(n, Vector(repeating: -0x1.62e4p-1), x)
-  r = multiplyAdd(n, Vector(repeating: -1.428_606_8e-6), r)
+  var r = multiplyAdd(n, Vector(repeating: sign * -0x1.62e4p-1), x)
+  r = multiplyAdd(n, Vector(repeating: sign * -1.428_606_8e-6), r)
   // By powers, not coefficient by coefficient: each would wait for the one before, and few vectors are under way at a time.
   let square = r * r
   let last = Vector(repeating: 0.001_381_453_89)
-  let high = multiplyAdd(square, last, polynomial(r, [0.041_668_390_8, 0.008_368_745_14]))
-  let low = polynomial(r, [0.499_999_934, 0.166_665_204])
-  let power = multiplyAdd(square, multiplyAdd(square, high, low), 1 + r)
+  let high = multiplyAdd(square, last, polynomial(r, [0.041_668_390_8, sign * 0.008_368_745_14]))
+  let low = polynomial(r, [0.499_999_934, sign * 0.166_665_204])
+  let power = multiplyAdd(square, multiplyAdd(square, high, low), sign < 0 ? 1 - r : 1 + r)
   return vector(bits(power) &+ (bits(shifted) &<< Bits(repeating: 23)))
 }
 
@@ -81,7 +81,7 @@ func sigmoid(_ x: Vector) -> Vector { sigmoid(x, times: Vector(repeating: 1)) }
 func sigmoid(_ x: Vector, times factor: Vector) -> Vector {
   // Where x is greater, it is 1.
   let bound = Vector(repeating: 87)
-  let quotient = factor / (1 + exponential(-select(less(bound, x), bound, x)))
+  let quotient = factor / (1 + exponential(select(less(bound, x), bound, x), sign: -1))
   return select(less(x, -bound), Vector(repeating: 0), quotient)
 }
 

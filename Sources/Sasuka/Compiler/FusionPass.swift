@@ -62,6 +62,10 @@ package struct FusionPass {
     switch follower {
     case .normalization: guard passes.makes(.folding) else { return false }
     case .window(let window): return passes.makes(.bands) && BandPass.pays(node, window, next, graph)
+    case .function:
+      // Of fewer channels most lanes are none's: in planes there is less to compute.
+      let map = graph.shape(next.inputs[0])
+      guard passes.makes(.fusion), map.rank == 4, map[1] > 8 else { return false }
     default: guard passes.makes(.fusion) else { return false }
     }
     guard case .addition = follower else { return next.inputs[0] == node.outputs[0] }

@@ -81,6 +81,8 @@ package enum Follower: Equatable, Sendable {
   case addition
   case relu
   case relu6
+  /// Another function of single elements.
+  case function(Activation.Function)
   /// What slides a window over each channel by itself, where the map before it is large.
   case window(ChannelWindow)
 }

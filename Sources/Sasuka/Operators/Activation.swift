@@ -35,7 +35,7 @@ package final class Activation: Operator {
     switch function {
     case .relu: return .relu
     case .relu6: return .relu6
-    default: return nil
+    default: return .function(function)
     }
   }
   package func inputToOverwrite(_ node: Node) -> Int? { 0 }

@@ -97,7 +97,8 @@ extension Lowering {
     let (folded, bias) = try begin(epilogue, node, channels: channels)
     try convolve(
       pass, by: algorithm, input: input, weight: weight, folded: folded, bias: bias,
-      epilogue: epilogue.flags, output: node.outputs[0], for: reader)
+      epilogue: epilogue.flags, function: ElementFunction(epilogue.function, kernels), output: node.outputs[0],
+      for: reader)
     return true
   }
 
@@ -108,7 +109,8 @@ extension Lowering {
     let (folded, bias) = try begin(convolution.epilogue, node, channels: channels)
     return BandLayer(
       pass: pass, packed: try pack(pass, weight: node.inputs[1], folded: folded, channels: channels),
-      bias: bias, epilogue: convolution.epilogue.flags)
+      bias: bias, epilogue: convolution.epilogue.flags,
+      function: ElementFunction(convolution.epilogue.function, kernels))
   }
 
   fileprivate func depthwise(_ layer: BandLayer) -> BandReader {
@@ -122,6 +124,10 @@ extension Lowering {
       kernel(
         &shape, map - block * blockFloats, layer.packed, layer.bias, output, Int64(block), Int64(rows.lowerBound),
         Int64(rows.upperBound), layer.epilogue)
+      let row = Int(shape.output_row_stride)
+      layer.function?.apply(
+        to: output + rows.lowerBound * row, count: rows.count * row, blocks: block..<(block + 1),
+        blockStride: Int(shape.output_block_stride))
     }
   }
 
@@ -151,6 +157,7 @@ private struct BandLayer {
   let packed: UnsafePointer<Float>
   let bias: UnsafePointer<Float>?
   let epilogue: Int32
+  let function: ElementFunction?
 
   var shape: sasuka_convolution { pass.shape }
 }
@@ -212,6 +219,9 @@ private final class BandRun {
         multiply(
           &shape, source, first.packed, first.bias, map - unitBlock * mapRows * rowFloats, Int64(unit),
           Int64(added.lowerBound), Int64(added.upperBound), first.epilogue)
+        first.function?.apply(
+          to: map + added.lowerBound * rowFloats, count: added.count * rowFloats, blocks: 0..<unitBlocks,
+          blockStride: mapRows * rowFloats)
       }
       for block in 0..<unitBlocks {
         second.read(map + block * mapRows * rowFloats, held, unitBlock + block, rows, output)

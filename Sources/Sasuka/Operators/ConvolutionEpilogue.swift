@@ -1,16 +1,19 @@
 import CSystem
 
-/// What a convolution does with its sums on their way to memory, in this order: bias or normalisation, addition, clamping.
+/// What a convolution does with its sums on their way to memory, in this order: bias or normalisation, addition, clamping; or,
+/// when a part of them is there, another function.
 struct ConvolutionEpilogue: Equatable {
   var hasBias: Bool
   private(set) var normalization: (epsilon: Float, affine: Bool)?
   private(set) var adds = false
   private(set) var clamp: Int32 = 0
+  private(set) var function: Activation.Function?
 
   init(hasBias: Bool) { self.hasBias = hasBias }
 
   static func == (left: Self, right: Self) -> Bool {
     left.hasBias == right.hasBias && left.adds == right.adds && left.clamp == right.clamp
+      && left.function == right.function
       && left.normalization?.epsilon == right.normalization?.epsilon
       && left.normalization?.affine == right.normalization?.affine
   }
@@ -20,18 +23,24 @@ struct ConvolutionEpilogue: Equatable {
     var result = self
     switch follower {
     case .normalization(let epsilon, let affine):
-      guard normalization == nil, !adds, clamp == 0 else { return nil }
+      guard normalization == nil, !adds, !isLast else { return nil }
       result.normalization = (epsilon, affine)
     case .addition:
-      guard !adds, clamp == 0 else { return nil }
+      guard !adds, !isLast else { return nil }
       result.adds = true
     case .relu, .relu6:
-      guard clamp == 0 else { return nil }
+      guard !isLast else { return nil }
       result.clamp = Int32(follower == .relu ? SASUKA_EPILOGUE_RELU : SASUKA_EPILOGUE_RELU6)
+    case .function(let function):
+      guard !isLast else { return nil }
+      result.function = function
     case .window: return nil
     }
     return result
   }
+
+  /// Whether nothing may come behind it.
+  private var isLast: Bool { clamp != 0 || function != nil }
 
   /// Flags for the kernels.
   var flags: Int32 { clamp | (adds ? Int32(SASUKA_EPILOGUE_ADD) : 0) }
@@ -48,6 +57,38 @@ struct ConvolutionEpilogue: Equatable {
     let first = hasBias ? 3 : 2
     guard normalization.affine else { return (nil, nil, node.inputs[first], node.inputs[first + 1]) }
     return (node.inputs[first], node.inputs[first + 1], node.inputs[first + 2], node.inputs[first + 3])
+  }
+}
+
+/// A function of single elements of what a convolution has computed, while that lies in a cache.
+struct ElementFunction {
+  private let kernel: @convention(c) (Int32, Float, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int) -> Void
+  private let slot: Int32
+  private let parameter: Float
+
+  init?(_ function: Activation.Function?, _ kernels: UnsafeMutablePointer<sasuka_kernel_table>) {
+    guard let function else { return nil }
+    (kernel, slot, parameter) = (kernels.pointee.activation_forward!, function.slot, function.parameter)
+  }
+
+  func apply(to memory: UnsafeMutablePointer<Float>, count: Int) { kernel(slot, parameter, memory, memory, count) }
+
+  /// To `count` floats of each of some channel blocks.
+  @inline(never)
+  func apply(to memory: UnsafeMutablePointer<Float>, count: Int, blocks: Range<Int>, blockStride: Int) {
+    for block in blocks { apply(to: memory + block * blockStride, count: count) }
+  }
+}
+
+extension Lowering {
+  /// Applies a function to all of a value.
+  @inline(never)
+  mutating func apply(_ function: ElementFunction, to value: Value) {
+    let (memory, chunks) = (pointer(value), Chunks(of: storageCount(value)))
+    algorithm = "function"
+    step(units: chunks.count) { unit, _ in
+      function.apply(to: memory + chunks[unit].lowerBound, count: chunks[unit].count)
+    }
   }
 }
 

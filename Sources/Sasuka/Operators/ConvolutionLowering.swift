@@ -13,7 +13,11 @@ extension Lowering {
     let output = node.outputs[0]
     let channels = shape(output)[1]
     let (folded, bias) = try begin(epilogue, node, channels: channels)
+    var function = ElementFunction(epilogue.function, kernels)
+    // Where no step does it part by part, a last one does it.
+    defer { if let function { apply(function, to: output) } }
     for var pass in passes {
+      let fillsRows = passes.count == 1 && pass.fillsRows(lanes: lanes)
       pass.readsPlanes = layout(input) == .plain
       pass.turnColumn()
       let patches = pass.readsPatches ? pass.planes(lanes: lanes) : nil
@@ -22,9 +26,11 @@ extension Lowering {
       let algorithm = algorithm(
         of: pass, images: shape(input)[0], packsEachRun: learns(weight), isAlone: passes.count == 1)
       if algorithm != .direct, algorithm != .strassen {
+        var own: ElementFunction?
+        if fillsRows, !pass.overBlocks.maps.areDilated { swap(&own, &function) }
         try convolve(
           pass, by: algorithm, input: input, weight: weight, folded: folded, bias: bias, epilogue: epilogue.flags,
-          output: output)
+          function: own, output: output)
         continue
       }
       if algorithm == .direct, let taps = TapProducts(pass, isTransposed: false, kernels) {
@@ -48,6 +54,7 @@ extension Lowering {
         }
       var operands = operands(
         of: pass, input: input, packed: packed, bias: bias, epilogue: epilogue.flags, output: output)
+      if fillsRows, pass.patch == nil { swap(&operands.function, &function) }
       if let patches { takeApart(patches, &operands, images: shape(input)[0]) }
       if pass.canBeThinned, algorithm == .strassen || channels >= ConvolutionCosts.of(kernels).thinnedOutputs {
         thin(&pass, &operands, images: shape(input)[0])
@@ -75,6 +82,7 @@ extension Lowering {
     let (folded, bias) = try begin(epilogue, node, channels: geometry.inputChannels)
     try convolve(
       taps, input: input, weight: weight, folded: folded, bias: bias, epilogue: epilogue.flags, output: node.outputs[0])
+    if let function = ElementFunction(epilogue.function, kernels) { apply(function, to: node.outputs[0]) }
   }
 
   /// Where one pass reads and writes.
@@ -157,8 +165,9 @@ struct ConvolutionOperands {
   /// Floats of one image of the input and of the output.
   fileprivate(set) var inputImage: Int
   let outputImage: Int
-  /// Flags for the kernel.
+  /// Flags for the kernel, and what is to be done with a part's output behind it.
   let epilogue: Int32
+  var function: ElementFunction?
 
   /// Where the input lies, if not with the host.
   var own: UnsafePointer<Float>? { place == .host ? nil : input }
@@ -442,6 +451,13 @@ final class ConvolutionRun {
           output + place, Int64(unit), Int64(rows.lowerBound), Int64(rows.upperBound), final)
       }
     }
+    guard let function = operands.function else { return }
+    let (row, pixel, columns) = (Int(shape.output_row_stride), Int(shape.output_pixel_stride), unitChannels / lanes)
+    let end = joined?.unit == unit ? groupOutputs : min((unit + 1) * columns, groupOutputs)
+    function.apply(
+      to: output + (part.rows.lowerBound * row + part.columns.lowerBound * pixel),
+      count: (part.rows.count - 1) * row + part.columns.count * pixel, blocks: (unit * columns)..<end,
+      blockStride: Int(shape.output_block_stride))
   }
 
   /// Blocks with the input channels of all groups that a unit's output channels belong to.

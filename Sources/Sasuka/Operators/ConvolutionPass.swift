@@ -53,6 +53,11 @@ struct ConvolutionPass {
   /// Whether all pixels are, without strides.
   var isPointwise: Bool { isOneByOne && shape.stride_height == 1 && shape.stride_width == 1 }
 
+  /// Whether its output's rows, and their pixels, follow one another.
+  func fillsRows(lanes: Int) -> Bool {
+    shape.output_pixel_stride == lanes && shape.output_row_stride == shape.output_width * Int64(lanes)
+  }
+
   /// How many groups Winograd's products take for one: as many as have whole units of output channels; but one alone where it has
   /// blocks of its own, several of them.
   func groupsAtOnce(lanes: Int) -> Int {

@@ -129,9 +129,19 @@ private final class StrassenRun {
       let from = pair == begin.pair ? begin.pixel : first
       let to = pair == end.pair ? end.pixel : pixels.upperBound
       multiply(image, pair, from..<to, context, panels: (from - first) * groups.inputChannels, unsummed)
+      // A share that ends with a pair ends at the next one's beginning.
+      if from < to { applyFunction(image, pair, from..<to) }
       // The next pair begins where the stretch does, and makes the sums that this one did not need.
       unsummed = from
     }
+  }
+
+  private func applyFunction(_ image: Int, _ pair: Int, _ range: Range<Int>) {
+    let width = Int(shape.output_pixel_stride)
+    let blocks = Layout.blocks(of: Int(shape.output_channels), lanes: width)
+    operands.function?.apply(
+      to: operands.output + (image * operands.outputImage + range.lowerBound * width), count: range.count * width,
+      blocks: (4 * pair)..<min(4 * pair + 4, blocks), blockStride: Int(shape.output_block_stride))
   }
 
   /// Where a share begins: at one of the groups of a pair. Pairs follow one another, and a share may end in the middle of one.

@@ -21,8 +21,8 @@ extension Lowering {
   /// - Parameter reader: what makes the output of what is computed, if that does not go there itself.
   mutating func convolve(
     _ pass: ConvolutionPass, by algorithm: ConvolutionAlgorithm, input: Value, weight: Value,
-    folded: FoldedNormalization?, bias: UnsafePointer<Float>?, epilogue: Int32, output: Value,
-    for reader: BandReader? = nil
+    folded: FoldedNormalization?, bias: UnsafePointer<Float>?, epilogue: Int32,
+    function: ElementFunction?, output: Value, for reader: BandReader? = nil
   ) throws(SasukaError) {
     let overBlocks = pass.overBlocks
     let shape = sasuka_winograd(overBlocks, algorithm, lanes: lanes)
@@ -31,6 +31,7 @@ extension Lowering {
     let units = Layout.blocks(of: Int(shape.output_channels), lanes: lanes * Int(kernels.pointee.convolution_columns))
     let packed = try pack(shape, pass, algorithm, units: units, groups: groups, weight: weight, folded: folded)
     var operands = operands(of: pass, input: input, packed: packed, bias: bias, epilogue: epilogue, output: output)
+    operands.function = function
     let apart = pass.planes(lanes: lanes)
     var left = images
     while left > 0 {
@@ -346,6 +347,30 @@ private final class WinogradRun {
       kernels.winograd_output!(
         &shape, products + before * lanes, operands.bias, operands.output + place, lines, Int64(tiles.lowerBound),
         Int64(tiles.upperBound), Int64(blocks.lowerBound), Int64(blocks.upperBound), operands.epilogue)
+    }
+    if let function = operands.function { apply(function, shape, tiles, blocks, operands.output) }
+  }
+
+  /// Applies a function to some blocks of some tiles' output, whose rows follow one another.
+  private func apply(
+    _ function: ElementFunction, _ shape: sasuka_winograd, _ tiles: Range<Int>, _ blocks: Range<Int>,
+    _ output: UnsafeMutablePointer<Float>
+  ) {
+    let width = Int(shape.point_columns - shape.kernel_width.dividedUp(by: shape.stride)) + 1
+    var first = tiles.lowerBound
+    while first < tiles.upperBound {
+      let (line, column) = first.quotientAndRemainder(dividingBy: tilesAcross)
+      let (image, row) = line.quotientAndRemainder(dividingBy: tileRows)
+      let count = min(tilesAcross - column, tiles.upperBound - first)
+      let pixels = min((column + count) * width, Int(shape.output_width)) - column * width
+      let rows = (row * tileHeight)..<min((row + 1) * tileHeight, Int(shape.output_height))
+      let place = output + (image * Int(shape.output_image_stride) + column * width * lanes)
+      for row in rows {
+        function.apply(
+          to: place + row * rowFloats, count: pixels * lanes, blocks: blocks,
+          blockStride: Int(shape.output_block_stride))
+      }
+      first += count
     }
   }
 

@@ -33,6 +33,7 @@ extension Banded {
     var depthwise = ConvolutionAttributes(padding: .explicit(Padding(1)))
     var kernel = 3
     var pointwiseKernel = 1
+    var functions = (between: Activation.Function.relu6, behind: Activation.Function.relu)
     var keepsMap = false
     var adds = false
 
@@ -44,12 +45,12 @@ extension Banded {
         padding: pointwise.padding, bias: false)
       x = try graph.batchNorm(x, name: "bn1")
       if adds { x = try graph.add(x, x, name: "sum") }
-      let map = try graph.activation(x, .relu6, name: "relu1")
+      let map = try graph.activation(x, functions.between, name: "relu1")
       x = try graph.convolution(
         map, name: "deep", outputChannels: outputs, kernel: Extent(kernel), stride: depthwise.stride,
         padding: depthwise.padding, dilation: depthwise.dilation, groups: outputs)
       x = try graph.batchNorm(x, name: "bn2", affine: false)
-      x = try graph.activation(x, .relu, name: "relu2")
+      x = try graph.activation(x, functions.behind, name: "relu2")
       return keepsMap ? [x, map] : [x]
     }
   }
@@ -110,6 +111,11 @@ extension Banded {
     Block(
       channels: 1, outputs: 33, height: 301, width: 100, pointwise: attributes(stride: 2, padding: 0),
       pointwiseKernel: 2),
+    Block(channels: 17, outputs: 44, functions: (between: .silu, behind: .hardSwish)),
+    Block(
+      batch: 5, channels: 3, outputs: 37, height: 225, width: 121, pointwise: attributes(stride: 2, padding: 1),
+      depthwise: attributes(stride: 2, padding: 2), kernel: 5, pointwiseKernel: 3,
+      functions: (between: .leakyRelu(slope: 0.1), behind: .silu)),
     // Both kernels have the same sizes.
     Block(
       channels: 1, outputs: 20, height: 90, width: 50, pointwise: attributes(stride: 1, padding: 1), pointwiseKernel: 3),
@@ -163,6 +169,7 @@ extension Banded {
     var dilation = Extent(1)
     var ceil = false
     var keepsMap = false
+    var function = Activation.Function.relu
 
     var input: [Int] { [batch, channels, height, width] }
 
@@ -170,7 +177,7 @@ extension Banded {
       let x = try graph.convolution(
         input, name: "conv", outputChannels: outputs, kernel: kernel, stride: convolution.stride,
         padding: convolution.padding, dilation: convolution.dilation)
-      let map = try graph.activation(x, .relu, name: "relu")
+      let map = try graph.activation(x, function, name: "relu")
       let pooled = try graph.maxPool(
         map, name: "pool", kernel: window, stride: stride, padding: .explicit(padding), dilation: dilation, ceil: ceil)
       return keepsMap ? [pooled, map] : [pooled]
@@ -225,6 +232,8 @@ extension Banded {
     Pooled(outputs: 320, height: 56, width: 56, window: Extent(3), ceil: true),
     Pooled(channels: 16, outputs: 48, kernel: Extent(7), convolution: attributes(stride: 1, padding: 3)),
     Pooled(batch: 5, channels: 3, kernel: Extent(9), convolution: attributes(stride: 1, padding: 4)),
+    Pooled(outputs: 50, window: Extent(3), padding: Padding(1), function: .leakyRelu(slope: 0.1)),
+    Pooled(batch: 2, channels: 3, outputs: 20, height: 130, width: 130, function: .silu),
   ]
 
   private static let choices: [AlgorithmChoice] = [

@@ -92,6 +92,70 @@ import Testing
     }
   }
 
+  /// Functions of single elements are applied to what a convolution has just computed, part by part or all of it, but never twice:
+  /// by every kind of product, of blocks that join the one before, of channels that make no pair of blocks, in several passes over
+  /// the channels, of planes, pieces, maps that lie between each other, groups and single pixels.
+  @Test(arguments: [
+    (1, 24, 40, (13, 17), 1, 1, 1, 1, Activation.Function.silu), (2, 72, 200, (9, 8), 1, 1, 1, 1, .hardSwish),
+    (5, 16, 33, (20, 21), 3, 1, 1, 1, .tanh), (1, 20, 70, (31, 29), 3, 2, 1, 1, .leakyRelu(slope: 0.1)),
+    (1, 16, 24, (19, 18), 3, 1, 2, 1, .sigmoid), (1, 30, 30, (25, 14), 5, 2, 1, 30, .silu),
+    (3, 48, 48, (14, 14), 3, 1, 1, 3, .hardSigmoid), (1, 32, 32, (14, 19), 3, 1, 1, 8, .silu),
+    (2, 36, 60, (9, 11), 3, 1, 1, 6, .hardSwish), (1, 3, 24, (33, 35), 3, 2, 1, 1, .hardSwish),
+    (2, 3, 32, (40, 41), 7, 2, 1, 1, .leakyRelu(slope: 2)), (1, 64, 16, (7, 7), 7, 7, 1, 1, .silu),
+    (1, 300, 40, (40, 15), 4, 3, 1, 1, .tanh), (1, 16, 17, (1, 900), 1, 1, 1, 1, .silu),
+  ])
+  func functionsAreInTheConvolution(
+    _ batch: Int, _ channels: Int, _ outputs: Int, _ size: (Int, Int), _ kernel: Int, _ stride: Int,
+    _ dilation: Int, _ groups: Int, _ function: Activation.Function
+  ) throws {
+    let padding = PaddingMode.explicit(Padding(stride < kernel ? kernel / 2 : 0))
+    var run = OperatorRun(
+      mode: .evaluation, inputs: [HostTensor.noise([batch, channels, size.0, size.1], "x", -4...4)],
+      fuses: true
+    ) { (graph, values) throws(SasukaError) in
+      let map = try graph.convolution(
+        values[0], name: "conv", outputChannels: outputs, kernel: Extent(kernel), stride: Extent(stride),
+        padding: padding, dilation: Extent(dilation), groups: groups)
+      return try graph.activation(map, function, name: "function")
+    }
+    run.parameters = [
+      "conv.weight": HostTensor.noise([outputs, channels / groups, kernel, kernel], "w").floats,
+      "conv.bias": HostTensor.noise([outputs], "b").floats,
+    ]
+    for kernels in TestedKernels.available {
+      for algorithms in [AlgorithmChoice.exact, .fastest, .forced(.strassen), .forced(.winograd4), .forced(.winograd7)]
+      {
+        run.algorithms = algorithms
+        run.passes = try PassChoice(without: "fusion")
+        let apart = try run.run(kernels.table, threads: 1)
+        run.passes = PassChoice()
+        for threads in [1, 2, 5] {
+          #expect(
+            try run.run(kernels.table, threads: threads).bits == apart.bits,
+            "\(algorithms), \(threads) threads on \(kernels)")
+        }
+      }
+    }
+  }
+
+  @Test func aFunctionIsPartOfTheConvolutionUnlessItsBlocksWouldBeEmpty() throws {
+    func names(outputs: Int, transposed: Bool = false) throws -> [String] {
+      var graph = Graph()
+      let input = graph.addInput(name: "input", shape: Shape([1, 3, 4, 4]))
+      let map =
+        transposed
+        ? try graph.transposedConvolution(
+          input, name: "conv", outputChannels: outputs, kernel: Extent(2),
+          attributes: TransposedConvolutionAttributes(stride: Extent(2)))
+        : try graph.convolution(input, name: "conv", outputChannels: outputs, kernel: Extent(1))
+      graph.outputs = [try graph.activation(map, .silu, name: "silu")]
+      return try FusionPass.run(graph).nodes.map(\.name)
+    }
+    #expect(try names(outputs: 9) == ["conv"])
+    #expect(try names(outputs: 9, transposed: true) == ["conv"])
+    #expect(try names(outputs: 8) == ["conv", "silu"])
+  }
+
   @Test func aTensorThatIsReadTwiceOrIsAnOutputIsKept() throws {
     var graph = Graph()
     let input = graph.addInput(name: "input", shape: Shape([1, 3, 4, 4]))
