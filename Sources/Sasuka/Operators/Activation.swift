@@ -48,15 +48,7 @@ package final class Activation: Operator {
   }
 
   package func lower(_ node: Node, _ lowering: inout Lowering) throws(SasukaError) {
-    let input = UnsafePointer(lowering.pointer(node.inputs[0]))
-    let output = lowering.pointer(node.outputs[0])
-    let chunks = Chunks(of: lowering.storageCount(node.outputs[0]))
-    let (slot, parameter) = (function.slot, function.parameter)
-    let kernel = lowering.kernels.pointee.activation_forward
-    lowering.step(units: chunks.count) { unit, _ in
-      let range = chunks[unit]
-      kernel!(slot, parameter, input + range.lowerBound, output + range.lowerBound, range.count)
-    }
+    lowering.apply(ElementFunction(function, lowering.kernels), to: node.inputs[0], into: node.outputs[0])
   }
 }
 

@@ -97,7 +97,7 @@ extension Lowering {
     let (folded, bias) = try begin(epilogue, node, channels: channels)
     try convolve(
       pass, by: algorithm, input: input, weight: weight, folded: folded, bias: bias,
-      epilogue: epilogue.flags, function: ElementFunction(epilogue.function, kernels), output: node.outputs[0],
+      epilogue: epilogue.flags, function: epilogue.elementFunction(kernels), output: node.outputs[0],
       for: reader)
     return true
   }
@@ -110,7 +110,7 @@ extension Lowering {
     return BandLayer(
       pass: pass, packed: try pack(pass, weight: node.inputs[1], folded: folded, channels: channels),
       bias: bias, epilogue: convolution.epilogue.flags,
-      function: ElementFunction(convolution.epilogue.function, kernels))
+      function: convolution.epilogue.elementFunction(kernels))
   }
 
   fileprivate func depthwise(_ layer: BandLayer) -> BandReader {

@@ -42,6 +42,11 @@ struct ConvolutionEpilogue: Equatable {
   /// Whether nothing may come behind it.
   private var isLast: Bool { clamp != 0 || function != nil }
 
+  /// The function as kernels have it.
+  func elementFunction(_ kernels: UnsafeMutablePointer<sasuka_kernel_table>) -> ElementFunction? {
+    function.map { ElementFunction($0, kernels) }
+  }
+
   /// Flags for the kernels.
   var flags: Int32 { clamp | (adds ? Int32(SASUKA_EPILOGUE_ADD) : 0) }
 
@@ -60,35 +65,47 @@ struct ConvolutionEpilogue: Equatable {
   }
 }
 
-/// A function of single elements of what a convolution has computed, while that lies in a cache.
+/// A function of single elements as a kernel call.
 struct ElementFunction {
   private let kernel: @convention(c) (Int32, Float, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int) -> Void
   private let slot: Int32
   private let parameter: Float
 
-  init?(_ function: Activation.Function?, _ kernels: UnsafeMutablePointer<sasuka_kernel_table>) {
-    guard let function else { return nil }
+  init(_ function: Activation.Function, _ kernels: UnsafeMutablePointer<sasuka_kernel_table>) {
     (kernel, slot, parameter) = (kernels.pointee.activation_forward!, function.slot, function.parameter)
   }
 
-  func apply(to memory: UnsafeMutablePointer<Float>, count: Int) { kernel(slot, parameter, memory, memory, count) }
+  func apply(to source: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>, count: Int) {
+    kernel(slot, parameter, source, result, count)
+  }
 
-  /// To `count` floats of each of some channel blocks.
+  /// To `count` floats of each of some channel blocks, where they are.
   @inline(never)
   func apply(to memory: UnsafeMutablePointer<Float>, count: Int, blocks: Range<Int>, blockStride: Int) {
-    for block in blocks { apply(to: memory + block * blockStride, count: count) }
+    for block in blocks {
+      let place = memory + block * blockStride
+      apply(to: place, into: place, count: count)
+    }
   }
 }
 
 extension Lowering {
   /// Applies a function to all of a value.
   @inline(never)
-  mutating func apply(_ function: ElementFunction, to value: Value) {
-    let (memory, chunks) = (pointer(value), Chunks(of: storageCount(value)))
-    algorithm = "function"
+  mutating func apply(_ function: ElementFunction, to source: Value, into result: Value) {
+    let (from, to, chunks) = (pointer(source), pointer(result), Chunks(of: storageCount(result)))
     step(units: chunks.count) { unit, _ in
-      function.apply(to: memory + chunks[unit].lowerBound, count: chunks[unit].count)
+      let range = chunks[unit]
+      function.apply(to: from + range.lowerBound, into: to + range.lowerBound, count: range.count)
     }
+  }
+
+  /// What a convolution has left to be done with its output, if anything.
+  @inline(never)
+  mutating func finish(_ output: Value, _ function: ElementFunction?) {
+    guard let function else { return }
+    algorithm = "function"
+    apply(function, to: output, into: output)
   }
 }
 

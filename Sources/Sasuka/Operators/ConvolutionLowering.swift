@@ -13,9 +13,9 @@ extension Lowering {
     let output = node.outputs[0]
     let channels = shape(output)[1]
     let (folded, bias) = try begin(epilogue, node, channels: channels)
-    var function = ElementFunction(epilogue.function, kernels)
-    // Where no step does it part by part, a last one does it.
-    defer { if let function { apply(function, to: output) } }
+    // Where no step applies it part by part, a last one does.
+    var function = epilogue.elementFunction(kernels)
+    defer { finish(output, function) }
     for var pass in passes {
       let fillsRows = passes.count == 1 && pass.fillsRows(lanes: lanes)
       pass.readsPlanes = layout(input) == .plain
@@ -82,7 +82,7 @@ extension Lowering {
     let (folded, bias) = try begin(epilogue, node, channels: geometry.inputChannels)
     try convolve(
       taps, input: input, weight: weight, folded: folded, bias: bias, epilogue: epilogue.flags, output: node.outputs[0])
-    if let function = ElementFunction(epilogue.function, kernels) { apply(function, to: node.outputs[0]) }
+    finish(node.outputs[0], epilogue.elementFunction(kernels))
   }
 
   /// Where one pass reads and writes.
