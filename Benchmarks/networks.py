@@ -87,8 +87,9 @@ def temper(model: Any, x: Any) -> None:
         return logits / spread
 
     hooks = [layer.register_forward_hook(scale) for name, layer in model.named_modules() if name.endswith(".fc2")]
-    with torch.no_grad():
-        model(x)
+    if hooks:
+        with torch.no_grad():
+            model(x)
     for hook in hooks:
         hook.remove()
 

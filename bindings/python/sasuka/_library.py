@@ -534,12 +534,15 @@ class Owner:
     @property
     def _handle(self) -> Any:
         if self._owned is None:
-            raise errors.WrongStateError(f"this {type(self).__name__} {'is closed' if self._closed else self._unmade}")
+            raise self._missing()
         return self._owned
 
     @_handle.setter
     def _handle(self, handle: Any) -> None:
         self._owned = handle
+
+    def _missing(self) -> errors.WrongStateError:
+        return errors.WrongStateError(f"this {type(self).__name__} {'is closed' if self._closed else self._unmade}")
 
     def close(self) -> None:
         """Frees it. What was made from it keeps what it needs."""

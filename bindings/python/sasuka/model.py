@@ -34,7 +34,7 @@ from ._library import (
     sizes,
 )
 from .describe import Summary
-from .errors import BusyError, FileError, InvalidArgumentError, MismatchError, NotFoundError, WrongStateError
+from .errors import BusyError, FileError, InvalidArgumentError, MismatchError, NotFoundError
 from .inspection import Inspection
 from .pictures import Preprocessing
 from .profile import Profile, ProfileRow
@@ -729,7 +729,7 @@ class Session(Owner):
     def output_shape(self) -> tuple[int, ...]:
         """Of the result, batch first."""
         if self._output_shape is None:
-            raise WrongStateError(f"this Session {self._unmade}")
+            raise self._missing()
         return self._output_shape
 
     @overload

@@ -79,6 +79,10 @@ def test_a_session_that_is_not_compiled_yet_says_so(model: sasuka.Model) -> None
         with pytest.raises(sasuka.WrongStateError, match="not compiled yet: run it first, or make it with an input_shape"):
             call()
     assert session(PICTURES).shape == session.output_shape and session.memory > 0
+    never = model.session()
+    never.close()
+    with pytest.raises(sasuka.WrongStateError, match="this Session is closed"):
+        never.output_shape
 
 
 def test_what_is_closed_says_so() -> None:
