@@ -62,7 +62,7 @@ package struct FusionPass {
     switch follower {
     case .normalization: guard passes.makes(.folding) else { return false }
     case .window(let window): return passes.makes(.bands) && BandPass.pays(node, window, next, graph)
-    case .function:
+    case .function(let function) where function.epilogueFlag == 0:
       // Of fewer channels most lanes are none's: in planes there is less to compute.
       let map = graph.shape(next.inputs[0])
       guard passes.makes(.fusion), map.rank == 4, map[1] > 8 else { return false }

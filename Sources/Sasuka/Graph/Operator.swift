@@ -79,9 +79,7 @@ package enum Follower: Equatable, Sendable {
   case normalization(epsilon: Float, affine: Bool)
   /// The sum with another tensor of the same shape.
   case addition
-  case relu
-  case relu6
-  /// Another function of single elements.
+  /// A function of single elements.
   case function(Activation.Function)
   /// What slides a window over each channel by itself, where the map before it is large.
   case window(ChannelWindow)

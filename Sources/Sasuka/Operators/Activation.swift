@@ -31,13 +31,7 @@ package final class Activation: Operator {
     return [inputs[0]]
   }
 
-  package var follower: Follower? {
-    switch function {
-    case .relu: return .relu
-    case .relu6: return .relu6
-    default: return .function(function)
-    }
-  }
+  package var follower: Follower? { .function(function) }
   package func inputToOverwrite(_ node: Node) -> Int? { 0 }
 
   package func appendGradient(_ context: inout GradientContext) throws(SasukaError) {
@@ -102,6 +96,15 @@ extension Activation.Function {
     case .hardSwish: return Int32(SASUKA_FUNCTION_HARD_SWISH)
     case .silu: return Int32(SASUKA_FUNCTION_SILU)
     case .hardSigmoid: return Int32(SASUKA_FUNCTION_HARD_SIGMOID)
+    }
+  }
+
+  /// What a convolution's kernel is told of it; 0 where that cannot apply it to its sums.
+  var epilogueFlag: Int32 {
+    switch self {
+    case .relu: return Int32(SASUKA_EPILOGUE_RELU)
+    case .relu6: return Int32(SASUKA_EPILOGUE_RELU6)
+    default: return 0
     }
   }
 

@@ -86,7 +86,7 @@ package struct BatchNormAttributes: Sendable {
   func running(_ node: Node) -> ArraySlice<Value> { node.inputs[(affine ? 3 : 1)...] }
   /// With a ReLU behind it, if it has none yet.
   func absorbing(_ follower: Follower) -> BatchNormAttributes? {
-    guard follower == .relu, !rectifies else { return nil }
+    guard follower == .function(.relu), !rectifies else { return nil }
     var result = self
     result.rectifies = true
     return result

@@ -1,19 +1,17 @@
 import CSystem
 
-/// What a convolution does with its sums on their way to memory, in this order: bias or normalisation, addition, clamping; or,
-/// when a part of them is there, another function.
+/// What a convolution does with its sums, in this order: bias or normalisation, addition, and a function: on their way to memory if
+/// that clamps them, when a part of them is there if not.
 struct ConvolutionEpilogue: Equatable {
   var hasBias: Bool
   private(set) var normalization: (epsilon: Float, affine: Bool)?
   private(set) var adds = false
-  private(set) var clamp: Int32 = 0
   private(set) var function: Activation.Function?
 
   init(hasBias: Bool) { self.hasBias = hasBias }
 
   static func == (left: Self, right: Self) -> Bool {
-    left.hasBias == right.hasBias && left.adds == right.adds && left.clamp == right.clamp
-      && left.function == right.function
+    left.hasBias == right.hasBias && left.adds == right.adds && left.function == right.function
       && left.normalization?.epsilon == right.normalization?.epsilon
       && left.normalization?.affine == right.normalization?.affine
   }
@@ -23,32 +21,27 @@ struct ConvolutionEpilogue: Equatable {
     var result = self
     switch follower {
     case .normalization(let epsilon, let affine):
-      guard normalization == nil, !adds, !isLast else { return nil }
+      guard normalization == nil, !adds, function == nil else { return nil }
       result.normalization = (epsilon, affine)
     case .addition:
-      guard !adds, !isLast else { return nil }
+      guard !adds, function == nil else { return nil }
       result.adds = true
-    case .relu, .relu6:
-      guard !isLast else { return nil }
-      result.clamp = Int32(follower == .relu ? SASUKA_EPILOGUE_RELU : SASUKA_EPILOGUE_RELU6)
     case .function(let function):
-      guard !isLast else { return nil }
+      guard self.function == nil else { return nil }
       result.function = function
     case .window: return nil
     }
     return result
   }
 
-  /// Whether nothing may come behind it.
-  private var isLast: Bool { clamp != 0 || function != nil }
-
-  /// The function as kernels have it.
+  /// The function, unless it is one of the flags.
   func elementFunction(_ kernels: UnsafeMutablePointer<sasuka_kernel_table>) -> ElementFunction? {
-    function.map { ElementFunction($0, kernels) }
+    guard let function, function.epilogueFlag == 0 else { return nil }
+    return ElementFunction(function, kernels)
   }
 
   /// Flags for the kernels.
-  var flags: Int32 { clamp | (adds ? Int32(SASUKA_EPILOGUE_ADD) : 0) }
+  var flags: Int32 { (function?.epilogueFlag ?? 0) | (adds ? Int32(SASUKA_EPILOGUE_ADD) : 0) }
 
   /// Inputs of a convolution that adds no tensor: its own, and those of the normalisation with its count of batches.
   var inputCount: Int { (hasBias ? 3 : 2) + (normalization.map { $0.affine ? 5 : 3 } ?? 0) }

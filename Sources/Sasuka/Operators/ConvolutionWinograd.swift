@@ -356,7 +356,7 @@ private final class WinogradRun {
     _ function: ElementFunction, _ shape: sasuka_winograd, _ tiles: Range<Int>, _ blocks: Range<Int>,
     _ output: UnsafeMutablePointer<Float>
   ) {
-    let width = Int(shape.point_columns - shape.kernel_width.dividedUp(by: shape.stride)) + 1
+    let width = tileWidth
     var first = tiles.lowerBound
     while first < tiles.upperBound {
       let (line, column) = first.quotientAndRemainder(dividingBy: tilesAcross)
@@ -398,6 +398,7 @@ private final class WinogradRun {
   var tileRows: Int { Int(shape.tiles_down) }
   private var tilesAcross: Int { Int(shape.tiles_across) }
   private var tileHeight: Int { Int(shape.point_rows - shape.kernel_height.dividedUp(by: shape.stride)) + 1 }
+  private var tileWidth: Int { Int(shape.point_columns - shape.kernel_width.dividedUp(by: shape.stride)) + 1 }
   private var rowFloats: Int { Int(shape.output_width) * lanes }
   /// Floats of those rows that exist at the same time, in all channel blocks.
   var mapFloats: Int { outputBlocks * mapRows * rowFloats }
